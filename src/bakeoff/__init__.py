@@ -1,0 +1,62 @@
+"""bakeoff: which image classifier should I use, and how sure can I be?
+
+bakeoff.train("mnist", "conv", epochs=2)
+bakeoff.run_study("quickstart")
+bakeoff.load_dataset("digits")
+bakeoff.create_model("resnet20", channels=1, classes=10, size=28)
+bakeoff.read_run("runs/conv-seed0-...")
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bakeoff.data import Dataset, load_dataset
+    from bakeoff.models import create_model
+    from bakeoff.record import Run, read_run
+    from bakeoff.spec import BakeoffError, Recipe, UsageError
+    from bakeoff.studies.runner import run_study, train
+    from bakeoff.study import Study, load_study
+
+_HOMES = {
+    "BakeoffError": "bakeoff.spec",
+    "Dataset": "bakeoff.data",
+    "Recipe": "bakeoff.spec",
+    "Run": "bakeoff.record",
+    "Study": "bakeoff.study",
+    "UsageError": "bakeoff.spec",
+    "create_model": "bakeoff.models",
+    "load_dataset": "bakeoff.data",
+    "load_study": "bakeoff.study",
+    "read_run": "bakeoff.record",
+    "run_study": "bakeoff.studies.runner",
+    "train": "bakeoff.studies.runner",
+}
+
+__all__ = [
+    "BakeoffError",
+    "Dataset",
+    "Recipe",
+    "Run",
+    "Study",
+    "UsageError",
+    "create_model",
+    "load_dataset",
+    "load_study",
+    "read_run",
+    "run_study",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that the command line's help need not wait for PyTorch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

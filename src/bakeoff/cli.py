@@ -1,0 +1,406 @@
+"""The command line: parse, call one function, print. Heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import typing
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bakeoff.errors import BakeoffError, Interrupted, closest
+
+if TYPE_CHECKING:
+    from bakeoff.spec import Recipe
+
+SPLITS = click.Choice(["train", "validation", "test"])
+
+
+class Verbs(click.Group):
+    """A group that names the closest verbs when it does not know one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            raise click.UsageError(f"no verb {args[0]!r}{closest(args[0], self.commands)}")
+        return super().resolve_command(ctx, args)
+
+
+class RecipeCommand(click.Command):
+    """A command whose options are the fields of Recipe, read off when the command is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        from bakeoff.spec import Recipe
+
+        if not any(parameter.name in Recipe.model_fields for parameter in self.params):
+            self.params += recipe_options(Recipe)
+        return super().get_params(ctx)
+
+
+def recipe_options(recipe: type[Recipe]) -> list[click.Option]:
+    """An option for each field; the values are validated by Recipe itself, so that nothing is said twice."""
+    options = []
+    for name, field in recipe.model_fields.items():
+        flag = "--" + name.replace("_", "-")
+        many = typing.get_origin(field.annotation) is tuple
+        default = "none" if many else field.default
+        choices = typing.get_args(field.annotation) if typing.get_origin(field.annotation) is typing.Literal else ()
+        about = " | ".join(choices) + ("; " if choices and field.description else "") + (field.description or "")
+        options.append(
+            click.Option(
+                [f"{flag}/--no-{flag[2:]}" if field.annotation is bool else flag],
+                default=None,
+                multiple=many,
+                metavar=None if field.annotation is bool else "VALUE",
+                help=f"{about}  [{default}]",
+            )
+        )
+    return options
+
+
+def as_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+JSON = click.option("--json", "json_out", is_flag=True, help="Print one JSON object instead of text.")
+DEVICE = click.option("--device", default="auto", help="auto | cpu | cuda | cuda:N  [auto]")
+OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder for records.  [runs]")
+CHECKPOINT = click.option(
+    "--checkpoint-seconds", type=click.FloatRange(0), default=60.0, help="Time between checkpoints.  [60]"
+)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="bakeoff", message="%(prog)s %(version)s")
+def bakeoff() -> None:
+    """Which image classifier should I use, and how sure can I be?
+
+    Start with: bakeoff run quickstart
+    """
+
+
+@bakeoff.command()
+@click.argument("study")
+@click.option("--scale", default="full", help="One of the study's scales.  [full]")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
+@click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [one a core; one on a GPU]")
+@DEVICE
+@OUT
+@CHECKPOINT
+@JSON
+def run(study: str, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
+    """Train what STUDY still lacks, then write its report.
+
+    STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
+    command goes on.
+    """
+    from bakeoff.studies.runner import find_study, run_study
+    from bakeoff.terminal import display
+
+    found = find_study(study)
+    names = [name for group in only for name in group.split(",") if name]
+    with display(found.title) as shown:
+        summary = run_study(found, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
+    show_summary(summary, options["out"] / found.name, json_out)
+
+
+def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
+    """The league table, the answer and, last, where the report is."""
+    if json_out:
+        as_json(summary)
+        return
+    from bakeoff.reports.tables import league_text
+    from bakeoff.terminal import print_table
+
+    print_table(league_text(summary), title=summary["question"])
+    click.echo(f"\n{summary['answer']}\n")
+    click.echo(f"report: {folder / 'report.html'}")
+
+
+@bakeoff.command(cls=RecipeCommand)
+@click.argument("dataset")
+@click.argument("model")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Decides weights, order and dropout.  [0]")
+@click.option("--validation", type=float, default=1 / 6, help="Part drawn for validation.  [1/6]")
+@click.option("--images", type=click.IntRange(1), help="Training images, a stratified choice.  [all]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [all cores]")
+@DEVICE
+@OUT
+@CHECKPOINT
+@JSON
+def train(json_out: bool, **options: Any) -> None:
+    """Train MODEL on DATASET once: `bakeoff train mnist conv --epochs 2`.
+
+    DATASET is a name or a path, MODEL a name, each perhaps with options: `./letters:size=28,resize=pad`,
+    `small_cnn:width=100,dropout=0.5`. Interrupted, the same command goes on.
+    """
+    from bakeoff.studies.runner import train as train_one
+    from bakeoff.terminal import display, print_table
+
+    given = {key: value for key, value in options.items() if value is not None and value != ()}
+    with display(f"{options['model']} on {options['dataset']}") as shown:
+        shown.begin(1, 1)
+        ended = train_one(**given, show=shown.show)
+    if ended.status != "finished":
+        raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
+    figures = {
+        "run": str(ended.path),
+        **ended.metrics,
+        "parameters": ended.parameters,
+        "multiply_adds": ended.multiply_adds,
+        "seconds": ended.seconds,
+        "images_per_second": ended.images_per_second,
+    }
+    if json_out:
+        as_json(figures)
+        return
+    print_table(
+        [
+            {"epoch": row["epoch"], "train loss": f"{row['train_loss']:.4f}"}
+            | {f"{split} accuracy": f"{row[f'{split}_accuracy']:.2%}" for split in ("train", "validation")}
+            for row in ended.history
+        ]
+    )
+    click.echo(
+        f"\ntest accuracy {ended.metrics['test_accuracy']:.2%} (n = {sum(ended.dataset['counts']['test'])} images, "
+        f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
+    )
+    click.echo(f"run: {ended.path}")
+
+
+@bakeoff.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@JSON
+def report(folder: Path, json_out: bool) -> None:
+    """Render a study's FOLDER again from its records."""
+    from bakeoff.studies.runner import report as render
+
+    show_summary(render(folder), folder, json_out)
+
+
+@bakeoff.command()
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@JSON
+def compare(runs: tuple[Path, ...], json_out: bool) -> None:
+    """Compare the contenders among RUNS, paired by seed and by test image.
+
+    Each of RUNS is a run's directory or a folder of runs, such as a study's.
+    """
+    import dataclasses
+
+    from bakeoff.studies.runner import compare as compare_runs
+    from bakeoff.terminal import print_table
+
+    found = compare_runs(runs)
+    if json_out:
+        as_json([dataclasses.asdict(comparison) for comparison in found])
+        return
+    print_table(
+        [
+            {
+                "a": c.a,
+                "b": c.b,
+                "a - b": f"{c.difference:+.2%}",
+                "95 % interval": f"{c.low:+.2%} ... {c.high:+.2%}",
+                "p": f"{c.p:.2g}",
+                "p (Holm)": f"{c.p_adjusted:.2g}",
+                "seeds": c.seeds,
+                "images": c.images,
+                "verdict": c.verdict,
+            }
+            for c in found
+        ]
+    )
+
+
+@bakeoff.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--dataset", help="A dataset's name or path.  [the run's own]")
+@click.option("--split", type=SPLITS, default="test", help="[test]")
+@DEVICE
+@JSON
+def evaluate(run: Path, dataset: str | None, split: str, device: str, json_out: bool) -> None:
+    """Measure RUN on a split of any dataset that fits it."""
+    from bakeoff.record import read_run
+    from bakeoff.ship.predict import evaluate as measure
+
+    said = measure(read_run(run), dataset, split, device=device)
+    if json_out:
+        as_json(said)
+        return
+    interval = said.pop("accuracy")
+    shown = f"{interval['mean']:.2%} (95 % interval {interval['low']:.2%} ... {interval['high']:.2%})"
+    click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {said.pop('split')} split")
+    said.pop("run")
+    click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
+
+
+@bakeoff.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", required=False)
+@click.option("--split", type=SPLITS, help="Predict a split of a dataset instead of files.")
+@click.option("--dataset", help="With --split: a dataset's name or path.  [the run's own]")
+@click.option("--resize", help="Images of another size: stretch | pad | crop.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write this file.  [standard output]")
+@click.option("--id-column", default="id", help="Header of the first column.  [id]")
+@click.option("--label-column", default="label", help="Header of the second column.  [label]")
+@click.option("--confidence/--no-confidence", default=False, help="A third column with the softmax probability.")
+@DEVICE
+@JSON
+def predict(
+    run: Path,
+    images: str | None,
+    split: str | None,
+    dataset: str | None,
+    resize: str | None,
+    csv_file: Path | None,
+    id_column: str,
+    label_column: str,
+    confidence: bool,
+    device: str,
+    json_out: bool,
+) -> None:
+    """Predict IMAGES (a file, a folder, an .npz) or a dataset's split with RUN, as CSV.
+
+    A competition's file: `bakeoff predict RUN test/ --csv submission.csv --id-column Id --label-column Label`.
+    """
+    from bakeoff.data import load_images
+    from bakeoff.record import read_run
+    from bakeoff.ship.predict import csv_text, predict_rows, predict_split, write_csv
+
+    if (images is None) == (split is None):
+        raise click.UsageError("give either IMAGES or --split")
+    record = read_run(run)
+    if split:
+        rows = predict_split(record, dataset, split, device=device)
+    else:
+        channels, *size = record.dataset["shape"]
+        pixels, names = load_images(Path(str(images)), size=tuple(size), channels=channels, resize=resize)
+        rows = predict_rows(record, pixels, names, device=device)
+    if json_out:
+        as_json(rows)
+        return
+    text = csv_text(rows, id_column, label_column, confidence=confidence)
+    if csv_file is None:
+        click.echo(text, nl=False)
+    else:
+        write_csv(csv_file, text)
+        click.echo(f"{len(rows)} predictions: {csv_file}")
+
+
+@bakeoff.command("list")
+@click.argument("what", type=click.Choice(["studies", "datasets", "models", "runs", "all"]), default="all")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of the runs.  [runs]")
+@JSON
+def list_things(what: str, out: Path, json_out: bool) -> None:
+    """List studies, datasets, models or runs."""
+    from bakeoff.studies.listing import LISTS
+    from bakeoff.terminal import print_table
+
+    chosen = {name: LISTS[name](out) for name in LISTS if what in (name, "all")}
+    if json_out:
+        as_json(chosen if what == "all" else chosen[what])
+        return
+    for name, rows in chosen.items():
+        if not rows:
+            click.echo(f"{name}: none in {out}")
+            continue
+        print_table(rows, title=name)
+        click.echo()
+
+
+@bakeoff.group(cls=Verbs)
+def data() -> None:
+    """Show or fetch datasets."""
+
+
+@data.command()
+@click.argument("name")
+@click.option("--sheet", type=click.Path(path_type=Path), help="The contact sheet's file.  [NAME.png]")
+@click.option("--split", type=SPLITS, default="train", help="The split it shows.  [train]")
+@JSON
+def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
+    """Count a dataset's images per class and split, and write a contact sheet."""
+    from bakeoff.data import load_dataset
+    from bakeoff.data.contact import contact_sheet
+    from bakeoff.terminal import print_table
+
+    dataset = load_dataset(name)
+    file = sheet or Path(f"{dataset.name}.png")
+    contact_sheet(dataset, split).save(file)
+    counts = {part: values.tolist() for part, values in dataset.counts().items()}
+    if json_out:
+        about = {"name": dataset.name, "fingerprint": dataset.fingerprint, "shape": dataset.shape}
+        as_json({**about, "classes": dataset.classes, "counts": counts, "sheet": str(file)})
+        return
+    rows = [
+        {"class": label, **{part: values[index] for part, values in counts.items()}}
+        for index, label in enumerate(dataset.classes)
+    ]
+    rows.append({"class": "all", **{part: sum(values) for part, values in counts.items()}})
+    channels, height, width = dataset.shape
+    print_table(rows, title=f"{dataset.name}: {height}x{width} pixels, {channels} channel(s), {dataset.fingerprint}")
+    click.echo(f"\ncontact sheet: {file}")
+
+
+@data.command("fetch")
+@click.argument("name")
+@JSON
+def fetch_data(name: str, json_out: bool) -> None:
+    """Download a published dataset, checked against its SHA-256."""
+    from bakeoff.data.fetch import fetch
+
+    folder = fetch(name)
+    as_json({"name": name, "folder": str(folder)}) if json_out else click.echo(f"{name}: {folder}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `bakeoff` program: 0 done, 1 failed, 2 bad usage, 130 interrupted and resumable."""
+    sys.exit(exit_code(lambda: bakeoff.main(arguments, "bakeoff", standalone_mode=False)))
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Within: a warning for the user is one line on standard error."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"bakeoff: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def exit_code(call: Callable[[], Any]) -> int:
+    """Run `call`; an error the user can mend becomes one line on standard error and the exit code."""
+    try:
+        with plain_warnings():
+            call()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else error.message)
+        return 2
+    except click.ClickException as error:
+        where = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"bakeoff: {error.format_message()}{where}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Interrupted as error:
+        click.echo("bakeoff: interrupted; the same command goes on where this one stopped", err=True)
+        return error.exit_code
+    except BakeoffError as error:
+        click.echo(f"bakeoff: {error}", err=True)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    main()

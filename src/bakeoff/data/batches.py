@@ -1,0 +1,62 @@
+"""A split as one uint8 tensor on the device, and batches of it as a pure function of (seed, epoch, step)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bakeoff.data.dataset import Split
+
+INIT, ORDER, AUGMENT, DROPOUT = range(4)
+"""What a random number is for: with the seed and a count it decides the number."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A split on the device: images (N, C, H, W) uint8, labels (N,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load(split: Split, device: torch.device) -> Loaded:
+    return Loaded(torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device))
+
+
+def derived_seed(seed: int, purpose: int, count: int) -> int:
+    """A 63-bit seed that is a pure function of its arguments (NumPy's SeedSequence)."""
+    return int(np.random.SeedSequence((seed, purpose, count)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def permutation(seed: int, epoch: int, count: int) -> Tensor:
+    """The order of an epoch: (count,) int64, a pure function of (seed, epoch)."""
+    generator = np.random.Generator(np.random.Philox(derived_seed(seed, ORDER, epoch)))
+    return torch.from_numpy(generator.permutation(count))
+
+
+def normaliser(
+    pixels: str, mean: NDArray[np.float64], std: NDArray[np.float64], device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """The function that turns uint8 or 0..255 images (N, C, H, W) into the model's float32 input.
+
+    Args:
+        pixels: `unit` (pixels / 255) or `standardise` (then less `mean`, over `std`, per channel).
+        mean, std: (C,) of the training split's pixels / 255.
+    """
+    centre = mean if pixels == "standardise" else np.zeros_like(mean)
+    spread = std if pixels == "standardise" else np.ones_like(std)
+    scale = torch.tensor(1 / (255 * spread), dtype=torch.float32, device=device).view(1, -1, 1, 1)
+    offset = torch.tensor(-centre / spread, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+    def normalise(images: Tensor) -> Tensor:
+        return torch.addcmul(offset, images.float(), scale).contiguous(memory_format=torch.channels_last)
+
+    return normalise

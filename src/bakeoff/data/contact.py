@@ -1,0 +1,108 @@
+"""The contact sheet: what is in a dataset, at one glance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.dataset import Dataset
+from bakeoff.spec import UsageError, closest
+
+if TYPE_CHECKING:  # Pillow and matplotlib's fonts are loaded when a sheet is drawn
+    from PIL.Image import Image
+    from PIL.ImageFont import FreeTypeFont
+
+MARGIN, GAP, HEADER = 32, 3, 92
+TILE, TILE_MAX = 56, 96
+LABEL_MAX = 190
+PAPER, INK, FAINT = "#ffffff", "#1a1a1a", "#6b6b6b"
+
+
+def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> Image:
+    """An RGB picture with a row per class: name, count and up to `columns` images, spread over the split.
+
+    Images under 96 pixels are enlarged by a whole factor to about 56, larger ones reduced to 96.
+    Deterministic. Raises UsageError for an unknown split or no columns.
+    """
+    from PIL import Image, ImageDraw
+
+    if split not in dataset.splits:
+        raise UsageError(f"unknown split {split!r}{closest(split, dataset.splits)}")
+    if not 1 <= columns <= 100:
+        raise UsageError(f"a contact sheet of {columns} columns is asked for where 1 to 100 are valid")
+    counts = dataset.counts()[split].tolist()
+    name_font, count_font = _font("DejaVuSans-Bold.ttf", 15), _font("DejaVuSans.ttf", 12)
+    names = [_fit(name, name_font) for name in dataset.classes]
+    label = round(max(name_font.getlength(name) for name in [*names, "0,000 images"])) + 24
+    height, width = _tile_size(dataset.size)
+    row = max(height, 40) + GAP
+    columns = min(columns, max(counts))
+    sheet = Image.new(
+        "RGB",
+        (
+            2 * MARGIN + max(label + columns * (width + GAP) - GAP, 560),
+            HEADER + len(names) * row - GAP + MARGIN,
+        ),
+        PAPER,
+    )
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN - 8), dataset.name, INK, _font("DejaVuSans-Bold.ttf", 22))
+    draw.text((MARGIN, MARGIN + 24), _summary(dataset, split), FAINT, _font("DejaVuSans.ttf", 13))
+    for index, (name, count) in enumerate(zip(names, counts, strict=True)):
+        top = HEADER + index * row
+        middle = top + (row - GAP) // 2
+        draw.text((MARGIN, middle - 1), name, INK, name_font, anchor="ls")
+        draw.text((MARGIN, middle + 15), f"{count:,} image{'s' * (count > 1)}", FAINT, count_font, anchor="ls")
+        for column, image in enumerate(_spread(dataset, split, index, columns)):
+            tile = _tile(image, (width, height))
+            sheet.paste(tile, (MARGIN + label + column * (width + GAP), middle - height // 2))
+    return sheet
+
+
+def _summary(dataset: Dataset, split: str) -> str:
+    sizes = ", ".join(f"{name} {len(part):,}" for name, part in dataset.splits.items())
+    height, width = dataset.size
+    colour = "grey" if dataset.channels == 1 else "colour"
+    return f"{split} split  ·  {len(dataset.classes)} classes  ·  {width}×{height} {colour}  ·  images: {sizes}"
+
+
+def _spread(dataset: Dataset, split: str, label: int, count: int) -> NDArray[np.uint8]:
+    """Up to `count` images (n, C, H, W) of one class, evenly spaced over the split."""
+    part = dataset.splits[split]
+    members = np.flatnonzero(part.labels == label)
+    return part.images[members[np.arange(min(count, len(members))) * len(members) // min(count, len(members))]]
+
+
+def _tile_size(size: tuple[int, int]) -> tuple[int, int]:
+    longer = max(size)
+    if longer > TILE_MAX:
+        return max(1, round(size[0] * TILE_MAX / longer)), max(1, round(size[1] * TILE_MAX / longer))
+    factor = max(1, round(TILE / longer))
+    return size[0] * factor, size[1] * factor
+
+
+def _tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image:
+    from PIL import Image
+
+    picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, 2)).convert("RGB")
+    enlarge = size[0] >= picture.width
+    return picture.resize(size, Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS)
+
+
+def _fit(name: str, font: FreeTypeFont) -> str:
+    """`name`, shortened to LABEL_MAX pixels."""
+    shown = name
+    while font.getlength(shown) > LABEL_MAX:
+        shown = shown[:-2].rstrip() + "…"
+    return shown
+
+
+def _font(file: str, size: int) -> FreeTypeFont:
+    """matplotlib's DejaVu fonts: they draw Latin, Greek and Cyrillic names alike on every machine."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / file), size)

@@ -1,0 +1,175 @@
+"""Images, labels, class names and three splits: checked when built, and fingerprinted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.spec import BakeoffError, UsageError
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a dataset: `images` (N, C, H, W) uint8 and `labels` (N,) int64."""
+
+    images: Images
+    labels: Labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A name, K class names and the splits train, validation and test.
+
+    `fingerprint` is computed: the first 16 hex digits of the SHA-256 over the class names and all arrays,
+    the same on any machine. Raises BakeoffError for wrong types or shapes, labels outside 0..K-1 and
+    classes without an image in some split.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Split
+    validation: Split
+    test: Split
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
+            raise BakeoffError(f"{self.name}: at least two classes with different names are needed")
+        for name, split in self.splits.items():
+            self._check(name, split)
+        object.__setattr__(self, "fingerprint", _fingerprint(self.classes, self.splits))
+
+    def _check(self, name: str, split: Split) -> None:
+        images, labels, where = split.images, split.labels, f"{self.name}, {name} split"
+        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+            raise BakeoffError(f"{where}: images are {images.dtype} {images.shape} where uint8 (N, C, H, W) is valid")
+        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise BakeoffError(
+                f"{where}: labels are {labels.dtype} {labels.shape} where int64 ({len(images)},) is valid"
+            )
+        if images.shape[1:] != self.shape:
+            raise BakeoffError(
+                f"{where}: images are {_by(images.shape[1:])}, those of the train split {_by(self.shape)} "
+                "(channels x height x width)"
+            )
+        outside = labels[(labels < 0) | (labels >= len(self.classes))]
+        if len(outside):
+            raise BakeoffError(f"{where}: label {outside[0]} is outside 0..{len(self.classes) - 1}")
+        missing = np.flatnonzero(np.bincount(labels, minlength=len(self.classes)) == 0)
+        if len(missing):
+            raise BakeoffError(f"{where}: class '{self.classes[missing[0]]}' has no image")
+
+    @cached_property
+    def splits(self) -> dict[str, Split]:
+        """The three splits by name, in the order train, validation, test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of every image."""
+        _, channels, height, width = self.train.images.shape
+        return channels, height, width
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) of every image, in pixels."""
+        return self.shape[1:]
+
+    def counts(self) -> dict[str, Labels]:
+        """Images per class, (K,), for each split."""
+        return {name: np.bincount(split.labels, minlength=len(self.classes)) for name, split in self.splits.items()}
+
+
+def split_validation(images: Images, labels: Labels, fraction: float, seed: int = 0) -> tuple[Split, Split]:
+    """Draw a stratified `fraction` (0 to 1) of the images: (the rest, the drawn part), both in the old order.
+
+    Every class gives its share, rounded by largest remainder, at least one image and never its last one.
+    Depends on (labels, fraction, seed) alone. Needs two images or more of every class that is present.
+    """
+    if not 0 < fraction < 1:
+        raise UsageError(f"a split of {fraction:g} is asked for where a fraction between 0 and 1 is valid")
+    available = np.unique(labels, return_counts=True)[1]
+    assert available.min() >= 2, "a class with one image cannot be split in two"
+    total = round(fraction * len(labels))
+    drawn = _draw(labels, _shares(available, total, most=available - 1), seed)
+    return Split(images[~drawn], labels[~drawn]), Split(images[drawn], labels[drawn])
+
+
+def subset(split: Split, count: int) -> Split:
+    """A stratified choice of `count` images, in the old order; depends on the labels and `count` alone.
+
+    Raises UsageError unless the number of classes <= count <= len(split).
+    """
+    available = np.unique(split.labels, return_counts=True)[1]
+    if not len(available) <= count <= len(split):
+        raise UsageError(f"a subset of {count} images is asked for where {len(available)} to {len(split)} are valid")
+    drawn = _draw(split.labels, _shares(available, count, most=available), seed=0)
+    return Split(split.images[drawn], split.labels[drawn])
+
+
+def mean_and_std(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation (C,) of pixels / 255 per channel; a constant channel's deviation is 1."""
+    channels = split.images.shape[1]
+    histogram = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(split), 4096):  # bincount makes 8 bytes of each pixel: a chunk at a time
+        chunk = split.images[start : start + 4096]
+        for channel in range(channels):
+            histogram[channel] += np.bincount(chunk[:, channel].ravel(), minlength=256)
+    pixels = histogram.sum(axis=1)
+    levels = np.arange(256) / 255
+    mean: NDArray[np.float64] = histogram @ levels / pixels
+    std: NDArray[np.float64] = np.sqrt((histogram * (levels - mean[:, None]) ** 2).sum(axis=1) / pixels)
+    return mean, np.where((histogram > 0).sum(axis=1) > 1, std, 1.0)
+
+
+def _shares(available: Labels, total: int, most: Labels) -> Labels:
+    """Spread `total` over the classes in proportion to `available`, within 1..most, by largest remainder."""
+    exact = available * total / available.sum()
+    shares: Labels = np.clip(np.floor(exact).astype(np.int64), 1, most)
+    for index in np.argsort(shares - exact, kind="stable"):
+        if shares.sum() >= total:
+            break
+        shares[index] = min(shares[index] + 1, most[index])
+    return shares
+
+
+def _draw(labels: Labels, shares: Labels, seed: int) -> NDArray[np.bool_]:
+    """Mask (N,) with `shares[i]` images of the i-th class present.
+
+    Every image gets a random key, the smallest keys of a class are drawn. Raw Philox output, because numpy
+    promises to keep it over versions, unlike the Generator's methods.
+    """
+    keys = np.random.Philox(np.random.SeedSequence(seed)).random_raw(len(labels))
+    drawn = np.zeros(len(labels), np.bool_)
+    for value, share in zip(np.unique(labels), shares, strict=True):
+        members = np.flatnonzero(labels == value)
+        drawn[members[np.argsort(keys[members], kind="stable")[:share]]] = True
+    return drawn
+
+
+def _fingerprint(classes: tuple[str, ...], splits: dict[str, Split]) -> str:
+    digest = hashlib.sha256(json.dumps(classes).encode())
+    for name, split in splits.items():
+        digest.update(f"{name} {split.images.shape}".encode())
+        digest.update(np.ascontiguousarray(split.images).data)
+        digest.update(split.labels.astype("<i8").data)
+    return digest.hexdigest()[:16]
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

@@ -1,0 +1,107 @@
+"""Downloads of the published files: mirrors in order, resumed where they broke off, checked, then renamed."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bakeoff.data.sources import SOURCES, data_folders
+from bakeoff.spec import BakeoffError, UsageError, closest
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which a mirror is given up."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with a file's name, the bytes that are here and the bytes it will have."""
+
+
+def fetch(name: str, progress: Progress | None = None) -> Path:
+    """Download what is missing of source `name` into the user's cache; returns that folder.
+
+    Only files with the published SHA-256 ever get their final name. Raises UsageError for a name that has
+    nothing to download; BakeoffError, with each mirror's fault, when no mirror delivers.
+    """
+    remote = [key for key, source in SOURCES.items() if source.files]
+    if name not in remote:
+        fault = "is embedded and needs no download" if name in SOURCES else "is unknown"
+        raise UsageError(f"dataset {name!r} {fault}{closest(name, remote)}")
+    source, folder = SOURCES[name], data_folders(name)[-1]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BakeoffError(f"{folder} cannot be made ({error.strerror}): choose another XDG_CACHE_HOME") from error
+    for file, checksums in source.files.items():
+        target = folder / f"{file}.gz"
+        if target.exists() and _sha256(target) == checksums.zipped:
+            continue
+        faults: list[str] = []
+        for mirror in source.mirrors:
+            failure = _download(f"{mirror}{target.name}", target, checksums.zipped, progress)
+            if failure is None:
+                break
+            faults.append(f"{urlsplit(mirror).netloc}: {failure}")
+        else:
+            raise BakeoffError(
+                f"{target.name} of {name} could not be downloaded ({'; '.join(faults)}): try again later, "
+                f"or put {', '.join(f'{each}.gz' for each in source.files)} into {folder}"
+            )
+    return folder
+
+
+def _download(url: str, target: Path, sha256: str, progress: Progress | None) -> str | None:
+    """Bring `url` to `target`; returns what went wrong, or None. A broken download stays in .part."""
+    part = target.with_name(f"{target.name}.part")
+    while True:
+        before = _size(part)
+        try:
+            _transfer(url, part, target.name, progress)
+            break
+        except (OSError, http.client.HTTPException) as error:
+            if _size(part) <= before:
+                return str(getattr(error, "reason", error))
+    if _sha256(part) != sha256:
+        part.unlink()
+        return "what it sent is not the published file (SHA-256 differs)"
+    part.replace(target)
+    return None
+
+
+def _transfer(url: str, part: Path, name: str, progress: Progress | None) -> None:
+    """Append to `part` the bytes it lacks. Raises OSError or HTTPException where fewer come."""
+    here = _size(part)
+    request = urllib.request.Request(url, headers={"Range": f"bytes={here}-"} if here else {})
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # nothing is left to send
+        raise
+    with response, part.open("ab") as out:
+        if response.status != http.client.PARTIAL_CONTENT:  # the mirror does not resume: it sends all again
+            out.truncate(0)
+            here = 0
+        total = here + int(response.headers.get("Content-Length", 0))
+        while chunk := response.read(1 << 16):
+            out.write(chunk)
+            here += len(chunk)
+            if progress:
+                progress(name, here, total)
+        out.flush()
+        os.fsync(out.fileno())
+    if here < total:
+        raise ConnectionError(f"the transfer broke off at {here} of {total} bytes")
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

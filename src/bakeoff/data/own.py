@@ -1,0 +1,217 @@
+"""The user's own data: a folder of class folders, an .npz, IDX files, or a CSV of paths and labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from bakeoff.data.dataset import Images, Labels, Split
+from bakeoff.data.idx import find_idx, idx_split, read_bytes, read_payload
+from bakeoff.data.images import (
+    Shaping,
+    as_images,
+    find_pictures,
+    open_picture,
+    read_arrays,
+    shape_array,
+    shape_pictures,
+)
+from bakeoff.spec import BakeoffError, Frozen, UsageError, closest, validate
+
+Parts = tuple[tuple[str, ...], dict[str, Split]]
+"""Class names, and the splits the data bring: `train`, perhaps `validation`, perhaps `test`."""
+
+SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+
+
+class Options(Frozen):
+    """What may follow a path: `./letters:size=28,resize=pad,channels=1`."""
+
+    size: int | None = Field(None, ge=1, le=1024, description="side of the square images, in pixels")
+    resize: Literal["stretch", "pad", "crop"] | None = Field(None, description="rule for other sizes")
+    channels: Literal["1", "3"] | None = Field(None, description="1 (grey) or 3 (RGB)")
+
+
+class Row(NamedTuple):
+    """One picture, before it is opened."""
+
+    split: str
+    label: str
+    file: Path
+
+
+def load_own(path: Path, options: Mapping[str, str]) -> Parts:
+    """Read `path`, whatever kind of data it is, in the shape `options` ask for.
+
+    Raises BakeoffError, naming file and fault, for damaged, empty or contradictory data.
+    """
+    chosen = validate(Options, options, str(path))
+    shaping = Shaping(
+        size=(chosen.size, chosen.size) if chosen.size else None,
+        resize=chosen.resize,
+        channels=int(chosen.channels) if chosen.channels else None,
+    )
+    if path.is_dir() and not any(path.glob("*-ubyte*")):
+        return _open_rows(_folder_rows(path), path, shaping)
+    if path.is_dir():
+        return _read_idx(path, "", shaping)
+    if path.suffix.lower() == ".csv":
+        return _open_rows(_csv_rows(path), path, shaping)
+    if path.suffix.lower() == ".npz":
+        return _read_npz(path, shaping)
+    if find_idx(path.parent, f"{path.name}-", "train-images"):
+        return _read_idx(path.parent, f"{path.name}-", shaping)
+    raise UsageError(
+        f"{path} is none of the valid kinds of data: a folder of class folders, an .npz, a .csv, "
+        "a folder with IDX files or the beginning of their names"
+    )
+
+
+def _folder_rows(folder: Path) -> list[Row]:
+    """CLASS/picture, or SPLIT/CLASS/picture."""
+    parts = {entry.name: entry for entry in _subfolders(folder)}
+    if not parts.keys() & SPLITS.keys():
+        return _class_rows(folder, "train")
+    odd = sorted(parts.keys() - SPLITS.keys())
+    if odd or "train" not in parts:
+        fault = f"{odd[0]}/ beside" if odd else "no train/ beside"
+        raise BakeoffError(f"{folder} holds {fault} {', '.join(sorted(parts.keys() & SPLITS.keys()))}/")
+    return [row for name in parts for row in _class_rows(parts[name], SPLITS[name])]
+
+
+def _class_rows(folder: Path, split: str) -> list[Row]:
+    rows: list[Row] = []
+    for entry in _subfolders(folder):
+        files = find_pictures(entry)
+        if not files:
+            raise BakeoffError(f"{entry} holds no picture, yet it is a class folder")
+        rows += [Row(split, entry.name, file) for file in files]
+    if not rows:
+        raise BakeoffError(f"{folder} holds no class folder with pictures")
+    return rows
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _csv_rows(file: Path) -> list[Row]:
+    """Columns `path` (relative to the file), `label`, and perhaps `split`; others are left alone."""
+    try:
+        table = csv.DictReader(io.StringIO(read_bytes(file).decode("utf-8-sig"), newline=""), strict=True)
+        lines = [(table.line_num, line) for line in table]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BakeoffError(f"{file} is not a readable CSV file in UTF-8 ({error})") from error
+    columns = table.fieldnames or []
+    for column in ("path", "label"):
+        if column not in columns:
+            raise BakeoffError(f"{file} has no column {column!r}{closest(column, columns)}")
+    if not lines:
+        raise BakeoffError(f"{file} has a header and no rows")
+    rows = [_csv_row(file, number, line) for number, line in lines]
+    if all(row.split != "train" for row in rows):
+        raise BakeoffError(f"{file}: no image is in the train split")
+    return rows
+
+
+def _csv_row(file: Path, number: int, line: Mapping[str, str | None]) -> Row:
+    where = f"{file}, line {number}"
+    path, label, split = ((line.get(column, "train") or "").strip() for column in ("path", "label", "split"))
+    if not path or not label:
+        raise BakeoffError(f"{where}: the {'label' if path else 'path'} is missing")
+    if split not in SPLITS:
+        raise BakeoffError(f"{where}: unknown split {split!r}{closest(split, SPLITS)}")
+    if not (file.parent / path).is_file():
+        raise BakeoffError(f"{where}: there is no file {file.parent / path}")
+    return Row(SPLITS[split], label, file.parent / path)
+
+
+def _open_rows(rows: list[Row], where: Path, shaping: Shaping) -> Parts:
+    images = shape_pictures(((str(row.file), open_picture(row.file)) for row in rows), shaping)
+    places = {name: [n for n, row in enumerate(rows) if row.split == name] for name in SPLITS.values()}
+    words = {name: [rows[n].label for n in chosen] for name, chosen in places.items() if chosen}
+    classes, labels = _number(words, where)
+    return classes, {name: Split(images[places[name]], labels[name]) for name in words}
+
+
+def _read_idx(folder: Path, prefix: str, shaping: Shaping) -> Parts:
+    pairs: dict[str, tuple[Images, list[str]]] = {}
+    for name, beginnings in {"train": ("train",), "test": ("t10k", "test")}.items():
+        for beginning in beginnings:
+            images = find_idx(folder, prefix, f"{beginning}-images")
+            labels = find_idx(folder, prefix, f"{beginning}-labels")
+            if images and labels:
+                split = idx_split(read_payload(images), read_payload(labels))
+                pairs[name] = shape_array(split.images, shaping, images), _words(split.labels)
+            elif images or labels:
+                raise BakeoffError(f"{images or labels} lies without its {'labels' if images else 'images'}")
+    if "train" not in pairs:
+        raise BakeoffError(
+            f"{folder} holds IDX files and no {prefix}train-images-idx3-ubyte among them; where the names "
+            f"begin otherwise, say {folder}/BEGINNING"
+        )
+    classes, numbers = _number({name: words for name, (_, words) in pairs.items()}, folder)
+    return classes, {name: Split(images, numbers[name]) for name, (images, _) in pairs.items()}
+
+
+def _read_npz(file: Path, shaping: Shaping) -> Parts:
+    """`images` and `labels`, or x_train, y_train and the like for validation and test; perhaps `classes`."""
+    arrays = read_arrays(file)
+    pairs = {split: (f"x_{key}", f"y_{key}") for key, split in SPLITS.items() if f"x_{key}" in arrays}
+    if "train" not in pairs:
+        pairs = {"train": ("images", "labels"), **pairs}
+    images: dict[str, Images] = {}
+    labels: dict[str, NDArray[Any]] = {}
+    for split, (x, y) in pairs.items():
+        for name in (x, y):
+            if name not in arrays:
+                raise BakeoffError(f"{file} has no array {name!r}{closest(name, arrays)}")
+        images[split] = shape_array(as_images(arrays[x], file), shaping, file)
+        labels[split] = _flat_labels(arrays[y], len(images[split]), f"{file}, {y}")
+    if "classes" in arrays:
+        classes = tuple(str(name) for name in arrays["classes"].ravel())
+        indices = {split: _indices(values, len(classes), file) for split, values in labels.items()}
+    else:
+        classes, indices = _number({split: _words(values) for split, values in labels.items()}, file)
+    return classes, {split: Split(images[split], indices[split]) for split in images}
+
+
+def _flat_labels(labels: NDArray[Any], count: int, where: str) -> NDArray[Any]:
+    if labels.dtype.kind not in "iuU" or labels.size != count or labels.shape[:1] != (count,):
+        raise BakeoffError(
+            f"{where}: labels are {labels.dtype} {labels.shape} where {count} integers or words are valid"
+        )
+    return labels.ravel()
+
+
+def _indices(labels: NDArray[Any], count: int, file: Path) -> Labels:
+    """Labels that count into the file's own `classes`."""
+    if labels.dtype.kind == "U" or labels.min() < 0 or labels.max() >= count:
+        odd = next(label for label in labels.tolist() if label not in range(count))
+        raise BakeoffError(f"{file}: label {odd!r} is outside 0..{count - 1}, the range of its {count} classes")
+    return labels.astype(np.int64)
+
+
+def _words(labels: NDArray[Any]) -> list[str]:
+    return [str(label) for label in labels.tolist()]
+
+
+def _number(words: Mapping[str, list[str]], where: Path) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """Class names, the different labels of all splits in order, and the labels as indices of them."""
+    names = {word for split in words.values() for word in split}
+    if all(re.fullmatch(r"-?\d+", name, re.ASCII) for name in names):
+        if min(map(int, names)) < 0:
+            raise BakeoffError(f"{where}: label {min(map(int, names))} is negative where 0 and more are valid")
+        classes = tuple(sorted(names, key=lambda name: (int(name), name)))
+    else:
+        classes = tuple(sorted(names))
+    index = {name: number for number, name in enumerate(classes)}
+    return classes, {split: np.array([index[word] for word in chosen], np.int64) for split, chosen in words.items()}

@@ -1,0 +1,31 @@
+"""Errors that a user can mend, each one sentence, and the names closest to a mistaken one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BakeoffError(Exception):
+    """A sentence for the user: what is wrong, where, and what is valid."""
+
+    exit_code = 1
+
+
+class UsageError(BakeoffError):
+    """Bad usage or configuration."""
+
+    exit_code = 2
+
+
+def closest(name: str, valid: Iterable[str]) -> str:
+    """` (closest: a, b)`, or all valid names where none is near."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    return f" (closest: {', '.join(near)})" if near else f" (valid: {', '.join(valid)})"
+
+
+class Interrupted(Exception):
+    """Work was asked to stop; what is needed to go on is written."""
+
+    exit_code = 130

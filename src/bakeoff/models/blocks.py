@@ -1,0 +1,38 @@
+"""Parts that several families share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+Size = tuple[int, int]
+
+
+class PoolReLU(nn.Module):
+    """2x2 max-pooling, then ReLU: the values and gradients of ReLU first, on a quarter of the numbers."""
+
+    def __init__(self, *, ceil: bool = False) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, ceil_mode=ceil)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H/2, W/2)."""
+        return torch.relu(self.pool(images))
+
+
+def dense(features: int, hidden: int, layers: int, classes: int, dropout: float = 0.0) -> nn.Sequential:
+    """`layers` linear layers, ReLU and dropout between them: (N, features) -> (N, classes)."""
+    parts: list[nn.Module] = []
+    for _ in range(layers - 1):
+        parts += [nn.Linear(features, hidden), nn.ReLU()]
+        features = hidden
+    return nn.Sequential(*parts, *([nn.Dropout(dropout)] if dropout else []), nn.Linear(features, classes))
+
+
+def glorot_(model: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases in every convolution and linear layer (Glorot & Bengio 2010)."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -1,0 +1,224 @@
+"""One run's directory: written atomically, read back, verified.
+
+    run.json              spec, status, dataset, environment, timings, metrics, checksums of the other files
+    history.jsonl         one line an epoch
+    predictions.npz       logits and labels of the validation and the test split, and the worst test mistakes
+    weights.safetensors   the evaluated weights
+    checkpoint/           while unfinished: the last checkpoint, and the lock of the process that trains
+
+Nothing here is pickled, and nothing that is read can run code. A file appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import shutil
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.spec import BakeoffError, RunSpec, UsageError, validate
+
+FORMAT = 1
+FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")
+Row = dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One contender, one dataset, one seed, as it lies on disk. Made by `read_run`."""
+
+    path: Path
+    spec: RunSpec
+    status: str
+    """`finished`, or `diverged`: the loss became non-finite, and there are no predictions."""
+    dataset: dict[str, Any]
+    environment: dict[str, Any]
+    metrics: dict[str, float]
+    parameters: int
+    multiply_adds: int
+    seconds: float
+    images_per_second: float
+    history: tuple[Row, ...]
+
+    @functools.cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """predictions.npz: `{validation,test}_{logits,labels}` and `mistake_{index,images}`."""
+        file = self.path / "predictions.npz"
+        try:
+            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+                return dict(archive)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise BakeoffError(f"{file}: cannot be read: {error}") from None
+
+    def logits(self, split: str) -> NDArray[np.float32]:
+        """(N, K) logits of `validation` or `test`."""
+        return self.arrays[f"{split}_logits"]
+
+    def labels(self, split: str) -> NDArray[np.int64]:
+        """(N,) labels of `validation` or `test`."""
+        return self.arrays[f"{split}_labels"]
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """`data` in `path`, whole or not at all, whenever the process or the machine stops."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself survives a power cut
+    finally:
+        os.close(folder)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def _json_lines(rows: list[Row]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def write_history(path: Path, rows: list[Row]) -> None:
+    write_atomic(path / "history.jsonl", _json_lines(rows))
+
+
+def write_finished(
+    path: Path,
+    description: Mapping[str, Any],
+    history: list[Row],
+    arrays: Mapping[str, NDArray[Any]] | None,
+    weights: bytes | None,
+) -> None:
+    """Everything of a run that has ended. run.json comes last: with it the run counts as ended.
+
+    `arrays` and `weights` are None for a run that diverged.
+    """
+    contents = {"history.jsonl": _json_lines(history)}
+    if arrays is not None:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **dict(arrays))  # type: ignore[arg-type]
+        contents["predictions.npz"] = buffer.getvalue()
+    if weights is not None:
+        contents["weights.safetensors"] = weights
+    for name, data in contents.items():
+        write_atomic(path / name, data)
+    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    write_json(path / "run.json", {"format": FORMAT, **description, "checksums": checksums})
+
+
+def remove_checkpoint(path: Path) -> None:
+    """What only an unfinished run needs."""
+    shutil.rmtree(path / "checkpoint", ignore_errors=True)
+
+
+def status(path: Path) -> str:
+    """`finished`, `diverged`, `running` (or interrupted), `absent`, or `damaged`."""
+    try:
+        said = json.loads((path / "run.json").read_text())["status"]
+    except FileNotFoundError:
+        return "absent"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "damaged"
+    return str(said) if said in ("finished", "diverged", "running") else "damaged"
+
+
+def read_run(path: Path) -> Run:
+    """The record in `path`, every file checked against its checksum.
+
+    Raises:
+        UsageError: no run there, or one that has not ended.
+        BakeoffError: a damaged record; the sentence names the file and the cause.
+    """
+    file = path / "run.json"
+    try:
+        said = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path}: not a run: it has no run.json") from None
+    except (OSError, ValueError) as error:
+        raise BakeoffError(f"{file}: damaged: {error}") from None
+    try:
+        if said["format"] != FORMAT:
+            raise BakeoffError(f"{file}: format {said['format']} is not the {FORMAT} this version reads")
+        if said["status"] == "running":
+            raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
+        for name, expected in said["checksums"].items():
+            _verify(path / name, expected)
+        history = [json.loads(line) for line in (path / "history.jsonl").read_text().splitlines()]
+        fields = {f.name: said[f.name] for f in dataclasses.fields(Run) if f.name in said}
+        return Run(
+            **{
+                **fields,
+                "path": path,
+                "history": tuple(history),
+                "spec": validate(RunSpec, said["spec"], str(file)),
+            }
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BakeoffError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+
+
+def _verify(file: Path, expected: str) -> None:
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BakeoffError(f"{file}: cannot be read: {error.strerror}") from None
+    if found != expected:
+        raise BakeoffError(f"{file}: damaged: its checksum is not the one run.json gives")
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run directories directly under `folder` or one level below, in order of name."""
+    return sorted({file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)})
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged record, so that nothing of it is lost and its place is free."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+@functools.cache
+def source_digest() -> str:
+    """Names the code: a digest over the package's Python files."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def environment() -> dict[str, Any]:
+    """Machine, code and library versions: what a number in a report can be traced to."""
+    names = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn")
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        processor = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), processor)
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in names},
+        "source": source_digest(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }

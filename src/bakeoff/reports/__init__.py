@@ -1,0 +1,1 @@
+"""A study's records, rendered: a page for people, the same in Markdown, and summary.json for programs."""

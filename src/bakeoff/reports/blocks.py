@@ -1,0 +1,128 @@
+"""What a section is made of, and each of these as Markdown. page.html.j2 shows them as HTML."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """A paragraph."""
+
+    kind: ClassVar = "words"
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A table's cell. `drawn` is SVG shown in place of the text; `tone`: good, bad or quiet."""
+
+    text: str
+    drawn: str = ""
+    title: str = ""
+    tone: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """A table's column. `align`: text, number or plot; `drawn` is SVG below the label."""
+
+    label: str
+    align: str = "number"
+    drawn: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of cells below their heads; the first cell of a row names it."""
+
+    kind: ClassVar = "table"
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A picture that also becomes the file figures/`name`.svg."""
+
+    name: str
+    svg: str
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Pictures side by side where there is room. `wide`: at their own size, each scrolling within itself.
+    `only_file`: the page has the same drawn elsewhere."""
+
+    kind: ClassVar = "figures"
+    figures: Sequence[Figure]
+    wide: bool = False
+    only_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Thumbnail:
+    """A small PNG with the lines below it."""
+
+    png: bytes
+    lines: Sequence[str]
+
+    @property
+    def source(self) -> str:
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """Thumbnails."""
+
+    kind: ClassVar = "gallery"
+    items: Sequence[Thumbnail]
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """Text to be copied as it is."""
+
+    kind: ClassVar = "code"
+    text: str
+
+
+Block = Words | Table | Figures | Gallery | Code
+
+
+def _escaped(text: str) -> str:
+    for sign in "\\|*_`<[":
+        text = text.replace(sign, f"\\{sign}")
+    return text.replace("\n", " ")
+
+
+def _table(table: Table) -> str:
+    shown = [i for i, head in enumerate(table.heads) if head.align != "plot"]
+    lines = [
+        "| " + " | ".join(_escaped(table.heads[i].label) for i in shown) + " |",
+        "|" + "|".join("---" if table.heads[i].align == "text" else "---:" for i in shown) + "|",
+        *("| " + " | ".join(_escaped(row[i].text) for i in shown) + " |" for row in table.rows),
+    ]
+    return "\n".join(lines) + (f"\n\n{_escaped(table.caption)}" if table.caption else "")
+
+
+def markdown(block: Block) -> str:
+    """The block as Markdown; pictures are links to their files, a gallery is a list of its lines."""
+    match block:
+        case Words():
+            return _escaped(block.text)
+        case Table():
+            return _table(block)
+        case Figures():
+            shown = [f"![{_escaped(f.caption or f.name)}](figures/{f.name}.svg)" for f in block.figures]
+            return "\n\n".join(shown)
+        case Gallery():
+            return "\n".join(f"- {_escaped('; '.join(item.lines))}" for item in block.items)
+        case Code():
+            return f"```\n{block.text}\n```"

@@ -1,0 +1,320 @@
+"""Sections about contenders: how good, how sure, at what cost, and against what was reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import stats
+
+from bakeoff.evaluation import metrics
+from bakeoff.record import Run
+from bakeoff.reports import figures, tables
+from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
+from bakeoff.reports.context import Context, dot
+from bakeoff.reports.svg import accuracy, logarithmic, short
+from bakeoff.reports.tables import Summary, interval, percent
+from bakeoff.study import Section
+
+INTERVALS = (
+    "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's over the test images "
+    "where there is one seed."
+)
+
+
+def _name(contender: Summary) -> Cell:
+    sign = " †" if contender["selects_on_test"] else ""
+    tag = f" ({contender['variant']})" if contender["variant"] else ""
+    return Cell(contender["name"] + tag + sign, title=contender["note"])
+
+
+def _ends(found: Sequence[Summary]) -> list[float]:
+    return [value for part in found for value in part.values()]
+
+
+def league(context: Context, section: Section) -> list[Block]:
+    """Everyone's accuracy with its interval, best first."""
+    ranked = context.only(section)
+    if not ranked:
+        return []
+    axis = accuracy(_ends([c["test_accuracy"] for c in ranked]), "test accuracy")
+    plots = {c["name"]: [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")] for c in ranked}
+    heads = [Head("contender", "text"), Head("n"), Head("test accuracy, 95 % interval")]
+    heads += [Head(axis.label, "plot", figures.dots_axis(axis)), Head("validation"), Head("parameters")]
+    heads += [Head("seconds"), Head("against the choice", "text")]
+    without = [c for c in context.summary["contenders"] if not c["n"] and (not section.of or c["name"] in section.of)]
+    text = {row["contender"].removesuffix(" †"): row for row in tables.league_text(context.summary)}
+    rows = []
+    for c in (*ranked, *without):
+        _, n, *others = map(Cell, text[c["name"]].values())
+        others.insert(1, Cell("", figures.dots_row(axis, plots.get(c["name"], []))))
+        rows.append([_name(c), n, *others])
+    caption = f"Ordered by mean validation accuracy, the only one that may choose. {INTERVALS}"
+    if any(c["selects_on_test"] for c in ranked):
+        caption += (
+            " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is "
+            "flattered, and it is never the choice."
+        )
+    drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
+    notes = [Words(f"{c['name']}: {c['note']}.") for c in ranked if c["note"]]
+    return [Table(heads, rows, caption), *notes, Figures([drawn], only_file=True)]
+
+
+Measure = tuple[str, Callable[[Run], float]]
+
+MEASURES: dict[str, Measure] = {
+    "test_accuracy": ("test accuracy", lambda run: run.metrics["test_accuracy"]),
+    "best_test_accuracy": ("test accuracy of the best epoch", lambda run: run.metrics["test_accuracy"]),
+    "validation_accuracy": ("validation accuracy", lambda run: run.metrics["validation_accuracy"]),
+    "train_accuracy": ("train accuracy", lambda run: run.metrics["train_accuracy"]),
+    "train_error": ("train error", lambda run: 1 - run.metrics["train_accuracy"]),
+    "top5": ("top-5 accuracy", lambda run: metrics.top_k(run.logits("test"), run.labels("test"))),
+    "loss": ("validation loss", lambda run: run.metrics["validation_loss"]),
+    "seconds": ("seconds", lambda run: run.seconds),
+    "parameters": ("parameters", lambda run: run.parameters),
+}
+"""What a report may give, and the same of one run."""
+
+LESS_IS_BETTER = ("train_error", "loss")
+
+
+def judge(key: str, published: float, runs: Sequence[Run], cuts: Sequence[str]) -> tuple[str, str]:
+    """(what a further run would give, the verdict) for one published figure.
+
+    A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours:
+    mean +- t s sqrt(1 + 1 / n) over n seeds; with one seed, Wilson's interval over the images.
+    """
+    values = [MEASURES[key][1](run) for run in runs]
+    if key == "parameters":
+        return f"{values[0]:,.0f}", "reproduced" if values[0] == published else "not reproduced"
+    if key == "seconds":
+        return f"{np.mean(values):,.1f}", "not comparable: another machine"
+    smaller = [cut for cut in cuts if not cut.startswith("seeds ") and not cut.endswith(" contenders")]
+    if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
+        verdict = "not comparable: it was chosen on the test set"
+    elif smaller:
+        verdict = "not comparable: this scale is cut"
+    else:
+        verdict = ""
+    mean, low, high = _prediction(key, values, runs[0])
+    percents = key != "loss"
+    said = interval({"mean": mean, "low": low, "high": high}) if percents else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    better = published > high if key in LESS_IS_BETTER else published < low
+    within = low <= published <= high
+    return said, verdict or ("reproduced" if within else "exceeded" if better else "not reproduced")
+
+
+def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float, float]:
+    mean = float(np.mean(values))
+    if len(values) > 1:
+        half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values))
+        return mean, mean - float(half), mean + float(half)
+    if key == "loss":
+        return mean, mean, mean
+    split = "train" if key.startswith("train") else "validation" if key.startswith("validation") else "test"
+    images = sum(run.dataset["counts"][split])
+    found = metrics.wilson(round(mean * images), images)
+    return mean, found.low, found.high
+
+
+def _figure(key: str, value: float) -> str:
+    if key == "parameters":
+        return f"{value:,.0f}"
+    return f"{value:,.6g}" if key in ("seconds", "loss") else percent(value)
+
+
+TONES = {"reproduced": "good", "exceeded": "good", "not reproduced": "bad"}
+
+
+def reported(context: Context, section: Section) -> list[Block]:
+    """What reports gave against what the runs give."""
+    found = [(c["name"], c["name"], c["reported"]) for c in context.summary["contenders"]]
+    for sweep in context.summary["sweeps"]:
+        found += [(f"{sweep['name']}: {p['label']}", p["contender"], p["reported"]) for p in sweep["points"]]
+    rows, seen = [], set()
+    for label, name, given in found:
+        for key, published in given.items():
+            if (name, key, published) in seen or (section.of and name not in section.of):
+                continue
+            seen.add((name, key, published))
+            runs = context.finished[name]
+            said, verdict = judge(key, published, runs, context.study.cuts) if runs else ("–", "no result")
+            cells = [Cell(label), Cell(MEASURES[key][0]), Cell(_figure(key, published)), Cell(said)]
+            rows.append([*cells, Cell(str(len(runs))), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
+    heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
+    heads += [Head("measured: mean, and where one more run would fall"), Head("n"), Head("verdict", "text")]
+    caption = (
+        "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
+        "(t over the seeds; of one seed, Wilson's over the images): inside it is reproduced; ours better, exceeded."
+    )
+    return [Table(heads, rows, caption)] if rows else []
+
+
+def sweeps(context: Context, section: Section) -> list[Block]:
+    """One thing varied at a time, and which differences survive."""
+    by_name = {c["name"]: c for c in context.summary["contenders"]}
+    drawn = []
+    for sweep in context.summary["sweeps"]:
+        known = [by_name[p["contender"]] for p in sweep["points"]]
+        if not any(c["n"] for c in known):
+            continue
+        dots = [
+            dot(p["label"], c["test_accuracy"], "s1", f"n = {c['n']}, test accuracy") if c["n"] else None
+            for p, c in zip(sweep["points"], known, strict=True)
+        ]
+        published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
+        labels = [p["label"] for p in sweep["points"]]
+        svg = figures.sweep(sweep["question"] or sweep["name"], labels, dots, published)
+        drawn.append(Figure(sweep["name"], svg, sweep["answer"]))
+    said = (
+        "Mean test accuracy with 95 % intervals against the value that is varied. Which differences survive is "
+        "decided by paired tests with Holm's correction over the pairs within each sweep."
+    )
+    return [Words(said), Figures(drawn)] if drawn else []
+
+
+def significance(context: Context, section: Section) -> list[Block]:
+    """Every pair: the difference, and whether it survives."""
+    names = [c["name"] for c in context.only(section)]
+    pairs = {}
+    for p in context.summary["comparisons"]:
+        for a, b, sign in ((p["a"], p["b"], 1), (p["b"], p["a"], -1)):
+            winner = tables.beaten(p)
+            low, high = sorted((sign * p["low"], sign * p["high"]))
+            said = (
+                f"{a} − {b}: {tables.points(sign * p['difference'])} points [{tables.points(low)}, "
+                f"{tables.points(high)}], p = {p['p_adjusted']:.3g} after Holm, n = {p['seeds']}: "
+                f"{f'{winner[0]} is better' if winner else 'no difference shown'}"
+            )
+            pairs[a, b] = (sign * p["difference"], 0 if not winner else 1 if winner[0] == a else -1, said)
+    names = [name for name in names if any(name in pair for pair in pairs)]
+    if len(names) < 2:
+        return []
+    svg = figures.significance(names, pairs)
+    caption = (
+        "Blue: the row is better than the column; orange: worse; grey: no difference shown. Differences are "
+        "paired by seed and by test image; Holm's correction covers all pairs of the study. Point at a cell for its "
+        "interval and p."
+    )
+    return [Figures([Figure("matrix", svg, caption)], wide=True), *_against_choice(context, names)]
+
+
+def _against_choice(context: Context, names: Sequence[str]) -> list[Block]:
+    best = tables.pick(context.summary)
+    heads = [Head("the choice less", "text"), Head("difference, points"), Head("95 % interval"), Head("p")]
+    heads += [Head("p after Holm"), Head("n"), Head("verdict", "text")]
+    rows = []
+    for p in context.summary["comparisons"] if best else []:
+        if best["name"] not in (p["a"], p["b"]) or not {p["a"], p["b"]} <= {*names}:
+            continue
+        sign, other = (1, p["b"]) if p["a"] == best["name"] else (-1, p["a"])
+        low, high = sorted((sign * p["low"], sign * p["high"]))
+        winner = tables.beaten(p)
+        verdict = f"{winner[0]} is better" if winner else "no difference shown"
+        numbers = [tables.points(sign * p["difference"]), f"[{tables.points(low)}, {tables.points(high)}]"]
+        numbers += [f"{p['p']:.2g}", f"{p['p_adjusted']:.2g}", str(p["seeds"])]
+        rows.append([Cell(other), *map(Cell, numbers), Cell(verdict, tone="" if winner else "quiet")])
+    order = {c["name"]: i for i, c in enumerate(context.ranked)}
+    caption = f"{best['name']} against each other contender." if best else ""
+    return [Table(heads, sorted(rows, key=lambda row: order[row[0].text]), caption)] if rows else []
+
+
+SPLITS = (("train", "s5", "square"), ("validation", "s3", "diamond"), ("test", "s1", "circle"))
+
+
+def train_test(context: Context, section: Section) -> list[Block]:
+    """Train, validation and test accuracy side by side: who learns by heart."""
+    ranked = context.only(section)
+    if not ranked:
+        return []
+    ends = _ends([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS])
+    axis = accuracy(ends, "accuracy")
+    heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
+    heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
+    heads.append(Head("train less test, points"))
+    rows, plots = [], []
+    for c in ranked:
+        dots = [dot(c["name"], c[f"{s}_accuracy"], classes, s, shape) for s, classes, shape in SPLITS]
+        plots.append((c["name"], dots))
+        gap = c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"]
+        means = [Cell(percent(c[f"{split}_accuracy"]["mean"])) for split, *_ in SPLITS]
+        row = [_name(c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
+        rows.append([*row, Cell(tables.points(gap))])
+    drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy"))
+    caption = f"Train accuracy is measured after training, in evaluation mode. {INTERVALS}"
+    return [Table(heads, rows, caption), Figures([drawn], only_file=True)]
+
+
+COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds an image", "seconds": "training seconds"}
+
+
+def cost(context: Context, section: Section) -> list[Block]:
+    """Accuracy against what it costs."""
+    ranked = context.only(section)
+    if len(ranked) < 2:
+        return []
+    drawn = []
+    for key, label in COSTS.items():
+        spots = [
+            figures.Spot(
+                c["name"],
+                c[key],
+                dot(c["name"], c["test_accuracy"], "s1", f"{short(c[key])} {label}, test accuracy"),
+            )
+            for c in ranked
+        ]
+        front = [spot.name for spot in figures.pareto(spots)]
+        caption = f"Front, cheapest first: {tables.listing(front)}."
+        drawn.append(Figure(key, figures.scatter(spots, label), caption))
+    heads = [Head("contender", "text"), Head("parameters"), Head("multiply-adds"), Head("seconds")]
+    heads += [Head("training images/s"), Head("test accuracy")]
+    rows = [
+        [
+            _name(c),
+            Cell(f"{c['parameters']:,}"),
+            Cell(short(c["multiply_adds"])),
+            Cell(f"{c['seconds']:,.1f}"),
+            Cell(f"{c['images_per_second']:,.0f}"),
+            Cell(percent(c["test_accuracy"]["mean"])),
+        ]
+        for c in ranked
+    ]
+    caption = "Multiply-adds of one image, forward; seconds and images/s of training, mean over seeds."
+    return [Figures(drawn), Table(heads, rows, caption)]
+
+
+def runs(context: Context, section: Section) -> list[Block]:
+    """Every run, so that each number above can be traced."""
+    rows = []
+    for run in sorted(context.runs, key=lambda run: (run.spec.contender, run.spec.seed)):
+        if section.of and run.spec.contender not in section.of:
+            continue
+        cells = [Cell(run.spec.contender), Cell(str(run.spec.seed))]
+        if run.status == "finished":
+            right = tables.correct(run)
+            found = metrics.wilson(int(right.sum()), len(right))
+            test = {"mean": float(right.mean()), "low": found.low, "high": found.high}
+            cells += [Cell(interval(test)), Cell(percent(run.metrics["validation_accuracy"]))]
+        else:
+            cells += [Cell("–"), Cell("–")]
+        tone = "" if run.status == "finished" else "bad"
+        cells += [Cell(f"{run.seconds:,.1f}"), Cell(str(len(run.history))), Cell(run.status, tone=tone)]
+        rows.append([*cells, Cell(run.path.name)])
+    heads = [Head("contender", "text"), Head("seed"), Head("test accuracy, Wilson 95 %"), Head("validation")]
+    heads += [Head("seconds"), Head("epochs"), Head("status", "text"), Head("record", "text")]
+    return [Table(heads, rows)] if rows else []
+
+
+def environment(context: Context, section: Section) -> list[Block]:
+    """What made these numbers, and the command that makes them again."""
+    found = context.summary["environment"]
+    if not found:
+        return []
+    rows = [
+        [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
+        for key, value in found.items()
+    ]
+    blocks: list[Block] = [Words("This page is made again by"), Code(context.command)]
+    if context.study.about:
+        blocks += [Words("The study's file says:"), Code(context.study.about)]
+    return [*blocks, Table([Head("what", "text"), Head("value", "text")], rows)]

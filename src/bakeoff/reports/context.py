@@ -1,0 +1,79 @@
+"""What a section is given: the study, its runs, and its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.record import Run
+from bakeoff.reports import tables
+from bakeoff.reports.figures import Dot
+from bakeoff.reports.tables import Summary
+from bakeoff.study import Section, Study
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """One report's material. `finished` holds each contender's finished runs by name, in order of seed."""
+
+    study: Study
+    runs: Sequence[Run]
+    finished: Mapping[str, Sequence[Run]]
+    summary: Summary
+    command: str
+
+    @classmethod
+    def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
+        return cls(study, runs, tables.by_contender(study, runs), summary, command)
+
+    @property
+    def ranked(self) -> list[Summary]:
+        """Contenders with a result, best by validation accuracy first."""
+        return tables.ranking(self.summary)
+
+    @property
+    def classes(self) -> list[str]:
+        return [str(name) for name in self.runs[0].dataset["classes"]]
+
+    def only(self, section: Section) -> list[Summary]:
+        """The ranked contenders, or those of them that the section is `of`."""
+        return [c for c in self.ranked if not section.of or c["name"] in section.of]
+
+    def shown(self, section: Section, most: int) -> list[str]:
+        """The first `most` names of a section that has room for only so many: the choice, then the best."""
+        names = [c["name"] for c in self.only(section)]
+        if (best := tables.pick(self.summary)) and best["name"] in names:
+            names.remove(best["name"])
+            names.insert(0, best["name"])
+        return names[:most]
+
+    def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Logits (n M, K) and labels (n M,) of the contender's test predictions, seed after seed."""
+        runs = self.finished[name]
+        logits = np.concatenate([run.logits("test") for run in runs])
+        return logits, np.concatenate([run.labels("test") for run in runs])
+
+    def facts(self) -> list[str]:
+        """What the report rests on, in a few words each."""
+        n = sum(c["n"] for c in self.summary["contenders"])
+        failed = sum(c["failed"] for c in self.summary["contenders"])
+        said = [
+            f"{self.study.scale} scale",
+            tables.plural(len(self.study.contenders), "contender"),
+            tables.plural(n, "finished run") + (f", {failed} diverged" if failed else ""),
+            tables.plural(self.study.seeds, "seed"),
+        ]
+        if self.runs:
+            counts = self.runs[0].dataset["counts"]
+            said.append(f"{self.study.dataset}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
+        return said
+
+
+def dot(name: str, found: Mapping[str, Any], classes: str, what: str, shape: str = "circle") -> Dot:
+    """An accuracy with its interval as a mark."""
+    said = f"{name}: {what} {tables.interval(found)}"
+    return Dot(found["mean"], found["low"], found["high"], classes, said, shape)

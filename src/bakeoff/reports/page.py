@@ -1,0 +1,74 @@
+"""The report's files: one self-contained HTML page, the same in Markdown, the figures and summary.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from bakeoff.record import Run, write_atomic, write_json
+from bakeoff.reports import tables
+from bakeoff.reports.blocks import Figure, Figures, markdown
+from bakeoff.reports.sections import Context, Part, compose
+from bakeoff.reports.svg import STYLE, standalone
+from bakeoff.reports.tables import Summary
+from bakeoff.study import Study
+
+HERE = Path(__file__).parent
+
+
+def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, notes: Sequence[str] = ()) -> Summary:
+    """Write out/report.html, report.md, summary.json and figures/*.svg; give back the summary.
+
+    `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs
+    that are missing or damaged. Both are shown.
+
+    Raises:
+        UsageError: a section of the study that does not exist.
+        BakeoffError: a damaged record, or runs of different data.
+    """
+    summary = tables.summarise(study, runs)
+    context = Context.of(study, runs, summary, command)
+    parts = compose(context)
+    figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]
+    (out / "figures").mkdir(parents=True, exist_ok=True)
+    _write_figures(figures, out / "figures")
+    write_atomic(out / "report.html", _html(context, parts, notes).encode())
+    write_atomic(out / "report.md", _markdown(context, parts, notes).encode())
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
+    for figure in figures:
+        write_atomic(folder / f"{figure.name}.svg", standalone(figure.svg).encode())
+    for old in set(folder.glob("*.svg")) - {folder / f"{figure.name}.svg" for figure in figures}:
+        old.unlink()  # of a contender or section that is no more
+
+
+def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    style = STYLE + (HERE / "page.css").read_text(encoding="utf-8")
+    first, *others = context.summary["answer"].split("\n")
+    return environment.get_template("page.html.j2").render(
+        study=context.study,
+        facts=context.facts(),
+        lead=first,
+        others=others,
+        parts=parts,
+        notes=notes,
+        style=style,
+    )
+
+
+def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
+    study = context.study
+    lines = [f"# {study.title}", f"**{study.question}**", *context.summary["answer"].split("\n")]
+    lines.append(" · ".join(context.facts()))
+    lines += [f"> {note}" for note in notes]
+    for part in parts:
+        lines += [f"## {part.title}", *map(markdown, part.blocks)]
+    return "\n\n".join(lines) + "\n"

@@ -1,0 +1,82 @@
+"""The sections of a report. To add one: a function of (context, section), and a line in SECTIONS."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from bakeoff.reports import contenders, predictions
+from bakeoff.reports.blocks import Block, Figures, Words
+from bakeoff.reports.context import Context
+from bakeoff.spec import UsageError, closest
+from bakeoff.study import Section, Study
+
+SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
+    "league": ("League", contenders.league),
+    "reported": ("Reported against measured", contenders.reported),
+    "sweeps": ("Sweeps", contenders.sweeps),
+    "curves": ("Learning curves", predictions.curves),
+    "significance": ("Who differs from whom", contenders.significance),
+    "train_test": ("Train, validation, test", contenders.train_test),
+    "cost": ("Accuracy and its cost", contenders.cost),
+    "per_class": ("Class by class", predictions.per_class),
+    "confusion": ("What is taken for what", predictions.confusion),
+    "roc": ("ROC curves", predictions.roc),
+    "calibration": ("Is it right when it is sure?", predictions.calibration),
+    "mistakes": ("The worst mistakes", predictions.mistakes),
+    "runs": ("Every run", contenders.runs),
+    "environment": ("Environment", contenders.environment),
+}
+"""kind -> (title, function). A function gives no blocks where it has nothing to show."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A section as it stands on the page."""
+
+    anchor: str
+    kind: str
+    title: str
+    blocks: Sequence[Block]
+
+
+def check_sections(study: Study) -> None:
+    """That the study's sections exist, and the contenders they are of.
+
+    Raises:
+        UsageError: the first that does not, with the closest valid names.
+    """
+    names = [contender.name for contender in study.contenders]
+    for section in study.sections:
+        if section.kind not in SECTIONS:
+            raise UsageError(f"study {study.name}: no section {section.kind!r}{closest(section.kind, SECTIONS)}")
+        for name in section.of:
+            if name not in names:
+                raise UsageError(
+                    f"study {study.name}, section {section.kind}: no contender {name!r}{closest(name, names)}"
+                )
+
+
+def compose(context: Context) -> list[Part]:
+    """The study's own sections in its order, or all that have something to show."""
+    check_sections(context.study)
+    asked = context.study.sections
+    parts: list[Part] = []
+    for section in asked or [Section(kind=kind) for kind in SECTIONS]:
+        title, function = SECTIONS[section.kind]
+        blocks = function(context, section)
+        if not blocks and not asked:
+            continue
+        same = sum(part.kind == section.kind for part in parts)
+        anchor = section.kind.replace("_", "-") + (f"-{same + 1}" if same else "")
+        blocks = [_named(block, anchor) for block in blocks] or [Words("There is nothing to show here yet.")]
+        parts.append(Part(anchor, section.kind, section.title or title, blocks))
+    return parts
+
+
+def _named(block: Block, anchor: str) -> Block:
+    """The block with its figures' file names made unique."""
+    if not isinstance(block, Figures):
+        return block
+    figures = [dataclasses.replace(figure, name=f"{anchor}-{figure.name}") for figure in block.figures]
+    return dataclasses.replace(block, figures=figures)

@@ -1,0 +1,319 @@
+"""Numbers and words: a study's runs as the object of summary.json, and what they answer in plain sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.evaluation import compare, metrics
+from bakeoff.record import Run
+from bakeoff.spec import BakeoffError, Contender
+from bakeoff.study import Study, Sweep
+
+Summary = dict[str, Any]
+SPLITS = ("test", "validation", "train")
+
+
+def percent(value: float | None) -> str:
+    """`98.31 %`, or a dash where there is no value."""
+    return "–" if value is None else f"{100 * value:.2f} %"
+
+
+def points(value: float) -> str:
+    """A difference of accuracies: `+0.42`, in percentage points."""
+    return f"{100 * value:+.2f}".replace("-", "−")
+
+
+def interval(found: Mapping[str, float | None]) -> str:
+    """`98.31 % [98.10, 98.52]`."""
+    mean, low, high = found["mean"], found["low"], found["high"]
+    if mean is None or low is None or high is None:
+        return percent(mean)
+    return f"{percent(mean)} [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def listing(names: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    names = list(names)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") -> dict[str, list[Run]]:
+    """The runs of each contender of the study, in order of seed; empty lists included.
+
+    Raises:
+        BakeoffError: two runs were tested on different images, so that nothing here is paired.
+    """
+    found: dict[str, list[Run]] = {contender.name: [] for contender in study.contenders}
+    for run in sorted(runs, key=lambda run: run.spec.seed):
+        if run.status == status and run.spec.contender in found:
+            found[run.spec.contender].append(run)
+    data = {run.dataset["fingerprint"]: run.path for group in found.values() for run in group}
+    if len(data) > 1:
+        first, second = list(data.values())[:2]
+        raise BakeoffError(f"{first} and {second}: made from different data; a report needs runs of one dataset")
+    return found
+
+
+def correct(run: Run) -> NDArray[np.bool_]:
+    """(M,) whether each test image is recognised."""
+    return run.logits("test").argmax(axis=1) == run.labels("test")
+
+
+def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
+    """Mean over seeds with the t interval; of a single run, Wilson's over its images."""
+    values = [run.metrics[f"{split}_accuracy"] for run in runs]
+    if not values:
+        return {"mean": None, "low": None, "high": None}
+    if len(values) > 1:
+        found = metrics.over_seeds(values)
+    else:
+        images = sum(runs[0].dataset["counts"][split])
+        found = metrics.wilson(round(values[0] * images), images)
+    return {"mean": values[0] if len(values) == 1 else found.mean, "low": found.low, "high": found.high}
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return float(np.mean(values)) if values else None
+
+
+def _contender(contender: Contender, runs: Sequence[Run], failed: int) -> Summary:
+    tests = [(run.logits("test"), run.labels("test")) for run in runs]
+    return {
+        "name": contender.name,
+        "model": contender.model,
+        "variant": contender.variant,
+        "note": contender.note,
+        "selects_on_test": contender.recipe.selects_on_test,
+        "n": len(runs),
+        "failed": failed,
+        "interval": "t" if len(runs) > 1 else "wilson" if runs else None,
+        **{f"{split}_accuracy": _accuracy(runs, split) for split in SPLITS},
+        "seeds": [
+            {"seed": run.spec.seed, **{f"{s}_accuracy": run.metrics[f"{s}_accuracy"] for s in SPLITS}} for run in runs
+        ],
+        "top5": _mean(metrics.top_k(*test) for test in tests if test[0].shape[1] > 5),
+        "negative_log_likelihood": _mean(metrics.negative_log_likelihood(*test) for test in tests),
+        "calibration_error": _mean(metrics.calibration(*test).error for test in tests),
+        "validation_loss": _mean(run.metrics["validation_loss"] for run in runs),
+        "test_loss": _mean(run.metrics["test_loss"] for run in runs),
+        "parameters": runs[0].parameters if runs else None,
+        "multiply_adds": runs[0].multiply_adds if runs else None,
+        "seconds": _mean(run.seconds for run in runs),
+        "images_per_second": _mean(run.images_per_second for run in runs),
+        "reported": contender.reported.figures(),
+    }
+
+
+def _pairs(names: Iterable[str], groups: Mapping[str, Sequence[Run]]) -> list[Summary]:
+    """Paired comparisons of all who have finished runs, Holm-corrected over just these pairs."""
+    right = {n: {run.spec.seed: correct(run) for run in groups[n]} for n in names if groups[n]}
+    keys = ("a", "b", "difference", "low", "high", "p", "p_adjusted", "verdict", "seeds", "images")
+    return [{key: getattr(pair, key) for key in keys} for pair in compare.compare_all(right)]
+
+
+def beaten(pair: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(the better, the worse) where the pair differs, None where no difference is shown."""
+    if pair["verdict"] == compare.NO_DIFFERENCE:
+        return None
+    return (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
+
+
+def _sweep(sweep: Sweep, groups: Mapping[str, Sequence[Run]]) -> Summary:
+    """A sweep's points and its own comparisons: Holm's correction covers this sweep's pairs only."""
+    pairs = _pairs(dict.fromkeys(point.contender for point in sweep.points), groups)
+    labels = [
+        {"label": point.label, "contender": point.contender, "reported": point.reported.figures()}
+        for point in sweep.points
+    ]
+    return {"name": sweep.name, "question": sweep.question, "points": labels, "comparisons": pairs}
+
+
+def _clean(value: Any) -> Any:
+    """The same, with null for what JSON cannot say."""
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    if isinstance(value, np.generic):
+        return _clean(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summarise(study: Study, runs: Sequence[Run]) -> Summary:
+    """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean.
+
+    Raises:
+        BakeoffError: the runs were made from different data.
+    """
+    groups = by_contender(study, runs)
+    failed = by_contender(study, runs, "diverged")
+    summary: Summary = {
+        "study": study.name,
+        "title": study.title,
+        "scale": study.scale,
+        "cuts": list(study.cuts),
+        "question": study.question,
+        "answer": "",
+        "contenders": [
+            _contender(contender, groups[contender.name], len(failed[contender.name])) for contender in study.contenders
+        ],
+        "comparisons": _pairs(groups, groups),
+        "sweeps": [_sweep(sweep, groups) for sweep in study.sweeps],
+        "environment": environment(runs),
+    }
+    summary = _clean(summary)
+    for sweep in summary["sweeps"]:
+        sweep["answer"] = sweep_answer(sweep, summary)
+    summary["answer"] = answer(study, summary)
+    return summary
+
+
+def environment(runs: Sequence[Run]) -> Summary:
+    """What the runs were made with: a value, or the list of values where runs differ."""
+    found: dict[str, list[Any]] = {}
+    for run in runs:
+        for key, value in (*run.environment.items(), ("data", run.dataset["fingerprint"])):
+            if value not in found.setdefault(key, []):
+                found[key].append(value)
+    return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
+
+
+def ranking(summary: Summary) -> list[Summary]:
+    """Contenders with a result, best mean validation accuracy first (of equals, the smaller model)."""
+    done = [c for c in summary["contenders"] if c["n"]]
+    return sorted(done, key=lambda c: (-c["validation_accuracy"]["mean"], c["parameters"]))
+
+
+def pick(summary: Summary) -> Summary | None:
+    """The contender that validation accuracy chooses; never one whose epoch was chosen on the test set."""
+    return next((c for c in ranking(summary) if not c["selects_on_test"]), None)
+
+
+def answer(study: Study, summary: Summary) -> str:
+    """The question's answer in plain words, a paragraph a line, what is not shown included."""
+    best = pick(summary)
+    if best is None:
+        return "No answer yet: no contender has a finished run whose accuracy may be trusted."
+    chance = "one seed, Wilson" if best["n"] == 1 else f"{best['n']} seeds"
+    low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
+    lead = (
+        f"{best['name']} is the choice: it gets {percent(best['test_accuracy']['mean'])} of the test images "
+        f"right (95 % interval {low:.2f} to {high:.2f}, {chance})"
+    )
+    if len(ranking(summary)) > 1:
+        lead += ", and is chosen for having the highest validation accuracy, before any look at the test set"
+    said = [f"{lead}.", _rivals(best, summary), *(s["answer"] for s in summary["sweeps"]), _failures(summary)]
+    if study.cuts:
+        said.append(
+            f"This is the {study.scale} scale, not the full study ({'; '.join(study.cuts)}): "
+            "what it shows holds for this scale."
+        )
+    return "\n".join(sentence for sentence in said if sentence)
+
+
+def _rivals(best: Summary, summary: Summary) -> str:
+    """Who cannot be told from the best, how far apart they might still be, and how many pairs differ."""
+    pairs = summary["comparisons"]
+    if not pairs:
+        return (
+            "There is no other contender to compare it with."
+            if len(ranking(summary)) < 2
+            else ("No two contenders have a seed in common, so nothing is compared.")
+        )
+    own = [p for p in pairs if best["name"] in (p["a"], p["b"])]
+    same = [p for p in own if beaten(p) is None]
+    names = [p["b"] if p["a"] == best["name"] else p["a"] for p in same]
+    names = [c["name"] for c in ranking(summary) if c["name"] in names]
+    above = [winner for p in own if (found := beaten(p)) and (winner := found[0]) != best["name"]]
+    if names:
+        room = max(abs(p[end]) for p in same for end in ("low", "high"))
+        who = listing(names) if len(names) <= 6 else f"{listing(names[:5])} and {len(names) - 5} others"
+        said = (
+            f"No difference is shown between it and {who}; that is not proof that they are equal: the "
+            f"intervals leave room for up to {100 * room:.2f} points."
+        )
+        smallest = min((best, *(c for c in ranking(summary) if c["name"] in names)), key=lambda c: c["parameters"])
+        said += f" The smallest of these is {smallest['name']} with {smallest['parameters']:,} parameters."
+    elif above:
+        said = ""
+    else:
+        said = f"It is better than {'the other contender' if len(own) == 1 else f'each of the {len(own)} others'}."
+    if above:
+        said += f" On the test set {listing(above)} did better; choosing by that would be choosing on the test set."
+    differ = sum(beaten(p) is not None for p in pairs)
+    return (
+        f"{said.strip()} Of all {plural(len(pairs), 'pair')}, {differ} differ{'s' * (differ == 1)} after Holm's correction; "
+        f"for {len(pairs) - differ} no difference is shown."
+    )
+
+
+def sweep_answer(sweep: Summary, summary: Summary) -> str:
+    """One sentence: which values beat which, and between which no difference is shown."""
+    means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
+    labels = {p["contender"]: p["label"] for p in sweep["points"]}
+    order = sorted((n for n in labels if means[n] is not None), key=lambda n: -means[n])
+    wins = [found for p in sweep["comparisons"] if (found := beaten(p))]
+    said = [
+        f"{labels[a]} beats {listing(labels[b] for b in order if (a, b) in wins)}"
+        for a in order
+        if any(winner == a for winner, _ in wins)
+    ]
+    same = [(p["a"], p["b"]) for p in sweep["comparisons"] if not beaten(p)]
+    if same and not wins:
+        said.append(f"no difference shown between {listing(labels[n] for n in order)}")
+    elif same:
+        pairs = [" and ".join(labels[n] for n in order if n in pair) for pair in same]
+        said.append(f"no difference shown between {'; '.join(pairs)}")
+    without = [label for name, label in labels.items() if means[name] is None]
+    if without:
+        said.append(f"no result for {listing(without)}")
+    return f"{sweep['name']}: {'; '.join(said)}." if said else f"{sweep['name']}: nothing to compare."
+
+
+def _failures(summary: Summary) -> str:
+    lost = [c for c in summary["contenders"] if c["failed"]]
+    said = [f"{c['name']} in {c['failed']} of {plural(c['n'] + c['failed'], 'run')}" for c in lost]
+    return f"Training diverged for {listing(said)}." if said else ""
+
+
+def standing(summary: Summary) -> dict[str, str]:
+    """Each contender against the choice: `the choice`, `no difference shown`, `worse`, `better`, or a dash."""
+    best = pick(summary)
+    said = {c["name"]: "–" for c in summary["contenders"]}
+    for p in summary["comparisons"] if best else []:
+        if best["name"] in (p["a"], p["b"]):
+            other = p["b"] if p["a"] == best["name"] else p["a"]
+            winner = beaten(p)
+            said[other] = "no difference shown" if not winner else "better" if winner[0] == other else "worse"
+    return said | ({best["name"]: "the choice"} if best else {})
+
+
+def league_text(summary: Summary) -> list[dict[str, str]]:
+    """The league as text, a row a contender, best validation accuracy first, those without a result last."""
+    against = standing(summary)
+    rows = []
+    for c in (*ranking(summary), *(c for c in summary["contenders"] if not c["n"])):
+        done = bool(c["n"])
+        rows.append(
+            {
+                "contender": c["name"] + (" †" if c["selects_on_test"] else ""),
+                "n": str(c["n"]) + (f" ({c['failed']} diverged)" if c["failed"] else ""),
+                "test accuracy": interval(c["test_accuracy"]),
+                "validation": percent(c["validation_accuracy"]["mean"]),
+                "parameters": f"{c['parameters']:,}" if done else "–",
+                "seconds": f"{c['seconds']:,.1f}" if done else "–",
+                "against the choice": against[c["name"]],
+            }
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""What is done with a trained run: evaluate it on other data, predict with it."""

@@ -1,0 +1,285 @@
+"""What a run is: Recipe, Contender, RunSpec. Validated, frozen, and named by a digest.
+
+Choices with settings share one small language, `NAME:key=value,key=value`, in study files, on the command
+line and in Python alike: `schedule = "step:every=3,gamma=0.6"`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from bakeoff.errors import BakeoffError as BakeoffError
+from bakeoff.errors import UsageError as UsageError
+from bakeoff.errors import closest as closest
+
+RESULTS = 1
+"""Raised whenever the same spec would give other bits, so that old records are trained again."""
+
+
+class Frozen(BaseModel):
+    """Strict: an unknown key is an error, a value cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+
+F = TypeVar("F", bound=Frozen)
+
+
+def validate(model: type[F], values: Mapping[str, Any], where: str) -> F:
+    """`values` as a `model`, or one sentence that names `where`, the key and what is valid."""
+    try:
+        return model.model_validate(values)
+    except UsageError as failure:
+        raise UsageError(f"{where}: {failure}") from None
+    except ValidationError as failure:
+        error = failure.errors()[0]
+        key = ".".join(str(part) for part in error["loc"])
+        if error["type"] == "extra_forbidden":
+            known = model.model_fields
+            raise UsageError(f"{where}: unknown key {key!r}{closest(key, known)}") from None
+        if error["type"] == "missing":
+            raise UsageError(f"{where}: {key} is missing") from None
+        said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        said = said[0].lower() + said[1:]
+        if not key:
+            raise UsageError(f"{where}: {said}") from None
+        raise UsageError(f"{where}: {key} = {error['input']!r}: {said}") from None
+
+
+def parse_choice(text: str) -> tuple[str, dict[str, str]]:
+    """`step:every=3,gamma=0.6` -> ("step", {"every": "3", "gamma": "0.6"}).
+
+    The name may itself hold colons (a path): only a tail of key=value pairs is taken for options.
+    """
+    match = re.fullmatch(r"(?P<name>.*?)(?::(?P<options>\w+=[^,]*(?:,\w+=[^,]*)*))?", text.strip(), re.DOTALL)
+    assert match is not None
+    pairs = (match["options"] or "").split(",") if match["options"] else []
+    return match["name"], dict(pair.split("=", 1) for pair in pairs)
+
+
+def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
+    """The entry of `table` that `text` names, with its options validated."""
+    name, options = parse_choice(text)
+    if name not in table:
+        raise UsageError(f"{what}: unknown choice {name!r}{closest(name, table)}")
+    return validate(table[name], options, f"{what} {name}")
+
+
+# Schedules: what multiplies the learning rate. The arithmetic is in training/schedule.py.
+
+
+class Constant(Frozen):
+    """The same rate throughout."""
+
+
+class Step(Frozen):
+    """rate x gamma^floor(epoch / every)."""
+
+    every: int = Field(3, ge=1, description="epochs between two drops")
+    gamma: float = Field(0.1, gt=0, le=1, description="factor of each drop")
+
+
+class Cosine(Frozen):
+    """Half a cosine from the rate to `floor` x the rate (Loshchilov & Hutter 2017, one period)."""
+
+    floor: float = Field(0.0, ge=0, le=1, description="last rate as a part of the first")
+    warmup: float = Field(0.0, ge=0, lt=1, description="part of all steps spent rising linearly from 0")
+
+
+class OneCycle(Frozen):
+    """Up from rate / `start` to the rate and down to rate / (`start` x `end`), both on half cosines (Smith
+    2018)."""
+
+    warmup: float = Field(0.3, gt=0, lt=1, description="part of all steps spent rising")
+    start: float = Field(25.0, ge=1, description="the rate starts at rate / start")
+    end: float = Field(1e4, ge=1, description="it ends at rate / (start x end)")
+
+
+Monitor = Literal["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
+
+
+class Plateau(Frozen):
+    """rate x `factor` whenever `monitor` has not improved by `min_delta` for more than `patience` epochs."""
+
+    monitor: Monitor = "validation_loss"
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(3, ge=0)
+    min_delta: float = Field(1e-4, ge=0)
+
+
+SCHEDULES: dict[str, type[Frozen]] = {
+    "constant": Constant,
+    "step": Step,
+    "cosine": Cosine,
+    "one-cycle": OneCycle,
+    "plateau": Plateau,
+}
+
+
+class Never(Frozen):
+    """Every fit runs all its epochs."""
+
+
+class Early(Frozen):
+    """A fit ends when `monitor` has not improved by `min_delta` for `patience` epochs."""
+
+    monitor: Monitor = "validation_loss"
+    patience: int = Field(5, ge=1)
+    min_delta: float = Field(0.0, ge=0)
+
+
+STOPS: dict[str, type[Frozen]] = {"never": Never, "early": Early}
+
+
+class Last(Frozen):
+    """The weights after the last epoch."""
+
+
+class Best(Frozen):
+    """The weights after the epoch with the best `monitor`. `test_accuracy` is a fault some reports have:
+    it is there to be reproduced, and every page marks the contender that uses it."""
+
+    monitor: Literal["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_accuracy"] = (
+        "validation_loss"
+    )
+
+
+KEEPS: dict[str, type[Frozen]] = {"last": Last, "best": Best}
+
+OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop")
+
+
+class Recipe(Frozen):
+    """Everything but model, data and seed that decides a training run."""
+
+    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training split, in each fit")
+    batch_size: int = Field(128, ge=1, le=65_536, description="images a step")
+    optimizer: Literal["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"] = Field(
+        "adam", description="PyTorch's, with its defaults where no field says otherwise"
+    )
+    lr: float = Field(0.003, gt=0, le=1000, description="learning rate: the schedule's peak")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    nesterov: bool = Field(False, description="Nesterov's form of sgd's momentum")
+    l2: float = Field(0.0, ge=0, le=100, description="coupled weight decay: l2 x weight joins the gradient")
+    weight_decay: float = Field(
+        0.0, ge=0, le=1, description="decoupled weight decay: each step takes lr x weight_decay x weight away"
+    )
+    schedule: str = Field(
+        "one-cycle",
+        description="constant | step:every=,gamma= | cosine:floor=,warmup= | one-cycle:warmup=,start=,end= | "
+        "plateau:monitor=,factor=,patience=,min_delta=",
+    )
+    loss: Literal["cross_entropy", "balanced_cross_entropy", "softmax_output"] = Field(
+        "cross_entropy",
+        description="balanced: classes weighted by inverse frequency, mean weight 1; softmax_output: the "
+        "fault of taking cross-entropy of probabilities, kept to reproduce reports",
+    )
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="mass spread evenly over all classes")
+    stop: str = Field("never", description="never | early:monitor=,patience=,min_delta=")
+    keep: str = Field("last", description="the weights that are evaluated: last | best:monitor=")
+    fits: int = Field(1, ge=1, le=100, description="fits in a row: each begins optimiser and schedule anew")
+    gradient_clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
+    ema: float = Field(0.0, ge=0, lt=1, description="decay per step of the averaged weights that are evaluated; 0: off")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="bf16 autocast; auto: where the hardware multiplies bf16"
+    )
+    init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
+    pixels: Literal["unit", "standardise"] = Field(
+        "standardise",
+        description="pixels / 255, or that less the training split's mean, over its deviation, per channel",
+    )
+    augment: tuple[str, ...] = Field(
+        (), description="augmentations of the training images: rotate:degrees= | zoom:by= | shift:by="
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Recipe:
+        self.schedule_choice, self.stop_choice, self.keep_choice  # noqa: B018 - each raises its own sentence
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise UsageError("nesterov needs optimizer = 'sgd' and momentum above 0")
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise UsageError(f"momentum is for sgd and rmsprop; {self.optimizer} has its own: leave it out")
+        if self.l2 and self.optimizer == "adamw":
+            raise UsageError("adamw decouples its decay: use weight_decay, or optimizer = 'adam' for l2")
+        if self.label_smoothing and self.loss == "softmax_output":
+            raise UsageError("label_smoothing is for the cross-entropies, not softmax_output")
+        return self
+
+    @property
+    def schedule_choice(self) -> Frozen:
+        return choose(self.schedule, SCHEDULES, "schedule")
+
+    @property
+    def stop_choice(self) -> Frozen:
+        return choose(self.stop, STOPS, "stop")
+
+    @property
+    def keep_choice(self) -> Frozen:
+        return choose(self.keep, KEEPS, "keep")
+
+    @property
+    def selects_on_test(self) -> bool:
+        """True where the weights are chosen by test accuracy: a fault, kept only to be reproduced."""
+        keep = self.keep_choice
+        return isinstance(keep, Best) and keep.monitor == "test_accuracy"
+
+
+class Reported(Frozen):
+    """Figures a published report gives. Accuracies and errors are fractions."""
+
+    test_accuracy: float | None = Field(None, ge=0, le=1)
+    best_test_accuracy: float | None = Field(None, ge=0, le=1)
+    validation_accuracy: float | None = Field(None, ge=0, le=1)
+    train_accuracy: float | None = Field(None, ge=0, le=1)
+    train_error: float | None = Field(None, ge=0, le=1)
+    top5: float | None = Field(None, ge=0, le=1)
+    loss: float | None = Field(None, ge=0)
+    seconds: float | None = Field(None, ge=0)
+    parameters: int | None = Field(None, ge=0)
+
+    def figures(self) -> dict[str, float]:
+        return self.model_dump(exclude_none=True)
+
+
+Value = bool | int | float | str
+
+
+class Contender(Frozen):
+    """A named model + recipe in a study, with the figures a report gave for it, if any."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+,-]*$", max_length=80)
+    model: str
+    parameters: dict[str, Value] = {}
+    recipe: Recipe = Recipe()
+    reported: Reported = Reported()
+    variant: Literal["", "as reported", "repaired", "floor"] = ""
+    note: str = ""
+
+    def same_run_as(self, other: Contender) -> bool:
+        """True when both would train to the same bits, whatever they are called."""
+        return (self.model, self.parameters, self.recipe) == (other.model, other.parameters, other.recipe)
+
+
+class RunSpec(Frozen):
+    """One contender, one dataset, one seed: all that decides a run."""
+
+    contender: str
+    model: str
+    parameters: dict[str, Value] = {}
+    recipe: Recipe = Recipe()
+    dataset: str
+    validation: float = Field(1 / 6, gt=0, lt=1)
+    images: int | None = Field(None, ge=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    def directory(self, fingerprint: str) -> str:
+        """The run's directory name: contender, seed, and a digest of all that decides the result."""
+        decides = self.model_dump(mode="json", exclude={"contender", "dataset"})
+        text = json.dumps([RESULTS, fingerprint, decides], sort_keys=True)
+        return f"{self.contender}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,1 @@
+"""Studies: what is missing is trained, then the report is written."""

@@ -1,0 +1,219 @@
+"""How the runs of a study are executed: one after another in this process, or side by side in several."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from bakeoff.data import Dataset, load_dataset
+from bakeoff.errors import BakeoffError, Interrupted
+from bakeoff.spec import RunSpec
+from bakeoff.training.run import Progress, train_run
+
+LARGEST_POOL = 8
+"""Worker processes by default at the most: each holds its own PyTorch and its own copy of the data."""
+SHOW_EVERY = 0.2
+"""Seconds between two messages of a worker about its progress."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """One run to train, and the directory its record goes to."""
+
+    spec: RunSpec
+    path: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How runs are executed; nothing here is in a spec."""
+
+    device: str
+    threads: int
+    checkpoint_seconds: float
+
+
+def cores() -> int:
+    """CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def default_jobs(device: str, runs: int) -> int:
+    """Worker processes: one on a GPU, one a core on a CPU, where small networks train fastest on one thread each.
+    It depends on study and machine only, so that a study that goes on keeps its thread counts."""
+    return max(1, min(cores(), runs, LARGEST_POOL)) if device == "cpu" else 1
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+    """Within: the first Ctrl-C sets what the yielded function tells; the second one interrupts at once."""
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag.is_set
+        return
+
+    def handle(_signal: int, _frame: Any) -> None:
+        flag.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield flag.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def execute(
+    works: Sequence[Work],
+    jobs: int,
+    setting: Setting,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+    done: Callable[[Work], None],
+) -> list[str]:
+    """Train every run of `works`; `done` is called as each ends.
+
+    Returns:
+        One sentence for each run that could not be trained; the others are trained all the same.
+
+    Raises:
+        Interrupted: `stop` said so; every run that had begun has a checkpoint.
+    """
+    engine = _serial if jobs == 1 else _processes
+    return engine(works, jobs, setting, stop, show, done)
+
+
+def _serial(
+    works: Sequence[Work],
+    _jobs: int,
+    setting: Setting,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+    done: Callable[[Work], None],
+) -> list[str]:
+    failures = []
+    for work in works:
+        try:
+            _train(work, setting, stop, show)
+        except BakeoffError as error:
+            failures.append(f"{work.path.name}: {error}")
+        done(work)
+    return failures
+
+
+@functools.lru_cache(maxsize=1)
+def _dataset(reference: str, validation: float, images: int | None) -> Dataset:
+    return load_dataset(reference, validation=validation, images=images)
+
+
+def _train(work: Work, setting: Setting, stop: Callable[[], bool], show: Callable[[Progress], None]) -> None:
+    spec = work.spec
+    dataset = _dataset(spec.dataset, spec.validation, spec.images)
+    train_run(
+        spec,
+        dataset,
+        work.path,
+        device=setting.device,
+        threads=setting.threads,
+        checkpoint_seconds=setting.checkpoint_seconds,
+        stop=stop,
+        progress=show,
+    )
+
+
+def _processes(
+    works: Sequence[Work],
+    jobs: int,
+    setting: Setting,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+    done: Callable[[Work], None],
+) -> list[str]:
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    stopping = context.Event()
+    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, os.getpid(), setting))
+    failures: list[str] = []
+    with _ignoring_interrupts():  # workers inherit it: a Ctrl-C in the terminal reaches the parent only
+        pending: dict[Future[str], Work] = {pool.submit(_work, work): work for work in works}
+    try:
+        while pending:
+            ended, _ = wait(pending, timeout=SHOW_EVERY, return_when=FIRST_COMPLETED)
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    show(messages.get_nowait())
+            if stop():
+                stopping.set()
+            for future in ended:
+                work = pending.pop(future)
+                if not stopping.is_set() and (sentence := future.result()):
+                    failures.append(f"{work.path.name}: {sentence}")
+                done(work)
+            if stopping.is_set():
+                pending = {future: work for future, work in pending.items() if not future.cancel()}
+    except BrokenProcessPool:
+        raise BakeoffError(
+            "a worker process was killed (often: out of memory); the runs that ended are kept: run the same "
+            "command again, with fewer --jobs if it happens again"
+        ) from None
+    finally:
+        stopping.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+    if stop():
+        raise Interrupted
+    return failures
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_worker: dict[str, Any] = {}
+"""What `_begin_worker` leaves for `_work`, in a worker process."""
+
+
+def _begin_worker(messages: Any, stopping: Any, parent: int, setting: Setting) -> None:
+    _worker.update(messages=messages, stopping=stopping, parent=parent, setting=setting)
+
+
+def _work(work: Work) -> str:
+    """Train one run in a worker; the sentence of an error, or nothing."""
+    shown = 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= SHOW_EVERY:
+            shown = time.monotonic()
+            _worker["messages"].put(progress)
+
+    def stop() -> bool:
+        # without its parent a worker ends too, so that nobody trains a run twice
+        return bool(_worker["stopping"].is_set()) or os.getppid() != _worker["parent"]
+
+    try:
+        _train(work, _worker["setting"], stop, show)
+    except Interrupted:
+        return "interrupted"
+    except BakeoffError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,80 @@
+"""What there is: studies, datasets, models and runs, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bakeoff import record
+from bakeoff.data import SOURCES
+from bakeoff.errors import BakeoffError
+from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
+from bakeoff.studies.runner import packaged_studies
+
+Rows = list[dict[str, Any]]
+
+
+def list_studies(_out: Path) -> Rows:
+    """The packaged studies."""
+    return [
+        {
+            "study": name,
+            "dataset": study.dataset,
+            "contenders": len(study.contenders),
+            "seeds": study.seeds,
+            "scales": ", ".join({**study.scales, "full": None}),
+            "title": study.title,
+        }
+        for name, study in packaged_studies().items()
+    ]
+
+
+def list_datasets(_out: Path) -> Rows:
+    """The datasets that have a name."""
+    return [
+        {"dataset": name, "classes": len(source.classes), "about": source.description}
+        for name, source in SOURCES.items()
+    ]
+
+
+def list_models(_out: Path) -> Rows:
+    """The models, with their own parameters and defaults."""
+    rows = []
+    for name, entry in MODELS.items():
+        fields = parameter_schema(name).model_fields
+        model = create_model(name, channels=1, classes=10, size=max(28, entry.smallest))
+        rows.append(
+            {
+                "model": name,
+                "28x28x1": f"{count_parameters(model):,}",
+                "parameters": " ".join(f"{key}={field.default}" for key, field in fields.items()),
+                "about": entry.about,
+            }
+        )
+    return rows
+
+
+def list_runs(out: Path) -> Rows:
+    """The runs under `out`, with their status."""
+    rows = []
+    for path in record.find_runs(out):
+        row = {"run": str(path), "status": record.status(path), "test accuracy": "", "seconds": ""}
+        if row["status"] in ("finished", "diverged"):
+            try:
+                run = record.read_run(path)
+            except BakeoffError:
+                row["status"] = "damaged"
+            else:
+                row["seconds"] = f"{run.seconds:.0f}"
+                row["test accuracy"] = f"{run.metrics['test_accuracy']:.2%}" if run.metrics else ""
+        rows.append(row)
+    return rows
+
+
+LISTS: dict[str, Callable[[Path], Rows]] = {
+    "studies": list_studies,
+    "datasets": list_datasets,
+    "models": list_models,
+    "runs": list_runs,
+}

@@ -1,0 +1,297 @@
+"""Run a study: check it, train what is missing, write its report."""
+
+from __future__ import annotations
+
+import importlib.resources
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bakeoff import record
+from bakeoff.data import Dataset, load_dataset
+from bakeoff.data.augment import augmenter
+from bakeoff.evaluation.compare import Comparison, compare_all
+from bakeoff.models import count_multiply_adds
+from bakeoff.record import Run
+from bakeoff.reports.page import write_report
+from bakeoff.reports.sections import check_sections
+from bakeoff.spec import (
+    BakeoffError,
+    Contender,
+    Recipe,
+    RunSpec,
+    UsageError,
+    closest,
+    parse_choice,
+    validate,
+)
+from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
+from bakeoff.study import Study, at_scale, load_study, parse_study
+from bakeoff.training.run import Progress, build_model, check_spec, find_device, train_run
+
+
+def packaged_studies() -> dict[str, Study]:
+    """The studies that come with bakeoff, by name."""
+    folder = importlib.resources.files("bakeoff.studies")
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    names = [file.name.removesuffix(".toml") for file in files]
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    return {n: parse_study(t, n, f"{n}.toml") for n, t in zip(names, texts, strict=True)}
+
+
+def find_study(name: str) -> Study:
+    """A packaged study by name, or one in a TOML file by path.
+
+    Raises:
+        UsageError: there is none, or it is not valid.
+    """
+    if name.endswith(".toml") or Path(name).is_file():
+        if not Path(name).is_file():
+            raise UsageError(f"{name}: no such file")
+        return load_study(Path(name))
+    studies = packaged_studies()
+    if name not in studies:
+        raise UsageError(f"no study {name!r}{closest(name, studies)}; a study of your own is a path to a .toml file")
+    return studies[name]
+
+
+def check_study(study: Study, dataset: Dataset) -> Study:
+    """The study with every model's parameters spelled out, each built once without weights.
+
+    Raises:
+        UsageError: an unknown model, parameter, augmentation or section, or one unfit for the dataset.
+    """
+    check_sections(study)
+    first = {spec.contender: spec for spec in study.runs() if spec.seed == 0}
+    contenders = []
+    for contender in study.contenders:
+        try:
+            augmenter(contender.recipe.augment)
+            spec = check_spec(first[contender.name], dataset)
+        except UsageError as error:
+            raise UsageError(f"study {study.name}, contender {contender.name}: {error}") from None
+        contenders.append(contender.model_copy(update={"parameters": spec.parameters}))
+    return study.model_copy(update={"contenders": tuple(contenders)})
+
+
+def run_study(
+    study: Study | str,
+    *,
+    scale: str = "full",
+    seeds: int | None = None,
+    only: Iterable[str] = (),
+    out: Path | str = "runs",
+    device: str = "auto",
+    jobs: int | None = None,
+    checkpoint_seconds: float = 60.0,
+    show: Callable[[Progress], None] = lambda _: None,
+    begin: Callable[[int, int], None] = lambda _total, _missing: None,
+    done: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Train what is missing of a study, write its report to `out`/NAME/, and return its summary.
+
+    Args:
+        study: a Study, a packaged name or a path.
+        scale: one of the study's scales.
+        seeds: seeds per contender instead of the scale's.
+        only: names of contenders; the others are left out.
+        device: auto, cpu, cuda, cuda:N.
+        jobs: runs trained side by side; by default one a core on a CPU, one on a GPU.
+        show, begin, done: are told of progress, of how many runs there are and are missing, and of each end.
+
+    Raises:
+        UsageError: what was asked for cannot be.
+        BakeoffError: data missing or damaged, or a run that could not be trained.
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, seeds=seeds, only=only)
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"jobs = {jobs}: must be 1 or more")
+    kind = find_device(device).type
+    dataset = load_dataset(study.dataset, validation=study.validation, images=study.images)
+    study = check_study(study, dataset)
+    folder = Path(out) / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
+    works = [Work(spec, folder / spec.directory(dataset.fingerprint)) for spec in study.runs()]
+    missing = [work for work in works if not _has_ended(work.path)]
+    begin(len(works), len(missing))
+    jobs = jobs or default_jobs(kind, len(works))
+    setting = Setting(device, max(1, cores() // jobs), checkpoint_seconds)
+    cost = {c.name: _cost(c, study, dataset) for c in study.contenders}
+    missing.sort(key=lambda work: -cost[work.spec.contender])  # the longest first, so that no core waits at the end
+    del dataset  # workers load their own
+    with interruptible() as stop:
+        failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name))
+    summary = report(folder)
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
+    return summary
+
+
+def _has_ended(path: Path) -> bool:
+    """True for a whole record; a damaged one is set aside with a warning, to be trained again."""
+    if record.status(path) in ("absent", "running"):
+        return False
+    try:
+        record.read_run(path)
+    except BakeoffError as error:
+        aside = record.set_aside(path)
+        warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=2)
+        return False
+    return True
+
+
+def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
+    """Multiply-adds of a run, up to a factor that all contenders share."""
+    spec = next(spec for spec in study.runs() if spec.contender == contender.name)
+    with torch.device("meta"):
+        model = build_model(spec, dataset)
+    return count_multiply_adds(model, dataset.shape) * contender.recipe.epochs * contender.recipe.fits
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """Render a study's directory again from its records; returns the summary.
+
+    Raises:
+        UsageError: not a study's directory.
+    """
+    file = folder / "study.json"
+    try:
+        study = Study.model_validate_json(file.read_text())
+    except FileNotFoundError:
+        raise UsageError(f"{folder}: not a study's directory: it has no study.json") from None
+    except ValueError as error:
+        raise BakeoffError(f"{file}: damaged: {str(error).splitlines()[0]}") from None
+    runs, notes = collect(study, folder)
+    command = f"bakeoff run {study.name}" + (f" --scale {study.scale}" if study.scale != "full" else "")
+    return write_report(study, runs, folder, command=command, notes=notes)
+
+
+def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
+    """The study's records in `folder`, in its order, and a sentence on each missing or damaged one."""
+    notes = []
+    found: dict[str, Run] = {}
+    for path in record.find_runs(folder):
+        if record.status(path) == "running":
+            continue
+        try:
+            run = record.read_run(path)
+        except BakeoffError as error:
+            notes.append(str(error))
+            continue
+        found[run.spec.model_dump_json()] = run
+    runs = []
+    for spec in study.runs():
+        key = spec.model_dump_json()
+        if key in found:
+            runs.append(found[key])
+        else:
+            notes.append(f"{spec.contender}, seed {spec.seed}: no finished record")
+    return runs, notes
+
+
+def find_records(paths: Sequence[Path]) -> list[Run]:
+    """The records at `paths`, each a run's directory or a folder of them.
+
+    Raises:
+        UsageError: a path without a finished run.
+    """
+    runs = []
+    for path in paths:
+        folders = [path] if (path / "run.json").exists() else record.find_runs(path)
+        ended = [folder for folder in folders if record.status(folder) != "running"]
+        if not ended:
+            raise UsageError(f"{path}: no finished run there")
+        runs += [record.read_run(folder) for folder in ended]
+    return runs
+
+
+def train(
+    dataset: str,
+    model: str,
+    *,
+    seed: int = 0,
+    validation: float = 1 / 6,
+    images: int | None = None,
+    out: Path | str = "runs",
+    device: str = "auto",
+    threads: int | None = None,
+    checkpoint_seconds: float = 60.0,
+    show: Callable[[Progress], None] = lambda _: None,
+    **recipe: Any,
+) -> Run:
+    """Train one model on one dataset, or go on where an interrupted call stopped; returns its record.
+
+    Args:
+        dataset: a name or a path, perhaps with options: `mnist`, `./letters:size=28,resize=pad`.
+        model: a name in the MODELS table, perhaps with parameters: `small_cnn:width=100,dropout=0.5`.
+        validation: part of the training images drawn for validation, where the data bring no such split.
+        images: training images, a stratified choice; None: all.
+        threads: CPU threads; None: all cores.
+        recipe: fields of `Recipe`.
+
+    Raises:
+        UsageError, BakeoffError: what was asked for cannot be, in one sentence.
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    name, parameters = parse_choice(model)
+    chosen = validate(Recipe, recipe, "recipe")
+    augmenter(chosen.augment)
+    label = re.sub(r"[^A-Za-z0-9._=+,-]+", "-", model)[:80]
+    plain = {"contender": label, "model": name, "parameters": dict(parameters), "dataset": dataset}
+    sizes = {"validation": validation, "images": images, "seed": seed}
+    spec = validate(RunSpec, {**plain, **sizes, "recipe": chosen}, "train")
+    find_device(device)
+    data = load_dataset(dataset, validation=validation, images=images)
+    spec = check_spec(spec, data)
+    path = Path(out) / spec.directory(data.fingerprint)
+    with interruptible() as stop:
+        return train_run(
+            spec,
+            data,
+            path,
+            device=device,
+            threads=threads or cores(),
+            checkpoint_seconds=checkpoint_seconds,
+            stop=stop,
+            progress=show,
+        )
+
+
+def compare(paths: Sequence[Path]) -> list[Comparison]:
+    """The paired comparison of all contenders among the runs at `paths`.
+
+    Raises:
+        UsageError: fewer than two contenders, or runs on different data.
+    """
+    runs = [run for run in find_records(paths) if run.status == "finished"]
+    first = next(iter(runs), None)
+    correct: dict[str, dict[int, NDArray[np.bool_]]] = {}
+    for run in runs:
+        assert first is not None
+        if run.dataset["fingerprint"] != first.dataset["fingerprint"]:
+            raise UsageError(
+                f"{run.path}: its data ({run.dataset['name']}, {run.dataset['fingerprint']}) are not those of "
+                f"{first.path} ({first.dataset['name']}, {first.dataset['fingerprint']})"
+            )
+        right = run.logits("test").argmax(1) == run.labels("test")
+        correct.setdefault(_distinct_name(run, runs), {})[run.spec.seed] = right
+    if len(correct) < 2:
+        raise UsageError(f"compare needs finished runs of two contenders; found {len(correct)}")
+    return compare_all(correct)
+
+
+def _distinct_name(run: Run, runs: Sequence[Run]) -> str:
+    """The contender's name; where runs of that name differ in more than the seed, with what differs."""
+    mine = run.spec.recipe.model_dump()
+    others = [r.spec.recipe.model_dump() for r in runs if r.spec.contender == run.spec.contender]
+    differ = [key for key in mine if any(other[key] != mine[key] for other in others)]
+    return " ".join([run.spec.contender, *(f"{key}={mine[key]}" for key in differ)])

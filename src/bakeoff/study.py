@@ -1,0 +1,235 @@
+"""What a study is: a question, contenders, sweeps, seeds, scales and sections, read from one TOML file."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from bakeoff.spec import Contender, Frozen, Recipe, Reported, RunSpec, UsageError, closest, validate
+
+
+class Point(Frozen):
+    """One value of a sweep: the contender that has it, and what the report gave for it."""
+
+    label: str
+    contender: str
+    reported: Reported = Reported()
+
+
+class Sweep(Frozen):
+    """Contenders that differ in one thing."""
+
+    name: str
+    question: str = ""
+    points: tuple[Point, ...]
+
+
+class Scale(Frozen):
+    """A size of a study: what it overrides. Every cut is printed in the report."""
+
+    about: str = ""
+    dataset: str | None = None
+    images: int | None = Field(None, ge=1)
+    seeds: int | None = Field(None, ge=1)
+    only: tuple[str, ...] = ()
+    recipe: dict[str, Any] = {}
+
+
+class Section(Frozen):
+    """One part of a report."""
+
+    kind: str
+    title: str = ""
+    of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
+
+
+class Study(Frozen):
+    """A question, a dataset, contenders, seeds, scales, and the sections of its report."""
+
+    name: str
+    title: str
+    question: str
+    dataset: str
+    validation: float = Field(1 / 6, gt=0, lt=1)
+    images: int | None = Field(None, ge=1)
+    seeds: int = Field(3, ge=1, le=1000)
+    contenders: tuple[Contender, ...]
+    sweeps: tuple[Sweep, ...] = ()
+    scales: dict[str, Scale] = {}
+    scale: str = "full"
+    cuts: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    about: str = ""
+
+    def contender(self, name: str) -> Contender:
+        return next(c for c in self.contenders if c.name == name)
+
+    def runs(self) -> list[RunSpec]:
+        """Every run of the study: contender by contender, seeds 0 ... seeds - 1."""
+        return [
+            RunSpec(
+                contender=contender.name,
+                dataset=self.dataset,
+                validation=self.validation,
+                images=self.images,
+                seed=seed,
+                **{key: getattr(contender, key) for key in ("model", "parameters", "recipe")},
+            )
+            for contender in self.contenders
+            for seed in range(self.seeds)
+        ]
+
+
+CONTENDER_KEYS = ("model", "parameters", "reported", "variant", "note")
+
+
+def _contender(name: str, table: Mapping[str, Any], base: Contender | None, recipe: Recipe, where: str) -> Contender:
+    """A contender from its table: its own keys, and recipe fields that differ from `recipe` (or `base`'s)."""
+    own = {key: value for key, value in table.items() if key in CONTENDER_KEYS}
+    changes = {key: value for key, value in table.items() if key not in CONTENDER_KEYS}
+    unknown = next((key for key in changes if key not in Recipe.model_fields), None)
+    if unknown is not None:
+        near = closest(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])
+        raise UsageError(f"{where}: unknown key {unknown!r}{near}")
+    start = base.recipe if base else recipe
+    own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where)
+    if base:
+        own = {"model": base.model, **own, "parameters": {**base.parameters, **own.get("parameters", {})}}
+    return validate(Contender, {"name": name, **own}, where)
+
+
+def _label(point: Mapping[str, Any]) -> str:
+    plain = {**point, **point.get("parameters", {})}
+    skip = (*CONTENDER_KEYS, "label")
+    return ",".join(f"{key}={value}" for key, value in plain.items() if key not in skip)
+
+
+def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], recipe: Recipe, where: str) -> Sweep:
+    """A sweep and, added to `contenders`, those of its points that no contender has yet."""
+    known = {"of", "points", "question"}
+    unknown = next((key for key in table if key not in known), None)
+    if unknown is not None:
+        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known)}")
+    base = next((c for c in contenders if c.name == table.get("of")), None)
+    if base is None:
+        of = str(table.get("of"))
+        raise UsageError(f"{where}: of = {of!r}: no such contender{closest(of, [c.name for c in contenders])}")
+    points = []
+    for point in table.get("points", []):
+        label = str(point.get("label") or _label(point))
+        changes = {key: value for key, value in point.items() if key not in ("label", "reported")}
+        made = _contender(re.sub(r"[^A-Za-z0-9._=+,-]+", "-", label), changes, base, recipe, f"{where} {label}")
+        same = next((c for c in contenders if c.same_run_as(made)), None)
+        if same is None:
+            contenders.append(made)
+        reported = validate(Reported, point.get("reported", {}), f"{where} {label}")
+        points.append(Point(label=label, contender=(same or made).name, reported=reported))
+    if not points:
+        raise UsageError(f"{where}: points is missing or empty")
+    return Sweep(name=name, question=table.get("question", ""), points=tuple(points))
+
+
+def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
+    """Each contender with each combination of the grid's values."""
+    made = []
+    for contender in contenders:
+        for values in itertools.product(*grid.values()):
+            changes = dict(zip(grid, values, strict=True))
+            name = f"{contender.name},{_label(changes)}"
+            made.append(_contender(name, changes, contender, contender.recipe, f"{where} [grid]"))
+    return made
+
+
+def parse_study(text: str, name: str, where: str) -> Study:
+    """A study from TOML. `where` is the file's name, for error sentences.
+
+    Raises:
+        UsageError: the first thing that is not valid, in one sentence with the closest valid names.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: not valid TOML: {error}") from None
+    about = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]")
+    contenders = [
+        _contender(key, value, None, recipe, f"{where} [contenders.{key}]")
+        for key, value in table.pop("contenders", {}).items()
+    ]
+    if grid := table.pop("grid", {}):
+        contenders = _grid(contenders, grid, where)
+    if not contenders:
+        raise UsageError(f"{where}: a study needs at least one [contenders.NAME]")
+    sweeps = [
+        _sweep(key, value, contenders, recipe, f"{where} [sweeps.{key}]")
+        for key, value in table.pop("sweeps", {}).items()
+    ]
+    names = [contender.name for contender in contenders]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
+    written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
+    return validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where)
+
+
+def load_study(path: Path) -> Study:
+    """The study in a TOML file; its name is the file's stem."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a study: {error}") from None
+    return parse_study(text, path.stem, str(path))
+
+
+def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterable[str] = ()) -> Study:
+    """The study cut to one of its scales; `seeds` and `only` (contender names) cut or widen it further.
+
+    Raises:
+        UsageError: no such scale or contender.
+    """
+    if scale not in study.scales and scale != "full":
+        raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
+    cut = study.scales.get(scale, Scale())
+    names = [contender.name for contender in study.contenders]
+    for name in (*cut.only, *only):
+        if name not in names:
+            raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
+    kept = [n for n in names if (not cut.only or n in cut.only) and (not tuple(only) or n in tuple(only))]
+    where = f"study {study.name} [scales.{scale}]"
+    contenders = tuple(
+        c.model_copy(update={"recipe": validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, where)})
+        for c in study.contenders
+        if c.name in kept
+    )
+    sweeps = []
+    for sweep in study.sweeps:
+        points = tuple(point for point in sweep.points if point.contender in kept)
+        if len(points) > 1:
+            sweeps.append(sweep.model_copy(update={"points": points}))
+    changes: dict[str, Any] = {
+        "dataset": cut.dataset or study.dataset,
+        "images": cut.images or study.images,
+        "seeds": seeds or cut.seeds or study.seeds,
+    }
+    said = [f"{key} {changes[key]} instead of {was}" for key, was in _sizes(study) if changes[key] != was]
+    said += [f"{key} = {value} in every recipe" for key, value in cut.recipe.items()]
+    if len(kept) < len(names):
+        said.append(f"{len(kept)} of {len(names)} contenders")
+    return study.model_copy(
+        update={
+            **changes,
+            "contenders": contenders,
+            "sweeps": tuple(sweeps),
+            "scale": scale,
+            "cuts": tuple(said),
+        }
+    )
+
+
+def _sizes(study: Study) -> list[tuple[str, Any]]:
+    return [("dataset", study.dataset), ("images", study.images or "all"), ("seeds", study.seeds)]

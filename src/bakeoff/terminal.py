@@ -1,0 +1,94 @@
+"""What the command line shows: live progress on a terminal, plain lines elsewhere, and tables."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bakeoff.training.run import Progress as RunProgress
+
+
+class Display:
+    """Progress of the runs of a study, on standard error; standard output is left to results."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.console = Console(stderr=True)
+        self.began = time.monotonic()
+        self.ended, self.missing = 0, 0
+        self.bars: dict[str, TaskID] = {}
+        self.overall: TaskID | None = None
+        self.live = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+        )
+
+    def begin(self, total: int, missing: int) -> None:
+        """Say how much there is to do."""
+        self.missing = missing
+        kept = f", {total - missing} of them there already" if total > missing else ""
+        self.console.print(f"{self.title}: {total} runs{kept}", highlight=False, soft_wrap=True)
+        if missing and self.console.is_terminal:
+            self.overall = self.live.add_task("all runs", total=missing, note="")
+
+    def show(self, progress: RunProgress) -> None:
+        """A run has moved on."""
+        if not self.console.is_terminal:
+            return
+        if progress.run not in self.bars:
+            self.bars[progress.run] = self.live.add_task(f"  {progress.run}", total=progress.steps, note="")
+        row = progress.row
+        note = f"epoch {progress.epoch + 1}"
+        if "validation_accuracy" in row:
+            note += f"  validation {row['validation_accuracy']:.2%}"
+        self.live.update(self.bars[progress.run], completed=progress.step, note=note)
+
+    def done(self, run: str) -> None:
+        """A run has ended."""
+        self.ended += 1
+        if self.overall is not None:
+            self.live.update(self.overall, completed=self.ended)
+            if run in self.bars:
+                self.live.remove_task(self.bars.pop(run))
+        if not self.console.is_terminal:
+            seconds = time.monotonic() - self.began
+            self.console.print(
+                f"[{self.ended}/{self.missing}] {run}  ({seconds:.0f} s)",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+@contextlib.contextmanager
+def display(title: str) -> Iterator[Display]:
+    """A Display whose live part is shown within."""
+    shown = Display(title)
+    with shown.live if shown.console.is_terminal else contextlib.nullcontext():
+        yield shown
+
+
+def print_table(rows: Sequence[dict[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
+    """Rows with the same keys as a table; numbers to the right."""
+    console = Console(file=file)
+    if not console.is_terminal:
+        console = Console(file=file, width=200)  # a pipe has no width that could cut words
+    table = Table(title=title or None, box=None, pad_edge=False, title_justify="left", header_style="bold")
+    for key in rows[0] if rows else ():
+        number = isinstance(rows[0][key], int | float) or str(rows[0][key])[:1].isdigit()
+        table.add_column(key, justify="right" if number else "left", no_wrap=number)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    console.print(table, highlight=False)

@@ -1,0 +1,181 @@
+"""The training loop: one function, from the first step to the last."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bakeoff.data.augment import augmenter
+from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, derived_seed, permutation
+from bakeoff.record import Row
+from bakeoff.spec import Best, Recipe
+from bakeoff.training.loss import make_loss
+from bakeoff.training.optim import OPTIMIZERS, average, decay, set_rate
+from bakeoff.training.schedule import is_best, rate_factor, should_stop
+
+DIVERGENCE_CHECK = 50
+"""Steps between two looks at whether the loss is still finite: each look waits for the device."""
+
+
+class Diverged(Exception):
+    """The loss became non-finite."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What is trained on what: fixed for the whole run."""
+
+    recipe: Recipe
+    seed: int
+    classes: int
+    train: Loaded
+    validation: Loaded
+    test: Loaded
+    normalise: Callable[[Tensor], Tensor]
+    precision: torch.dtype | None
+    """bfloat16 for autocast, None for float32 throughout."""
+
+
+@dataclasses.dataclass
+class State:
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    model: nn.Module
+    optimizer: Optimizer
+    ema: dict[str, Tensor]
+    """Averaged weights and buffers; empty where the recipe has no EMA."""
+    best: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """Weights of the best epoch so far; empty where the recipe keeps the last."""
+    fit: int = 0
+    fit_step: int = 0
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float | Tensor = 0.0
+    correct: int | Tensor = 0
+    seconds: float = 0.0
+    history: list[Row] = dataclasses.field(default_factory=list)
+
+    def rows(self) -> list[Row]:
+        """The finished epochs of the present fit."""
+        return [row for row in self.history if row["fit"] == self.fit]
+
+    def evaluated(self) -> dict[str, Tensor]:
+        """The weights that count: averaged where there is an average."""
+        return self.ema or self.model.state_dict()
+
+
+def new_state(model: nn.Module, recipe: Recipe) -> State:
+    ema = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else {}
+    return State(model, OPTIMIZERS[recipe.optimizer](model.parameters(), recipe), ema)
+
+
+def train(task: Task, state: State, tick: Callable[[State], None]) -> None:
+    """Train `state` to the end of its last fit.
+
+    Every random number is a pure function of (seed, epoch) or (seed, step), so a state saved at any `tick`
+    and restored ends in the same bits. `tick` is called before every step: it saves, shows progress, or
+    raises to stop.
+
+    Raises:
+        Diverged: the loss became non-finite.
+    """
+    recipe, data = task.recipe, task.train
+    steps = math.ceil(len(data) / recipe.batch_size)
+    loss_of = make_loss(recipe, data.labels, task.classes)
+    augment = augmenter(recipe.augment)
+    generator = torch.Generator(data.images.device)
+    while state.fit < recipe.fits:
+        order = permutation(task.seed, state.epoch, len(data)).to(data.labels.device)
+        state.model.train()
+        while state.batch < steps:
+            tick(state)
+            began = time.perf_counter()
+            chosen = order[state.batch * recipe.batch_size : (state.batch + 1) * recipe.batch_size]
+            images, labels = data.images[chosen], data.labels[chosen]
+            if augment:
+                images = augment(images, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
+            factor = rate_factor(recipe.schedule_choice, state.fit_step, steps, recipe.epochs, state.rows())
+            set_rate(state.optimizer, recipe.lr * factor)
+            torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
+            with torch.autocast(labels.device.type, task.precision, enabled=task.precision is not None):
+                logits = state.model(task.normalise(images))
+            loss = loss_of(logits.float(), labels)
+            state.optimizer.zero_grad()
+            loss.backward()
+            if recipe.gradient_clip:
+                nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
+            if recipe.weight_decay:
+                decay(state.model.parameters(), recipe.lr * factor * recipe.weight_decay)
+            state.optimizer.step()
+            if recipe.ema:
+                average(state.ema, state.model, recipe.ema, state.step)
+            state.loss_sum += loss.detach().double() * len(labels)
+            state.correct += (logits.detach().argmax(1) == labels).sum()
+            state.batch, state.step, state.fit_step = state.batch + 1, state.step + 1, state.fit_step + 1
+            if state.step % DIVERGENCE_CHECK == 0 and not math.isfinite(float(state.loss_sum)):
+                raise Diverged
+            state.seconds += time.perf_counter() - began
+        end_epoch(task, state, recipe.lr * factor)
+
+
+def end_epoch(task: Task, state: State, rate: float) -> None:
+    """Measure the epoch, keep its weights if they are the best, and begin the next epoch or fit."""
+    began, recipe, count = time.perf_counter(), task.recipe, len(task.train)
+    row: Row = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
+    row |= {"train_loss": float(state.loss_sum) / count, "train_accuracy": int(state.correct) / count}
+    if not math.isfinite(row["train_loss"]):
+        raise Diverged
+    splits = {"validation": task.validation}
+    if recipe.selects_on_test:
+        splits["test"] = task.test
+    judged = copy.deepcopy(state.model)
+    judged.load_state_dict(state.evaluated())
+    for name, split in splits.items():
+        row |= measure(infer(task, judged, split), split.labels, name)
+    state.seconds += time.perf_counter() - began
+    state.history.append({**row, "lr": rate, "seconds": round(state.seconds, 3)})
+    if isinstance(keep := recipe.keep_choice, Best) and is_best(keep, state.history):
+        state.best = {name: value.clone() for name, value in state.evaluated().items()}
+    state.batch, state.loss_sum, state.correct, state.epoch = 0, 0.0, 0, state.epoch + 1
+    if len(state.rows()) == recipe.epochs or should_stop(recipe.stop_choice, state.rows()):
+        state.fit, state.fit_step = state.fit + 1, 0
+        state.optimizer = OPTIMIZERS[recipe.optimizer](state.model.parameters(), recipe)
+
+
+def infer(task: Task, model: nn.Module, split: Loaded) -> Tensor:
+    """(N, K) float32 logits of a split; the model is left in evaluation mode."""
+    return infer_images(model, split.images, task.normalise, task.precision)
+
+
+@torch.no_grad()
+def infer_images(
+    model: nn.Module,
+    images: Tensor,
+    normalise: Callable[[Tensor], Tensor],
+    precision: torch.dtype | None,
+    batch: int = 500,
+) -> Tensor:
+    """(N, K) float32 logits of images (N, C, H, W) uint8; the model is left in evaluation mode."""
+    model.eval()
+    parts = []
+    for chunk in torch.split(images, batch):
+        with torch.autocast(images.device.type, precision, enabled=precision is not None):
+            parts.append(model(normalise(chunk)).float())
+    return torch.cat(parts)
+
+
+def measure(logits: Tensor, labels: Tensor, name: str) -> Row:
+    """`NAME_loss` (mean cross-entropy, nats) and `NAME_accuracy` (fraction)."""
+    loss = nn.functional.cross_entropy(logits, labels)
+    return {
+        f"{name}_loss": float(loss),
+        f"{name}_accuracy": float((logits.argmax(1) == labels).float().mean()),
+    }

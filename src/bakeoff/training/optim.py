@@ -1,0 +1,46 @@
+"""Optimisers from PyTorch, and what is done to weights and gradients around their step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from bakeoff.spec import Recipe
+
+Parameters = Iterable[nn.Parameter]
+
+OPTIMIZERS: dict[str, Callable[[Parameters, Recipe], Optimizer]] = {
+    "sgd": lambda p, r: torch.optim.SGD(p, r.lr, r.momentum, weight_decay=r.l2, nesterov=r.nesterov),
+    "adam": lambda p, r: torch.optim.Adam(p, r.lr, weight_decay=r.l2),
+    "adamw": lambda p, r: torch.optim.AdamW(p, r.lr, weight_decay=0),
+    "nadam": lambda p, r: torch.optim.NAdam(p, r.lr, weight_decay=r.l2),
+    "adagrad": lambda p, r: torch.optim.Adagrad(p, r.lr, weight_decay=r.l2),
+    "adadelta": lambda p, r: torch.optim.Adadelta(p, r.lr, weight_decay=r.l2),
+    "rmsprop": lambda p, r: torch.optim.RMSprop(p, r.lr, momentum=r.momentum, weight_decay=r.l2),
+}
+
+
+def set_rate(optimizer: Optimizer, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def decay(parameters: Parameters, amount: float) -> None:
+    """Decoupled weight decay (Loshchilov & Hutter 2019): every weight loses `amount` of itself."""
+    for parameter in parameters:
+        parameter.mul_(1 - amount)
+
+
+@torch.no_grad()
+def average(ema: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+    """One step of the moving average of weights and buffers, in place; early averages are short."""
+    keep = min(decay, (1 + step) / (10 + step))
+    for name, value in model.state_dict().items():
+        if value.is_floating_point():
+            ema[name].lerp_(value, 1 - keep)
+        else:
+            ema[name].copy_(value)

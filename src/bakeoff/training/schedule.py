@@ -1,0 +1,71 @@
+"""Learning rates and stopping as pure functions of the step and the history: nothing to carry or save."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bakeoff.record import Row
+from bakeoff.spec import Best, Cosine, Early, Frozen, OneCycle, Plateau, Step
+
+
+def rate_factor(schedule: Frozen, step: int, steps: int, epochs: int, rows: Sequence[Row]) -> float:
+    """What the learning rate is multiplied by.
+
+    Args:
+        schedule: one of `spec.SCHEDULES`.
+        step: steps done in this fit.
+        steps: steps in an epoch.
+        epochs: epochs in this fit.
+        rows: the history rows of this fit's finished epochs.
+    """
+    match schedule:
+        case Step(every=every, gamma=gamma):
+            return float(gamma ** (step // steps // every))
+        case Cosine(floor=floor, warmup=warmup):
+            rise = warmup * steps * epochs
+            if step < rise:
+                return step / rise
+            done = (step - rise) / (steps * epochs - rise)
+            return floor + (1 - floor) * (1 + math.cos(math.pi * done)) / 2
+        case OneCycle(warmup=warmup, start=start, end=end):
+            # the peak falls on a step of its own, as in torch.optim.lr_scheduler.OneCycleLR
+            peak, last = warmup * steps * epochs - 1, steps * epochs - 1
+            if step <= peak:
+                return _half_cosine(1 / start, 1, step / peak)
+            return _half_cosine(1, 1 / (start * end), (step - peak) / (last - peak))
+        case Plateau(monitor=monitor, factor=factor, patience=patience, min_delta=min_delta):
+            drops, waited, best = 0, 0, math.inf
+            for value in _falling(rows, monitor):
+                waited, best = (0, value) if value < best - min_delta else (waited + 1, best)
+                if waited > patience:
+                    drops, waited = drops + 1, 0
+            return float(factor**drops)
+        case _:
+            return 1.0
+
+
+def _half_cosine(first: float, last: float, part: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * part)) / 2
+
+
+def _falling(rows: Sequence[Row], monitor: str) -> list[float]:
+    """The monitored values, turned so that lower is better."""
+    sign = -1 if monitor.endswith("accuracy") else 1
+    return [sign * row[monitor] for row in rows]
+
+
+def should_stop(stop: Frozen, rows: Sequence[Row]) -> bool:
+    """True when the fit's monitored value has not improved for `patience` epochs (Keras's rule)."""
+    if not isinstance(stop, Early):
+        return False
+    waited, best = 0, math.inf
+    for value in _falling(rows, stop.monitor):
+        waited, best = (0, value) if value < best - stop.min_delta else (waited + 1, best)
+    return waited >= stop.patience
+
+
+def is_best(keep: Best, rows: Sequence[Row]) -> bool:
+    """True when the last row's monitored value is the best so far; of equals, the first."""
+    values = _falling(rows, keep.monitor)
+    return all(values[-1] < value for value in values[:-1])

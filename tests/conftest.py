@@ -1,0 +1,33 @@
+"""What many tests share: a tiny dataset, and the real MNIST where it is at hand."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.data import Dataset, Split, load_dataset
+
+
+def make_split(count: int, seed: int, *, classes: int = 3, shape: tuple[int, int, int] = (1, 8, 8)) -> Split:
+    """Noise with one bright block a class: learnable in a few steps."""
+    generator = np.random.default_rng(seed)
+    labels = np.arange(count, dtype=np.int64) % classes
+    images = generator.integers(0, 120, (count, *shape), dtype=np.uint8)
+    for index, label in enumerate(labels):
+        images[index, :, 2 * label : 2 * label + 2, 2:6] += 130
+    return Split(images, labels)
+
+
+@pytest.fixture(scope="session")
+def blocks() -> Dataset:
+    """Three classes, 8x8, 90 / 30 / 45 images."""
+    return Dataset("blocks", ("top", "middle", "bottom"), make_split(90, 0), make_split(30, 1), make_split(45, 2))
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    """The published MNIST."""
+    if not (Path(os.environ.get("BAKEOFF_DATA", "/nowhere")) / "mnist").is_dir():
+        pytest.skip("MNIST is not at hand: BAKEOFF_DATA names no folder with mnist/")
+    return load_dataset("mnist")
