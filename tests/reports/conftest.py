@@ -18,6 +18,7 @@ dataset = "digits"
 seeds = 3
 [recipe]
 epochs = 8
+lr = 0.001
 [contenders.logistic]
 model = "logistic"
 variant = "floor"

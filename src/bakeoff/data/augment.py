@@ -62,7 +62,7 @@ AUGMENTATIONS: dict[str, tuple[type[Frozen], Callable[[Any, Tensor], Tensor]]] =
     "shift": (Shift, _shift),
 }
 """Each: its options, and the function from (options, (N, 2) uniform numbers in -1 ... 1) to the matrices
-(N, 3, 3) that lead from an output place to the input place it shows, in square coordinates of -1 ... 1."""
+(N, 3, 3) that lead from an output place to the input place it shows, in coordinates of -1 ... 1."""
 
 
 def augmenter(steps: Sequence[str]) -> Callable[[Tensor, Generator], Tensor] | None:
@@ -80,16 +80,15 @@ def augmenter(steps: Sequence[str]) -> Callable[[Tensor, Generator], Tensor] | N
         return None
 
     def augment(images: Tensor, generator: Generator) -> Tensor:
+        height, width = images.shape[2:]
+        aspect = torch.tensor([[1.0, height / width], [width / height, 1.0]], device=images.device)
         matrix = torch.eye(3, device=images.device).expand(len(images), 3, 3)
         for options, function in chosen:
             uniform = torch.rand(len(images), 2, generator=generator, device=images.device) * 2 - 1
-            # a later step acts on the earlier one's output, so its way back comes first
-            matrix = matrix @ function(options, uniform)
-        height, width = images.shape[2:]
-        aspect = torch.tensor([[1.0, height / width], [width / height, 1.0]], device=images.device)
-        affine = matrix[:, :2].clone()
-        affine[:, :, :2] *= aspect  # from the grid's stretched coordinates to square ones and back
-        grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+            step = function(options, uniform)
+            step[:, :2, :2] *= aspect  # the grid spans -1 ... 1 along both sides, however long they are
+            matrix = matrix @ step  # a later step acts on the earlier one's output, so its way back comes first
+        grid = F.affine_grid(matrix[:, :2], list(images.shape), align_corners=False)
         return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
     return augment

@@ -12,13 +12,13 @@ from bakeoff.record import Run
 from bakeoff.reports import figures, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
 from bakeoff.reports.context import Context, dot
-from bakeoff.reports.svg import accuracy, logarithmic, short
+from bakeoff.reports.svg import Axis, accuracy, short
 from bakeoff.reports.tables import Summary, interval, percent
 from bakeoff.study import Section
 
 INTERVALS = (
-    "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's over the test images "
-    "where there is one seed."
+    "n counts finished seeds; 2 of 3: one diverged. Intervals are 95 %: Student's t over the seeds, or Wilson's "
+    "over the images where there is one seed. One that would leave its drawing is cut."
 )
 
 
@@ -28,8 +28,8 @@ def _name(contender: Summary) -> Cell:
     return Cell(contender["name"] + tag + sign, title=contender["note"])
 
 
-def _ends(found: Sequence[Summary]) -> list[float]:
-    return [value for part in found for value in part.values()]
+def _axis(found: Sequence[dict[str, float]], label: str) -> Axis:
+    return accuracy([a["mean"] for a in found], [a[end] for a in found for end in ("low", "high")], label)
 
 
 def league(context: Context, section: Section) -> list[Block]:
@@ -37,7 +37,7 @@ def league(context: Context, section: Section) -> list[Block]:
     ranked = context.only(section)
     if not ranked:
         return []
-    axis = accuracy(_ends([c["test_accuracy"] for c in ranked]), "test accuracy")
+    axis = _axis([c["test_accuracy"] for c in ranked], "test accuracy")
     plots = {c["name"]: [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")] for c in ranked}
     heads = [Head("contender", "text"), Head("n"), Head("test accuracy, 95 % interval")]
     heads += [Head(axis.label, "plot", figures.dots_axis(axis)), Head("validation"), Head("parameters")]
@@ -156,7 +156,7 @@ def sweeps(context: Context, section: Section) -> list[Block]:
     drawn = []
     for sweep in context.summary["sweeps"]:
         known = [by_name[p["contender"]] for p in sweep["points"]]
-        if not any(c["n"] for c in known):
+        if not any(c["n"] for c in known) or (section.of and not {*section.of} & {c["name"] for c in known}):
             continue
         dots = [
             dot(p["label"], c["test_accuracy"], "s1", f"n = {c['n']}, test accuracy") if c["n"] else None
@@ -227,8 +227,7 @@ def train_test(context: Context, section: Section) -> list[Block]:
     ranked = context.only(section)
     if not ranked:
         return []
-    ends = _ends([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS])
-    axis = accuracy(ends, "accuracy")
+    axis = _axis([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS], "accuracy")
     heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
     heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
     heads.append(Head("train less test, points"))
@@ -305,7 +304,7 @@ def runs(context: Context, section: Section) -> list[Block]:
     return [Table(heads, rows)] if rows else []
 
 
-def environment(context: Context, section: Section) -> list[Block]:
+def environment(context: Context, _: Section) -> list[Block]:
     """What made these numbers, and the command that makes them again."""
     found = context.summary["environment"]
     if not found:

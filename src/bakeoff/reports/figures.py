@@ -39,6 +39,11 @@ class Dot:
     shape: str = "circle"
 
 
+def ends(dots: Iterable[Dot]) -> list[float]:
+    """Where the intervals end."""
+    return [value for dot in dots for value in (dot.low, dot.high)]
+
+
 def _percent(axis: Axis, value: float) -> str:
     return f"{100 * axis.at(value):.2f}%"
 
@@ -92,7 +97,7 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
     """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey."""
     values = [v for s in series for v in (*s.low, *s.high)]
     if y_label.endswith("accuracy"):
-        y = accuracy(values, y_label)
+        y = accuracy(values, (), y_label)
     else:
         positive = [v for v in values if v > 0 and math.isfinite(v)]
         wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
@@ -117,12 +122,14 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
 
 def sweep(title: str, labels: Sequence[str], dots: Sequence[Dot | None], reported: Sequence[float | None]) -> str:
     """Test accuracy against the value that is varied; what a report gave lies over it as diamonds."""
-    known = [v for dot in dots if dot for v in (dot.low, dot.mean, dot.high)]
     published = [v for v in reported if v is not None]
     head, values = _split(labels)
-    panel = Panel(categories(values, head), accuracy([*known, *published], "test accuracy"), title)
+    known = [dot for dot in dots if dot]
+    y = accuracy([*(d.mean for d in known), *published], ends(known), "test accuracy")
+    panel = Panel(categories(values, head), y, title)
+    ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in values)
     drawn = [(i, dot.mean) for i, dot in enumerate(dots) if dot]
-    body = [panel.line(drawn, "s1")]
+    body = [panel.line(drawn, "s1")] if ordered else []
     for i, dot in enumerate(dots):
         if dot:
             body += [panel.whisker(i, dot.low, dot.high, "s1"), panel.dot(i, dot.mean, "dot s1", dot.title)]
@@ -164,9 +171,9 @@ def pareto(spots: Sequence[Spot]) -> list[Spot]:
 
 def scatter(spots: Sequence[Spot], x_label: str) -> str:
     """Test accuracy against a cost, on a log scale, with the Pareto front; names where they have room."""
-    values = [v for s in spots for v in (s.dot.low, s.dot.mean, s.dot.high)]
     x = logarithmic([s.cost for s in spots], f"{x_label} (log scale)")
-    panel = Panel(x, accuracy(values, "test accuracy"), f"Test accuracy against {x_label}", height=280)
+    y = accuracy([s.dot.mean for s in spots], ends([s.dot for s in spots]), "test accuracy")
+    panel = Panel(x, y, f"Test accuracy against {x_label}", height=280)
     front = pareto(spots)
     steps: list[Point] = []
     for spot in front:
@@ -179,7 +186,7 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
         body.append(panel.whisker(spot.cost, spot.dot.low, spot.dot.high, classes))
         body.append(panel.dot(spot.cost, spot.dot.mean, f"dot {classes}", spot.dot.title))
     body += _names(panel, [*reversed(front), *(s for s in spots if s not in front)], set(front))
-    return panel.draw(body, [Key("Pareto front: nothing is cheaper and better", "front")])
+    return panel.draw(body, [Key("Pareto front", "front")])
 
 
 def _names(panel: Panel, spots: Sequence[Spot], strong: set[Spot]) -> list[str]:
@@ -200,7 +207,7 @@ def _names(panel: Panel, spots: Sequence[Spot], strong: set[Spot]) -> list[str]:
             inside = box[0] > panel.left and box[2] < panel.width and panel.top - 8 < box[1] < panel.height - 54
             if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
                 taken.append(box)
-                drawn.append(text(start, base, words, "strong" if spot in strong else ""))
+                drawn.append(text(start, base, words, "halo strong" if spot in strong else "halo"))
                 break
     return drawn
 
@@ -230,7 +237,7 @@ def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, t
 def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float, int, str]]) -> str:
     """Who beats whom: row against column. `pairs[row, column]` is (difference, -1 | 0 | 1, what to say)."""
     few = len(names) <= 12
-    size = 44.0 if few else 15.0
+    size = 52.0 if few else 15.0
     largest = max((abs(p[0]) for p in pairs.values() if p[1]), default=1.0) or 1.0
     cells = []
     for i, a in enumerate(names):
@@ -268,6 +275,11 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> 
     return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
 
 
+def _nth(i: int) -> str:
+    """The classes of the i-th of up to twelve lines."""
+    return f"s{i % SERIES + 1}" + (" again" if i >= SERIES else "")
+
+
 def roc(title: str, lines: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], zoom: float) -> str:
     """One line a class: (name, false positive rates, true positive rates), up to the rate `zoom`."""
     lowest = min(float(np.interp(zoom / 50, fpr, tpr)) for _, fpr, tpr in lines) if zoom < 1 else 0.0
@@ -278,8 +290,8 @@ def roc(title: str, lines: Sequence[tuple[str, NDArray[np.float64], NDArray[np.f
         upto = int(np.searchsorted(fpr, zoom, side="right"))
         points = [*zip(fpr[:upto].tolist(), tpr[:upto].tolist(), strict=True)]
         points.append((zoom, float(np.interp(zoom, fpr, tpr))))
-        body.append(panel.line(points, f"s{i % SERIES + 1}", name))
-    keys = [Key(name, f"s{i % SERIES + 1}") for i, (name, _, _) in enumerate(lines)]
+        body.append(panel.line(points, _nth(i), name))
+    keys = [Key(name, _nth(i)) for i, (name, _, _) in enumerate(lines)]
     return panel.draw(body, keys if len(keys) <= 2 * SERIES else ())
 
 
@@ -296,3 +308,20 @@ def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequenc
             body.append(panel.dot(confidence, right, f"dot s{i + 1}", said))
     keys = [Key(name, f"s{i + 1}") for i, (name, _, _) in enumerate(series)]
     return panel.draw(body, [*keys, Key("as sure as right", "diagonal")])
+
+
+def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str:
+    """Accuracy on the surest part of the images against that part: (name, right or wrong, surest first)."""
+    parts = np.linspace(0.1, 1.0, 46)
+    lines = []
+    for name, right in series:
+        counts = np.maximum(np.rint(parts * len(right)), 1).astype(int)
+        lines.append((name, (np.cumsum(right)[counts - 1] / counts).tolist()))
+    y = accuracy([v for _, values in lines for v in values], (), "accuracy on these")
+    x = linear([0, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}")
+    panel = Panel(x, y, title, height=300)
+    body = [
+        panel.line(zip(parts.tolist(), values, strict=True), f"s{i + 1}", name)
+        for i, (name, values) in reversed(list(enumerate(lines)))
+    ]
+    return panel.draw(body, [Key(name, f"s{i + 1}") for i, (name, _) in enumerate(lines)])

@@ -51,6 +51,7 @@ def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["held"] = lambda words: words.replace(" %", "\u00a0%")  # no line begins with a % sign
     style = STYLE + (HERE / "page.css").read_text(encoding="utf-8")
     first, *others = context.summary["answer"].split("\n")
     return environment.get_template("page.html.j2").render(

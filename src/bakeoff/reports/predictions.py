@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.special import softmax
 
 from bakeoff.evaluation import errors, metrics
 from bakeoff.record import Run
@@ -22,6 +22,8 @@ from bakeoff.study import Section
 
 FEW = 4
 """How many contenders stand side by side in a table or a diagram."""
+GALLERY = 24
+"""How many mistakes are shown."""
 
 
 def _series(name: str, runs: Sequence[Run], value: str, against: str) -> Series:
@@ -51,17 +53,15 @@ def curves(context: Context, section: Section) -> list[Block]:
     return [Words(said), Figures(drawn)]
 
 
-def _confusions(context: Context, name: str) -> list[NDArray[np.int64]]:
-    count = len(context.classes)
-    return [metrics.confusion(run.logits("test"), run.labels("test"), count) for run in context.finished[name]]
-
-
 def per_class(context: Context, section: Section) -> list[Block]:
     """How many of each class's test images are recognised, by the choice and the best after it."""
     names = context.shown(section, FEW)
     if not names:
         return []
-    recalls = {n: np.array([np.diag(c) / c.sum(axis=1) for c in _confusions(context, n)]) for n in names}
+    recalls = {
+        name: np.array([metrics.per_class(run.logits("test"), run.labels("test")) for run in context.finished[name]])
+        for name in names
+    }
     first = context.finished[names[0]][0]
     images = np.bincount(first.labels("test"), minlength=len(context.classes))
     rows, marks = [], []
@@ -71,7 +71,8 @@ def per_class(context: Context, section: Section) -> list[Block]:
             found = tables.over_runs(recalls[name][:, k].tolist(), int(images[k]))
             dots.append(dot(f"{name}, class {label}", found, f"s{i + 1}", "accuracy", SHAPES[i]))
         marks.append(dots)
-    axis = accuracy([v for dots in marks for d in dots for v in (d.low, d.mean, d.high)], "accuracy")
+    every = [mark for dots in marks for mark in dots]
+    axis = accuracy([mark.mean for mark in every], figures.ends(every), "accuracy")
     for k, label in enumerate(context.classes):
         means = [Cell(percent(float(recalls[name][:, k].mean()))) for name in names]
         rows.append([Cell(label), Cell(f"{images[k]:,}"), *means, Cell("", figures.dots_row(axis, marks[k][::-1]))])
@@ -95,13 +96,12 @@ def confusion(context: Context, section: Section) -> list[Block]:
     """Which class is taken for which, summed over the seeds."""
     blocks: list[Block] = []
     for name in context.shown(section, 1 if not section.of else FEW):
-        counts = np.sum(_confusions(context, name), axis=0)
+        counts = metrics.confusion(*context.test(name), len(context.classes))
         n = len(context.finished[name])
-        logits, labels = context.test(name)
-        pairs = errors.most_confused(logits, labels, 8)
+        pairs = errors.most_confused(counts, 8)
         said = f"{name}, test predictions of {tables.plural(n, 'seed')} summed."
         if pairs:
-            most = [f"{context.classes[p.true]} for {context.classes[p.predicted]} ({p.count})" for p in pairs]
+            most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]
             said += f" Most often taken, the one for the other: {tables.listing(most)}."
         svg = figures.confusion(counts, context.classes, f"Confusion matrix of {name}")
         blocks.append(Figures([Figure(name, svg, said)], wide=True))
@@ -116,10 +116,11 @@ def roc(context: Context, section: Section) -> list[Block]:
         lines = [
             (f"{label} ({curve.area:.4f})", curve.false_positive_rate, curve.true_positive_rate)
             for label, curve in zip(context.classes, found, strict=True)
+            if len(curve.false_positive_rate)
         ]
         said = (
             f"{name}, seeds pooled (n = {len(context.finished[name])}); in brackets the area under each class's "
-            f"curve, on average {np.mean([curve.area for curve in found]):.4f}."
+            f"curve, on average {np.nanmean([curve.area for curve in found]):.4f}."
         )
         whole = Figure(name, figures.roc(f"ROC curves of {name}", lines, 1.0), said)
         corner = figures.roc(f"ROC curves of {name}, upper left corner", lines, 0.05)
@@ -127,37 +128,41 @@ def roc(context: Context, section: Section) -> list[Block]:
     return blocks
 
 
+def _known(value: float) -> str:
+    return percent(None if math.isnan(value) else value)
+
+
 def calibration(context: Context, section: Section) -> list[Block]:
     """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
     names = context.shown(section, FEW)
     if not names:
         return []
-    series, rows = [], []
+    bins, surest, rows = [], [], []
     for name in names:
         logits, labels = context.test(name)
         found = metrics.calibration(logits, labels)
-        bins = [i for i in range(len(found.count)) if found.count[i]]
-        points = [(float(found.confidence[i]), float(found.accuracy[i])) for i in bins]
-        series.append((name, points, [int(found.count[i]) for i in bins]))
+        full = [i for i in range(len(found.count)) if found.count[i]]
+        points = [(float(found.confidence[i]), float(found.accuracy[i])) for i in full]
+        bins.append((name, points, [int(found.count[i]) for i in full]))
+        order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
+        surest.append((name, (logits.argmax(axis=1) == labels)[order]))
         sure = errors.confidence_of_errors(logits, labels)
-        summary = next(c for c in context.ranked if c["name"] == name)
-        rows.append(
-            [
-                Cell(name),
-                Cell(str(summary["n"])),
-                Cell(percent(summary["calibration_error"])),
-                Cell(f"{summary['negative_log_likelihood']:.4f}"),
-                Cell(percent(sure.right)),
-                Cell(percent(sure.wrong)),
-                Cell(f"{sure.area:.3f}"),
-            ]
-        )
+        numbers = next(c for c in context.ranked if c["name"] == name)
+        cells = [str(numbers["n"]), percent(numbers["calibration_error"])]
+        cells += [f"{numbers['negative_log_likelihood']:.4f}", _known(sure.right), _known(sure.wrong)]
+        rows.append([Cell(name), *map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
     heads = [Head("contender", "text"), Head("n"), Head("calibration error"), Head("negative log-likelihood")]
-    heads += [Head("confidence when right"), Head("when wrong"), Head("errors are the unsure ones (area)")]
-    return [
-        Figures([Figure("reliability", figures.reliability("Reliability", series), "")]),
-        Table(heads, rows, ""),
+    heads += [Head("confidence when right"), Head("confidence when wrong"), Head("right is surer than wrong")]
+    drawn = [
+        Figure("reliability", figures.reliability("Reliability", bins), "Below the diagonal: surer than right."),
+        Figure("coverage", figures.coverage("Accuracy of the surest", surest), "If the unsure ones are set aside."),
     ]
+    said = (
+        "Calibration error: mean distance between confidence and accuracy over the bins. Last column: how often a "
+        "right prediction is surer than a wrong one; at 1 the errors are the unsure ones, at 0.5 confidence says "
+        f"nothing about them. Seeds are pooled. {_how_many(names, context)}"
+    )
+    return [Figures(drawn), Table(heads, rows, said)]
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -170,4 +175,33 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def mistakes(context: Context, section: Section) -> list[Block]:
     """The choice's wrong test predictions, those that most seeds make first, then the surest."""
-    return []
+    blocks: list[Block] = []
+    for name in context.shown(section, FEW if section.of else 1):
+        runs = context.finished[name]
+        images = {int(i): image for run in runs for i, image in zip(*_kept(run), strict=True)}
+        if not images:
+            continue
+        right = np.array([tables.correct(run) for run in runs])
+        everyone = np.array([tables.correct(run) for group in context.finished.values() for run in group])
+        sure = np.array([metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
+        sure = np.where(right, 0.0, sure)
+        worst = sorted(images, key=lambda i: (right[:, i].sum(), -sure[:, i].max()))[:GALLERY]
+        items = []
+        for i in worst:
+            run = runs[int(sure[:, i].argmax())]
+            true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
+            lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
+            lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
+            if len(everyone) > len(runs):
+                lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
+            items.append(Thumbnail(_png(images[i]), lines))
+        said = (
+            f"{name}: the {len(items)} test images that most of its seeds get wrong, of these the surest first. "
+            f"The confidence is the surest seed's; “all” counts the finished runs of every contender."
+        )
+        blocks += [Words(said), Gallery(items)]
+    return blocks
+
+
+def _kept(run: Run) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    return run.arrays["mistake_index"], run.arrays["mistake_images"]

@@ -74,7 +74,9 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
     multiples = (1,) if high - low > 2.5 else (1, 3) if high - low > 1.2 else (1, 2, 5)
     ticks = [m * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for m in multiples]
     ticks = [t for t in ticks if low <= math.log10(t) <= high]
-    ticks = ticks[:: len(ticks) // 6 + 1] or known[:1]
+    if len(ticks) < 2:
+        ticks = [t for t in _round_values(10**low, 10**high) if 10**low <= t <= 10**high]
+    ticks = ticks[:: len(ticks) // 6 + 1]
     return Axis(
         lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0,
         tuple((t, short(t)) for t in ticks),
@@ -85,18 +87,22 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
 ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998)
 
 
-def accuracy(values: Iterable[float], label: str) -> Axis:
-    """A percent axis: linear, or logarithmic in the error where the errors differ more than tenfold."""
-    known = [min(max(v, 0.0), 1.0) for v in _finite(values)]
-    errors = [max(1 - v, 1e-4) for v in known]
-    worst, best = max(errors), min(errors)
+def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
+    """A percent axis: linear, or logarithmic in the error where the errors differ more than tenfold.
+
+    It covers `means`, and the `ends` of their intervals as long as they do not halve or double the errors: a
+    wide interval of few seeds is cut rather than all else squeezed.
+    """
+    errors = [max(1 - v, 1e-4) for v in _finite(means)]
+    reach = [min(max(1 - v, min(errors) / 2), 2 * max(errors), 1.0) for v in ends if math.isfinite(v)]
+    worst, best = max([*errors, *reach]), min([*errors, *reach])
     if worst < 10 * best or worst < 0.05:
-        axis = linear(known, f"{label}, %", lambda v: f"{100 * v:.6g}")
+        axis = linear([1 - worst, 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
-    first, last = math.log10(worst * 1.15), math.log10(best / 1.2)
+    first, last = math.log10(worst * 1.1), math.log10(best / 1.1)
     ticks = [t for t in ROUND_ACCURACIES if last <= math.log10(1 - t) <= first]
     if len(ticks) > 6:
-        ticks = [t for t in ticks if t not in (0.5, 0.8, 0.98, 0.998)]
+        ticks = [t for t in ticks if t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
     return Axis(
         lambda v: (first - math.log10(max(1 - v, 1e-9))) / (first - last),
         tuple((t, f"{100 * t:g}") for t in ticks),

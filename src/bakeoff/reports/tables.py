@@ -69,17 +69,21 @@ def correct(run: Run) -> NDArray[np.bool_]:
     return run.logits("test").argmax(axis=1) == run.labels("test")
 
 
-def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
-    """Mean over seeds with the t interval; of a single run, Wilson's over its images."""
-    values = [run.metrics[f"{split}_accuracy"] for run in runs]
+def over_runs(values: Sequence[float], images: int) -> dict[str, float | None]:
+    """Mean and 95 % interval of accuracies, one a seed: Student's t; of a single one, Wilson's over `images`.
+
+    The interval is cut to [0, 1], where accuracies are.
+    """
     if not values:
         return {"mean": None, "low": None, "high": None}
-    if len(values) > 1:
-        found = metrics.over_seeds(values)
-    else:
-        images = sum(runs[0].dataset["counts"][split])
-        found = metrics.wilson(round(values[0] * images), images)
-    return {"mean": values[0] if len(values) == 1 else found.mean, "low": found.low, "high": found.high}
+    one = len(values) == 1
+    found = metrics.wilson(round(values[0] * images), images) if one else metrics.over_seeds(values)
+    return {"mean": float(np.mean(values)), "low": max(found.low, 0.0), "high": min(found.high, 1.0)}
+
+
+def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
+    images = sum(runs[0].dataset["counts"][split]) if runs else 0
+    return over_runs([run.metrics[f"{split}_accuracy"] for run in runs], images)
 
 
 def _mean(values: Iterable[float]) -> float | None:
@@ -251,10 +255,12 @@ def _rivals(best: Summary, summary: Summary) -> str:
         said = f"It is better than {'the other contender' if len(own) == 1 else f'each of the {len(own)} others'}."
     if above:
         said += f" On the test set {listing(above)} did better; choosing by that would be choosing on the test set."
-    differ = sum(beaten(p) is not None for p in pairs)
+    same_pairs = sum(beaten(p) is None for p in pairs)
+    if not same_pairs:
+        return f"{said.strip()} All {plural(len(pairs), 'pair')} differ after Holm's correction."
     return (
-        f"{said.strip()} Of all {plural(len(pairs), 'pair')}, {differ} differ{'s' * (differ == 1)} after Holm's correction; "
-        f"for {len(pairs) - differ} no difference is shown."
+        f"{said.strip()} Of all {plural(len(pairs), 'pair')}, {len(pairs) - same_pairs} differ after Holm's "
+        f"correction; for {same_pairs} no difference is shown."
     )
 
 
@@ -308,7 +314,7 @@ def league_text(summary: Summary) -> list[dict[str, str]]:
         rows.append(
             {
                 "contender": c["name"] + (" †" if c["selects_on_test"] else ""),
-                "n": str(c["n"]) + (f" ({c['failed']} diverged)" if c["failed"] else ""),
+                "n": f"{c['n']} of {c['n'] + c['failed']}" if c["failed"] else str(c["n"]),
                 "test accuracy": interval(c["test_accuracy"]),
                 "validation": percent(c["validation_accuracy"]["mean"]),
                 "parameters": f"{c['parameters']:,}" if done else "–",

@@ -1,0 +1,150 @@
+"""The figures of one run, from its stored logits (N, K) and labels (N,); everything is computed in float64."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+from sklearn.metrics import auc, roc_curve
+
+Logits = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+CURVE_POINTS = 200  # a drawn curve needs no more
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval (95 % unless told) and the n it rests on."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected calibration error, and the reliability diagram's bins (empty bins are nan with count 0)."""
+
+    error: float
+    confidence: Floats
+    accuracy: Floats
+    count: Integers
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The ROC curve of one class against the rest, thinned for drawing; the area is that of the full curve."""
+
+    false_positive_rate: Floats
+    true_positive_rate: Floats
+    area: float
+
+
+def softmax(logits: Logits) -> Floats:
+    """Probabilities (N, K), each row summing to 1."""
+    probabilities: Floats = special.softmax(logits.astype(np.float64), axis=1)
+    return probabilities
+
+
+def top_k(logits: Logits, labels: Labels, k: int = 5) -> float:
+    """Fraction of images whose label is among the k highest logits; of equal logits the lower class comes first."""
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :k]
+    return float((best == labels[:, None]).any(axis=1).mean())
+
+
+def accuracy(logits: Logits, labels: Labels) -> float:
+    """Fraction of images whose highest logit is the label's."""
+    return float((logits.argmax(axis=1) == labels).mean())
+
+
+def per_class(logits: Logits, labels: Labels) -> Floats:
+    """Accuracy (K,) among the images of each class; nan for a class with no image."""
+    table = confusion(logits, labels, logits.shape[1])
+    images = table.sum(axis=1)
+    return np.where(images > 0, table.diagonal() / np.maximum(images, 1), np.nan)
+
+
+def confusion(logits: Logits, labels: Labels, classes: int) -> Integers:
+    """Counts (K, K): rows are the true classes, columns the predicted ones."""
+    cells = labels.astype(np.int64) * classes + logits.argmax(axis=1)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+
+
+def negative_log_likelihood(logits: Logits, labels: Labels) -> float:
+    """Mean of -ln p(label), in nats: 0 is perfect, ln K is knowing nothing."""
+    log_probabilities = special.log_softmax(logits.astype(np.float64), axis=1)
+    return float(-log_probabilities[np.arange(len(labels)), labels].mean())
+
+
+def calibration(logits: Logits, labels: Labels, bins: int = 15) -> Calibration:
+    """How far confidence is from accuracy, over equal bins (low, high] of the highest probability.
+
+    The error is the mean |accuracy - confidence| of the bins, weighted by their counts, in [0, 1]
+    (Guo, Pleiss, Sun & Weinberger, On Calibration of Modern Neural Networks, ICML 2017).
+    """
+    probabilities = softmax(logits)
+    confident = probabilities.max(axis=1)
+    right = logits.argmax(axis=1) == labels
+    place = np.digitize(confident, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    count = np.bincount(place, minlength=bins)
+    filled = np.where(count > 0, count, np.nan)
+    bin_confidence = np.bincount(place, weights=confident, minlength=bins) / filled
+    bin_accuracy = np.bincount(place, weights=right, minlength=bins) / filled
+    error = np.nansum(count * np.abs(bin_accuracy - bin_confidence)) / len(labels)
+    return Calibration(float(error), bin_confidence, bin_accuracy, count)
+
+
+def calibration_error(logits: Logits, labels: Labels) -> float:
+    """The expected calibration error over 15 bins, in [0, 1]."""
+    return calibration(logits, labels).error
+
+
+def roc(logits: Logits, labels: Labels) -> list[Curve]:
+    """One curve a class, its probability telling it from the rest; without both kinds, empty with area nan."""
+    probabilities = softmax(logits)
+    curves = []
+    for index in range(logits.shape[1]):
+        positive = labels == index
+        if positive.all() or not positive.any():
+            curves.append(Curve(np.empty(0), np.empty(0), math.nan))
+            continue
+        false_rate, true_rate, _ = roc_curve(positive, probabilities[:, index])
+        kept = np.unique(np.linspace(0, len(false_rate) - 1, CURVE_POINTS).round().astype(int))
+        curves.append(Curve(false_rate[kept], true_rate[kept], float(auc(false_rate, true_rate))))
+    return curves
+
+
+def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
+    """Accuracy of one run with Wilson's score interval: the chance in the n images, not in the training."""
+    bounds = stats.binomtest(correct, n).proportion_ci(confidence, method="wilson")
+    return Interval(correct / n, float(bounds.low), float(bounds.high), n)
+
+
+def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Mean over n >= 1 seeds with Student's t interval, not clipped to any range.
+
+    One seed says nothing about the spread between seeds: low and high are then nan, and callers show `wilson`.
+    """
+    seeds = np.asarray(values, dtype=np.float64)
+    mean = float(seeds.mean())
+    if len(seeds) == 1:
+        return Interval(mean, math.nan, math.nan, 1)
+    half = float(stats.t.ppf((1 + confidence) / 2, len(seeds) - 1) * seeds.std(ddof=1) / math.sqrt(len(seeds)))
+    return Interval(mean, mean - half, mean + half, len(seeds))
+
+
+METRICS: dict[str, Callable[[Logits, Labels], float]] = {
+    "accuracy": accuracy,
+    "top5": top_k,
+    "nll": negative_log_likelihood,
+    "calibration_error": calibration_error,
+}

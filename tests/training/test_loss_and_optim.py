@@ -1,0 +1,103 @@
+"""Losses and weight decay against formulas and PyTorch's own optimisers."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from bakeoff.spec import Recipe
+from bakeoff.training.loss import balance, make_loss
+from bakeoff.training.optim import OPTIMIZERS, average, decay
+
+LABELS = torch.tensor([0] * 6 + [1] * 3 + [2])
+
+
+def test_softmax_output_cannot_fall_below_its_floor() -> None:
+    """Probabilities taken for logits: a perfect answer among ten classes still costs -log(e / (e + 9)) = 1.46."""
+    loss = make_loss(Recipe(loss="softmax_output"), LABELS, 10)
+    perfect = 1000 * F.one_hot(LABELS, 10).float()
+    assert float(loss(perfect, LABELS)) == pytest.approx(-math.log(math.e / (math.e + 9)))
+    assert float(loss(perfect, LABELS)) == pytest.approx(1.4612, abs=1e-4)
+
+
+def test_balanced_weights_are_inverse_frequencies() -> None:
+    """Each class carries the same total weight, and the mean weight over the images is 1."""
+    weights = balance(LABELS, 3)
+    assert torch.allclose(weights * torch.tensor([6.0, 3.0, 1.0]), torch.full((3,), 10 / 3))
+    assert float(weights[LABELS].mean()) == pytest.approx(1.0)
+
+
+def test_balanced_loss_weighs_each_image() -> None:
+    logits = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    each = F.cross_entropy(logits, LABELS, reduction="none")
+    weights = balance(LABELS, 3)[LABELS]
+    got = make_loss(Recipe(loss="balanced_cross_entropy"), LABELS, 3)(logits, LABELS)
+    assert float(got) == pytest.approx(float((weights * each).sum() / weights.sum()))
+
+
+def test_label_smoothing_mixes_in_the_mean_over_classes() -> None:
+    logits = torch.randn(10, 3, generator=torch.Generator().manual_seed(1))
+    logs = logits.log_softmax(1)
+    expected = -(0.9 * logs[torch.arange(10), LABELS] + 0.1 * logs.mean(1)).mean()
+    assert float(make_loss(Recipe(label_smoothing=0.1), LABELS, 3)(logits, LABELS)) == pytest.approx(float(expected))
+
+
+def trained(recipe: Recipe, make=None) -> torch.Tensor:
+    """Weights after five steps on a fixed quadratic, with the loop's order of decay and step."""
+    weight = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+    optimizer = make(weight) if make else OPTIMIZERS[recipe.optimizer]([weight], recipe)
+    for _ in range(5):
+        optimizer.zero_grad()
+        (weight * torch.tensor([0.5, 1.0, 2.0])).square().sum().backward()
+        if recipe.weight_decay and not make:
+            decay([weight], recipe.lr * recipe.weight_decay)
+        optimizer.step()
+    return weight.detach()
+
+
+def test_decoupled_decay_is_adamw() -> None:
+    recipe = Recipe(optimizer="adam", lr=0.1, weight_decay=0.3)
+    expected = trained(recipe, lambda w: torch.optim.AdamW([w], lr=0.1, weight_decay=0.3))
+    assert torch.allclose(trained(recipe), expected)
+
+
+def test_coupled_l2_is_the_gradient_of_half_the_square() -> None:
+    """Plain SGD with l2 steps along gradient + l2 x weight."""
+    weight = torch.tensor([1.0, -2.0, 3.0])
+    scale = torch.tensor([0.5, 1.0, 2.0])
+    for _ in range(5):
+        weight = weight - 0.05 * (2 * scale**2 * weight + 0.3 * weight)
+    assert torch.allclose(trained(Recipe(optimizer="sgd", lr=0.05, l2=0.3)), weight)
+
+
+def test_coupled_and_decoupled_differ_under_adam() -> None:
+    coupled = trained(Recipe(optimizer="adam", lr=0.1, l2=0.3))
+    decoupled = trained(Recipe(optimizer="adam", lr=0.1, weight_decay=0.3))
+    assert not torch.allclose(coupled, decoupled)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_lowers_a_quadratic(name: str) -> None:
+    rates = {"adadelta": 10.0, "adagrad": 0.5}
+    weight = trained(Recipe(optimizer=name, lr=rates.get(name, 0.05)))
+    start = torch.tensor([1.0, -2.0, 3.0])
+    scale = torch.tensor([0.5, 1.0, 2.0])
+    assert (weight * scale).square().sum() < (start * scale).square().sum()
+
+
+def test_average_is_a_weighted_sum_of_all_weights() -> None:
+    """Against the sum written out; counters such as BatchNorm's are copied, not averaged."""
+    model = nn.BatchNorm1d(2)
+    ema = {name: value.clone() for name, value in model.state_dict().items()}
+    expected = model.weight.detach().clone()
+    for step in range(30):
+        with torch.no_grad():
+            model.weight.fill_(float(step))
+            model.num_batches_tracked.fill_(step)
+        average(ema, model, 0.9, step)
+        keep = min(0.9, (1 + step) / (10 + step))
+        expected = keep * expected + (1 - keep) * step
+    assert torch.allclose(ema["weight"], expected)
+    assert int(ema["num_batches_tracked"]) == 29
