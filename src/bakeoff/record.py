@@ -184,7 +184,8 @@ def _verify(file: Path, expected: str) -> None:
 
 def find_runs(folder: Path) -> list[Path]:
     """The run directories directly under `folder` or one level below, in order of name."""
-    return sorted({file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)})
+    found = {file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)}
+    return sorted(path for path in found if ".damaged-" not in path.name)
 
 
 def set_aside(path: Path) -> Path:

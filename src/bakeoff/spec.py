@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -41,8 +42,8 @@ def validate(model: type[F], values: Mapping[str, Any], where: str) -> F:
         error = failure.errors()[0]
         key = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
-            known = model.model_fields
-            raise UsageError(f"{where}: unknown key {key!r}{closest(key, known)}") from None
+            *place, last = (str(part) for part in error["loc"])
+            raise UsageError(f"{where}: unknown key {key!r}{closest(last, _keys_at(model, place))}") from None
         if error["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing") from None
         said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
@@ -50,6 +51,15 @@ def validate(model: type[F], values: Mapping[str, Any], where: str) -> F:
         if not key:
             raise UsageError(f"{where}: {said}") from None
         raise UsageError(f"{where}: {key} = {error['input']!r}: {said}") from None
+
+
+def _keys_at(model: type[Frozen], place: Sequence[str]) -> Iterable[str]:
+    """The valid keys of the table at `place` below `model`."""
+    for part in place:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        kinds = (annotation, *typing.get_args(annotation))
+        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Frozen)), model)
+    return model.model_fields
 
 
 def parse_choice(text: str) -> tuple[str, dict[str, str]]:

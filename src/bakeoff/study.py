@@ -200,6 +200,10 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
         if name not in names:
             raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
     kept = [n for n in names if (not cut.only or n in cut.only) and (not tuple(only) or n in tuple(only))]
+    if not kept:
+        raise UsageError(
+            f"study {study.name}: scale {scale} with only {', '.join(only)} leaves fewer than one contender"
+        )
     where = f"study {study.name} [scales.{scale}]"
     contenders = tuple(
         c.model_copy(update={"recipe": validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, where)})
@@ -216,7 +220,11 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
         "images": cut.images or study.images,
         "seeds": seeds or cut.seeds or study.seeds,
     }
-    said = [f"{key} {changes[key]} instead of {was}" for key, was in _sizes(study) if changes[key] != was]
+    said = [
+        f"{key}: {value} instead of {getattr(study, key) or 'all'}"
+        for key, value in changes.items()
+        if value != getattr(study, key)
+    ]
     said += [f"{key} = {value} in every recipe" for key, value in cut.recipe.items()]
     if len(kept) < len(names):
         said.append(f"{len(kept)} of {len(names)} contenders")
@@ -229,7 +237,3 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
             "cuts": tuple(said),
         }
     )
-
-
-def _sizes(study: Study) -> list[tuple[str, Any]]:
-    return [("dataset", study.dataset), ("images", study.images or "all"), ("seeds", study.seeds)]

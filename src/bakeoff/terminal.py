@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
@@ -80,12 +80,14 @@ def display(title: str) -> Iterator[Display]:
         yield shown
 
 
-def print_table(rows: Sequence[dict[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
     """Rows with the same keys as a table; numbers to the right."""
     console = Console(file=file)
     if not console.is_terminal:
         console = Console(file=file, width=200)  # a pipe has no width that could cut words
-    table = Table(title=title or None, box=None, pad_edge=False, title_justify="left", header_style="bold")
+    if title:
+        console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for key in rows[0] if rows else ():
         number = isinstance(rows[0][key], int | float) or str(rows[0][key])[:1].isdigit()
         table.add_column(key, justify="right" if number else "left", no_wrap=number)

@@ -10,22 +10,22 @@ from scipy import stats
 from bakeoff.evaluation.compare import NO_DIFFERENCE, compare_all, holm, mcnemar, paired_difference
 from bakeoff.spec import BakeoffError
 
-STUDIES = 1000
 
-
-# Planting: P(right) = 0.7 + gain + seed effect + image difficulty + contender x image interaction. With the gain,
-# 3 standard deviations of the seeds (clipped there) and the uniform rest, no probability leaves [0, 1].
-DIFFICULTY, CLIP = 0.1, 3.0
+# Planting: P(right) = 0.5 + gain + seed effect + image difficulty + contender x image interaction, the seeds' normal
+# clipped at 3 standard deviations, the images' uniform. No probability leaves [0, 1], so the variances are exact.
+BASE, DIFFICULTY = 0.5, 0.05
 
 
 def plant(rng, contenders, seeds, images, seed_sd, interaction, gain=0.0):
     """Answers (contenders, S, M) of one study; the first contender is better by gain, the others are equal."""
     image = rng.uniform(-DIFFICULTY, DIFFICULTY, images)
     own = rng.uniform(-interaction, interaction, (contenders, 1, images))
-    seed = seed_sd * rng.standard_normal((contenders, seeds, 1)).clip(-CLIP, CLIP)
+    seed = seed_sd * rng.standard_normal((contenders, seeds, 1)).clip(-3, 3)
     gains = np.zeros((contenders, 1, 1))
     gains[0] = gain
-    return rng.random((contenders, seeds, images)) < 0.7 + gains + image + own + seed
+    probability = BASE + gains + image + own + seed
+    assert 0 <= probability.min() < probability.max() <= 1
+    return rng.random((contenders, seeds, images)) < probability
 
 
 def planted_variances(seed_sd, interaction, gain):
@@ -33,7 +33,7 @@ def planted_variances(seed_sd, interaction, gain):
     seed = 2 * seed_sd**2
     own = 2 * interaction**2 / 3
     spread = seed_sd**2 + interaction**2 / 3 + DIFFICULTY**2 / 3
-    rest = sum(p * (1 - p) - spread for p in (0.7 + gain, 0.7))  # E[p(1 - p)] = m(1 - m) - Var(p)
+    rest = sum(p * (1 - p) - spread for p in (BASE + gain, BASE))  # E[p(1 - p)] = m(1 - m) - Var(p)
     return seed, own, rest
 
 
@@ -95,8 +95,7 @@ def test_variance_agrees_with_a_bootstrap_of_seeds_and_images():
     bootstrap = np.einsum("rs,si,ri->r", by_seed, d, by_image, optimize=True).var()
 
     found = paired_difference(answers[0], answers[1])
-    *_, rest = mean_squares(d)
-    of_seeds, of_images, _ = mean_squares(d)
+    of_seeds, of_images, rest = mean_squares(d)
     part = of_seeds / (of_seeds + of_images - rest)
     df = 1 / (part / (seeds - 1) + (1 - part) / (images - 1))
     closed = ((found.high - found.difference) / stats.t.ppf(0.975, df)) ** 2
@@ -242,7 +241,7 @@ def networks(rng, contenders, seeds, images):
 EQUALS = {
     "few seeds": lambda rng: plant(rng, 4, 3, 300, 0.03, 0.1),
     "seeds matter": lambda rng: plant(rng, 4, 5, 300, 0.06, 0.1),
-    "images matter": lambda rng: plant(rng, 4, 5, 300, 0.01, 0.2),
+    "images matter": lambda rng: plant(rng, 4, 5, 300, 0.01, 0.4),
     "networks": lambda rng: networks(rng, 4, 5, 500),
 }
 
@@ -250,40 +249,41 @@ EQUALS = {
 @pytest.mark.parametrize("setting", EQUALS)
 def test_equal_contenders_are_told_apart_in_at_most_5_percent_of_studies(setting):
     rng = np.random.default_rng(10)
-    studies = (compare_all(as_runs(EQUALS[setting](rng))) for _ in range(STUDIES))
-    false = sum(any(c.verdict != NO_DIFFERENCE for c in study) for study in studies)
-    assert false <= 0.05 * STUDIES
+    studies = (
+        3000  # where the seeds dominate the tests are exact and the rate is 4.3 %: fewer could not tell it from 5 %
+    )
+    found = (compare_all(as_runs(EQUALS[setting](rng))) for _ in range(studies))
+    false = sum(any(c.verdict != NO_DIFFERENCE for c in study) for study in found)
+    assert false <= 0.05 * studies
 
 
-@pytest.mark.parametrize("setting", EQUALS)
+@pytest.mark.parametrize("setting", ["seeds matter", "networks"])
 def test_pooling_images_over_seeds_would_break_the_5_percent(setting):
     rng = np.random.default_rng(10)
-    false = 0
-    for _ in range(STUDIES // 4):
-        flat = EQUALS[setting](rng).reshape(4, -1)
-        pairs = list(itertools.combinations(flat, 2))
-        false += holm([mcnemar(a, b) for a, b in pairs]).min() < 0.05
-    assert stats.binomtest(int(false), STUDIES // 4, 0.05, alternative="greater").pvalue < 1e-6
+    studies, false = 300, 0
+    for _ in range(studies):
+        pairs = itertools.combinations(EQUALS[setting](rng).reshape(4, -1), 2)
+        false += int(holm([mcnemar(a, b) for a, b in pairs]).min() < 0.05)
+    assert stats.binomtest(false, studies, 0.05, alternative="greater").pvalue < 1e-9
 
 
 @pytest.mark.parametrize(
     ("seeds", "images", "seed_sd", "interaction", "gain"),
     [
         pytest.param(5, 400, 0.06, 0.0, 0.15, id="seeds decide"),
-        pytest.param(5, 400, 0.0, 0.2, 0.045, id="images decide"),
-        pytest.param(5, 400, 0.02, 0.2, 0.06, id="both decide"),
-        pytest.param(3, 400, 0.05, 0.1, 0.2, id="few seeds"),
-        pytest.param(10, 400, 0.02, 0.2, 0.05, id="many seeds"),
+        pytest.param(5, 400, 0.0, 0.35, 0.07, id="images decide"),
+        pytest.param(5, 400, 0.02, 0.3, 0.08, id="both decide"),
+        pytest.param(3, 400, 0.05, 0.1, 0.18, id="few seeds"),
+        pytest.param(10, 400, 0.02, 0.3, 0.06, id="many seeds"),
     ],
 )
 def test_a_planted_difference_is_found_as_often_as_its_power_says(seeds, images, seed_sd, interaction, gain):
     rng = np.random.default_rng(11)
-    found = [
-        compare_all(as_runs(plant(rng, 2, seeds, images, seed_sd, interaction, gain)))[0] for _ in range(STUDIES)
-    ]
+    studies = [plant(rng, 2, seeds, images, seed_sd, interaction, gain) for _ in range(1000)]
+    found = [compare_all(as_runs(study))[0] for study in studies]
     power = expected_power(seeds, images, seed_sd, interaction, gain)
     assert 0.5 < power < 0.95
-    least, most = stats.binom.ppf([0.0005, 0.9995], STUDIES, power)
+    least, most = stats.binom.ppf([0.0005, 0.9995], len(found), power)
     assert least <= sum(c.verdict == "c0 is better" for c in found) <= most
     covered = sum(c.low <= gain <= c.high for c in found)
-    assert covered >= stats.binom.ppf(0.0005, STUDIES, 0.95)
+    assert covered >= stats.binom.ppf(0.0005, len(found), 0.95)

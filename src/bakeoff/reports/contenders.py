@@ -13,7 +13,7 @@ from bakeoff.reports import figures, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.svg import Axis, accuracy, short
-from bakeoff.reports.tables import Summary, interval, percent
+from bakeoff.reports.tables import Summary, interval, percent, points
 from bakeoff.study import Section
 
 INTERVALS = (
@@ -97,8 +97,10 @@ def judge(key: str, published: float, runs: Sequence[Run], cuts: Sequence[str]) 
     else:
         verdict = ""
     mean, low, high = _prediction(key, values, runs[0])
-    percents = key != "loss"
-    said = interval({"mean": mean, "low": low, "high": high}) if percents else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    if key == "loss":
+        said = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    else:
+        said = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
     better = published > high if key in LESS_IS_BETTER else published < low
     within = low <= published <= high
     return said, verdict or ("reproduced" if within else "exceeded" if better else "not reproduced")
@@ -165,7 +167,9 @@ def sweeps(context: Context, section: Section) -> list[Block]:
         published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
         labels = [p["label"] for p in sweep["points"]]
         svg = figures.sweep(sweep["question"] or sweep["name"], labels, dots, published)
-        drawn.append(Figure(sweep["name"], svg, sweep["answer"]))
+        counts = [str(c["n"]) for c in known]
+        n = counts[0] if len({*counts}) == 1 else tables.listing(counts)
+        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} n = {n}."))
     said = (
         "Mean test accuracy with 95 % intervals against the value that is varied. Which differences survive is "
         "decided by paired tests with Holm's correction over the pairs within each sweep."
@@ -176,47 +180,40 @@ def sweeps(context: Context, section: Section) -> list[Block]:
 def significance(context: Context, section: Section) -> list[Block]:
     """Every pair: the difference, and whether it survives."""
     names = [c["name"] for c in context.only(section)]
-    pairs = {}
-    for p in context.summary["comparisons"]:
-        for a, b, sign in ((p["a"], p["b"], 1), (p["b"], p["a"], -1)):
-            winner = tables.beaten(p)
-            low, high = sorted((sign * p["low"], sign * p["high"]))
-            said = (
-                f"{a} − {b}: {tables.points(sign * p['difference'])} points [{tables.points(low)}, "
-                f"{tables.points(high)}], p = {p['p_adjusted']:.3g} after Holm, n = {p['seeds']}: "
-                f"{f'{winner[0]} is better' if winner else 'no difference shown'}"
-            )
-            pairs[a, b] = (sign * p["difference"], 0 if not winner else 1 if winner[0] == a else -1, said)
-    names = [name for name in names if any(name in pair for pair in pairs)]
     if len(names) < 2:
         return []
-    svg = figures.significance(names, pairs)
+    pairs = {}
+    for p in (p for name in names for p in tables.facing(context.summary, name)):
+        said = (
+            f"{p['a']} − {p['b']}: {points(p['difference'])} points {_between(p)}, n = {p['seeds']}, "
+            f"p = {p['p_adjusted']:.2g} after Holm: {p['verdict']}"
+        )
+        pairs[p["a"], p["b"]] = (p["difference"], 0 if not tables.beaten(p) else 1 if p["difference"] > 0 else -1, said)
     caption = (
         "Blue: the row is better than the column; orange: worse; grey: no difference shown. Differences are "
-        "paired by seed and by test image; Holm's correction covers all pairs of the study. Point at a cell for its "
-        "interval and p."
+        "paired by seed and by test image; Holm's correction covers all pairs of the study. Each cell's tooltip has "
+        "its interval and p."
     )
-    return [Figures([Figure("matrix", svg, caption)], wide=True), *_against_choice(context, names)]
+    matrix = Figures([Figure("matrix", figures.significance(names, pairs), caption)], wide=True)
+    return [matrix, *_against_choice(context, names)]
+
+
+def _between(pair: Summary) -> str:
+    return f"[{points(pair['low'])}, {points(pair['high'])}]"
 
 
 def _against_choice(context: Context, names: Sequence[str]) -> list[Block]:
     best = tables.pick(context.summary)
-    heads = [Head("the choice less", "text"), Head("difference, points"), Head("95 % interval"), Head("p")]
+    if not best or best["name"] not in names:
+        return []
+    heads = [Head("the choice against", "text"), Head("difference, points"), Head("95 % interval"), Head("p")]
     heads += [Head("p after Holm"), Head("n"), Head("verdict", "text")]
     rows = []
-    for p in context.summary["comparisons"] if best else []:
-        if best["name"] not in (p["a"], p["b"]) or not {p["a"], p["b"]} <= {*names}:
-            continue
-        sign, other = (1, p["b"]) if p["a"] == best["name"] else (-1, p["a"])
-        low, high = sorted((sign * p["low"], sign * p["high"]))
-        winner = tables.beaten(p)
-        verdict = f"{winner[0]} is better" if winner else "no difference shown"
-        numbers = [tables.points(sign * p["difference"]), f"[{tables.points(low)}, {tables.points(high)}]"]
-        numbers += [f"{p['p']:.2g}", f"{p['p_adjusted']:.2g}", str(p["seeds"])]
-        rows.append([Cell(other), *map(Cell, numbers), Cell(verdict, tone="" if winner else "quiet")])
-    order = {c["name"]: i for i, c in enumerate(context.ranked)}
-    caption = f"{best['name']} against each other contender." if best else ""
-    return [Table(heads, sorted(rows, key=lambda row: order[row[0].text]), caption)] if rows else []
+    for p in tables.facing(context.summary, best["name"]):
+        numbers = [points(p["difference"]), _between(p), f"{p['p']:.2g}", f"{p['p_adjusted']:.2g}", str(p["seeds"])]
+        tone = "" if tables.beaten(p) else "quiet"
+        rows += [[Cell(p["b"]), *map(Cell, numbers), Cell(p["verdict"], tone=tone)]] if p["b"] in names else []
+    return [Table(heads, rows, f"The choice is {best['name']}. Each interval is that of its pair alone.")]
 
 
 SPLITS = (("train", "s5", "square"), ("validation", "s3", "diamond"), ("test", "s1", "circle"))
@@ -230,7 +227,7 @@ def train_test(context: Context, section: Section) -> list[Block]:
     axis = _axis([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS], "accuracy")
     heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
     heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
-    heads.append(Head("train less test, points"))
+    heads.append(Head("gap, points"))
     rows, plots = [], []
     for c in ranked:
         dots = [dot(c["name"], c[f"{s}_accuracy"], classes, s, shape) for s, classes, shape in SPLITS]
@@ -238,9 +235,9 @@ def train_test(context: Context, section: Section) -> list[Block]:
         gap = c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"]
         means = [Cell(percent(c[f"{split}_accuracy"]["mean"])) for split, *_ in SPLITS]
         row = [_name(c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
-        rows.append([*row, Cell(tables.points(gap))])
+        rows.append([*row, Cell(points(gap))])
     drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy"))
-    caption = f"Train accuracy is measured after training, in evaluation mode. {INTERVALS}"
+    caption = f"Gap: train less test. Train accuracy is measured after training, in evaluation mode. {INTERVALS}"
     return [Table(heads, rows, caption), Figures([drawn], only_file=True)]
 
 
@@ -263,7 +260,7 @@ def cost(context: Context, section: Section) -> list[Block]:
             for c in ranked
         ]
         front = [spot.name for spot in figures.pareto(spots)]
-        caption = f"Front, cheapest first: {tables.listing(front)}."
+        caption = f"Front, cheapest first: {tables.listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
     heads = [Head("contender", "text"), Head("parameters"), Head("multiply-adds"), Head("seconds")]
     heads += [Head("training images/s"), Head("test accuracy")]

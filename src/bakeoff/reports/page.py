@@ -10,7 +10,8 @@ import jinja2
 from bakeoff.record import Run, write_atomic, write_json
 from bakeoff.reports import tables
 from bakeoff.reports.blocks import Figure, Figures, markdown
-from bakeoff.reports.sections import Context, Part, compose
+from bakeoff.reports.context import Context
+from bakeoff.reports.sections import Part, compose
 from bakeoff.reports.svg import STYLE, standalone
 from bakeoff.reports.tables import Summary
 from bakeoff.study import Study
@@ -53,12 +54,14 @@ def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     )
     environment.filters["held"] = lambda words: words.replace(" %", "\u00a0%")  # no line begins with a % sign
     style = STYLE + (HERE / "page.css").read_text(encoding="utf-8")
-    first, *others = context.summary["answer"].split("\n")
+    findings = [sweep["answer"] for sweep in context.summary["sweeps"]]
+    first, *others = (line for line in context.summary["answer"].split("\n") if line not in findings)
     return environment.get_template("page.html.j2").render(
         study=context.study,
         facts=context.facts(),
         lead=first,
         others=others,
+        findings=findings,
         parts=parts,
         notes=notes,
         style=style,

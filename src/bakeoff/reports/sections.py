@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 from bakeoff.reports import contenders, predictions
@@ -75,8 +76,11 @@ def compose(context: Context) -> list[Part]:
 
 
 def _named(block: Block, anchor: str) -> Block:
-    """The block with its figures' file names made unique."""
+    """The block with its figures' names made unique, and fit for files."""
     if not isinstance(block, Figures):
         return block
-    figures = [dataclasses.replace(figure, name=f"{anchor}-{figure.name}") for figure in block.figures]
+    figures = [
+        dataclasses.replace(figure, name=re.sub(r"[^A-Za-z0-9._=+,-]+", "-", f"{anchor}-{figure.name}"))
+        for figure in block.figures
+    ]
     return dataclasses.replace(block, figures=figures)

@@ -185,8 +185,8 @@ def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
 
 
 def picture(width: float, height: float, body: str, title: str, *, natural: bool = False) -> str:
-    """A whole picture for a page that has figure.css. `natural`: never scaled, for wide matrices."""
-    size = f'width="{number(width)}" height="{number(height)}"' if natural else ""
+    """A whole picture for a page that has figure.css. `natural`: never enlarged, and reduced by at most 0.7."""
+    size = f'width="{number(width)}" style="min-width: {number(0.7 * width)}px"' if natural else ""
     return (
         f'<svg viewBox="0 0 {number(width)} {number(height)}" {size} role="img" '
         f'aria-label="{escape(title)}">{body}</svg>'

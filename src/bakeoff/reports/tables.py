@@ -16,6 +16,8 @@ from bakeoff.study import Study, Sweep
 
 Summary = dict[str, Any]
 SPLITS = ("test", "validation", "train")
+NEAR = 0.01
+"""A smaller model whose whole interval is nearer than this to the choice is worth a sentence."""
 
 
 def percent(value: float | None) -> str:
@@ -66,7 +68,8 @@ def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") ->
 
 def correct(run: Run) -> NDArray[np.bool_]:
     """(M,) whether each test image is recognised."""
-    return run.logits("test").argmax(axis=1) == run.labels("test")
+    right: NDArray[np.bool_] = run.logits("test").argmax(axis=1) == run.labels("test")
+    return right
 
 
 def over_runs(values: Sequence[float], images: int) -> dict[str, float | None]:
@@ -226,42 +229,55 @@ def answer(study: Study, summary: Summary) -> str:
     return "\n".join(sentence for sentence in said if sentence)
 
 
+def facing(summary: Summary, name: str) -> list[Summary]:
+    """The comparisons of one contender, turned so that it is `a`, in the order of the ranking of `b`."""
+    turned = []
+    for p in summary["comparisons"]:
+        if p["a"] == name:
+            turned.append(p)
+        elif p["b"] == name:
+            swapped = {"b": p["a"], "difference": -p["difference"], "low": -p["high"], "high": -p["low"]}
+            turned.append({**p, "a": name, **swapped})
+    place = {c["name"]: i for i, c in enumerate(ranking(summary))}
+    return sorted(turned, key=lambda p: place[p["b"]])
+
+
 def _rivals(best: Summary, summary: Summary) -> str:
-    """Who cannot be told from the best, how far apart they might still be, and how many pairs differ."""
-    pairs = summary["comparisons"]
-    if not pairs:
-        return (
-            "There is no other contender to compare it with."
-            if len(ranking(summary)) < 2
-            else ("No two contenders have a seed in common, so nothing is compared.")
-        )
-    own = [p for p in pairs if best["name"] in (p["a"], p["b"])]
-    same = [p for p in own if beaten(p) is None]
-    names = [p["b"] if p["a"] == best["name"] else p["a"] for p in same]
-    names = [c["name"] for c in ranking(summary) if c["name"] in names]
-    above = [winner for p in own if (found := beaten(p)) and (winner := found[0]) != best["name"]]
-    if names:
+    """Who cannot be told from the best and who can, who is as good as it but smaller, and how many pairs differ."""
+    own = facing(summary, best["name"])
+    if not own:
+        return "There is no other contender with a result to compare it with."
+    said = []
+    same = [p for p in own if not beaten(p)]
+    above = [p["b"] for p in own if beaten(p) and p["difference"] < 0]
+    below = len(own) - len(same) - len(above)
+    if same:
+        names = [p["b"] for p in same]
+        who = listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
         room = max(abs(p[end]) for p in same for end in ("low", "high"))
-        who = listing(names) if len(names) <= 6 else f"{listing(names[:5])} and {len(names) - 5} others"
-        said = (
+        said.append(
             f"No difference is shown between it and {who}; that is not proof that they are equal: the "
-            f"intervals leave room for up to {100 * room:.2f} points."
+            f"{'interval leaves' if len(same) == 1 else 'intervals leave'} room for up to {100 * room:.2f} points."
         )
-        smallest = min((best, *(c for c in ranking(summary) if c["name"] in names)), key=lambda c: c["parameters"])
-        said += f" The smallest of these is {smallest['name']} with {smallest['parameters']:,} parameters."
-    elif above:
-        said = ""
-    else:
-        said = f"It is better than {'the other contender' if len(own) == 1 else f'each of the {len(own)} others'}."
+    if below:
+        others = "the other" if len(own) == 1 else f"each of the {'' if below == len(own) else 'other '}{below}"
+        said.append(f"It is better than {others}{' others' if below == len(own) > 1 else ''}.")
     if above:
-        said += f" On the test set {listing(above)} did better; choosing by that would be choosing on the test set."
-    same_pairs = sum(beaten(p) is None for p in pairs)
-    if not same_pairs:
-        return f"{said.strip()} All {plural(len(pairs), 'pair')} differ after Holm's correction."
-    return (
-        f"{said.strip()} Of all {plural(len(pairs), 'pair')}, {len(pairs) - same_pairs} differ after Holm's "
-        f"correction; for {same_pairs} no difference is shown."
-    )
+        said.append(f"On the test set {listing(above)} did better; but the test set must not choose.")
+    near = {p["b"] for p in own if max(-p["low"], p["high"]) < NEAR}
+    smaller = [c for c in ranking(summary) if c["name"] in near and c["parameters"] < best["parameters"]]
+    if smaller:
+        least = min(smaller, key=lambda c: c["parameters"])
+        said.append(
+            f"{least['name']}, with {least['parameters']:,} parameters instead of {best['parameters']:,}, is the "
+            f"smallest whose whole interval stays within {100 * NEAR:g} point of it."
+        )
+    pairs = summary["comparisons"]
+    alike = sum(not beaten(p) for p in pairs)
+    rest = f"; for {alike} no difference is shown" if alike else ""
+    if len(pairs) > 1:
+        said.append(f"Of {len(pairs):,} pairs, {len(pairs) - alike:,} differ after Holm's correction{rest}.")
+    return " ".join(said)
 
 
 def sweep_answer(sweep: Summary, summary: Summary) -> str:
@@ -295,14 +311,12 @@ def _failures(summary: Summary) -> str:
 
 def standing(summary: Summary) -> dict[str, str]:
     """Each contender against the choice: `the choice`, `no difference shown`, `worse`, `better`, or a dash."""
-    best = pick(summary)
     said = {c["name"]: "–" for c in summary["contenders"]}
-    for p in summary["comparisons"] if best else []:
-        if best["name"] in (p["a"], p["b"]):
-            other = p["b"] if p["a"] == best["name"] else p["a"]
-            winner = beaten(p)
-            said[other] = "no difference shown" if not winner else "better" if winner[0] == other else "worse"
-    return said | ({best["name"]: "the choice"} if best else {})
+    if best := pick(summary):
+        said[best["name"]] = "the choice"
+        for p in facing(summary, best["name"]):
+            said[p["b"]] = p["verdict"] if not beaten(p) else "worse" if p["difference"] > 0 else "better"
+    return said
 
 
 def league_text(summary: Summary) -> list[dict[str, str]]:
