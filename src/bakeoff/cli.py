@@ -146,8 +146,7 @@ def train(json_out: bool, **options: Any) -> None:
 
     given = {key: value for key, value in options.items() if value is not None and value != ()}
     with display(f"{options['model']} on {options['dataset']}") as shown:
-        shown.begin(1, 1)
-        ended = train_one(**given, show=shown.show)
+        ended = train_one(**given, show=shown.show, begin=shown.begin)
     if ended.status != "finished":
         raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
     figures = {

@@ -38,8 +38,9 @@ class Display:
     def begin(self, total: int, missing: int) -> None:
         """Say how much there is to do."""
         self.missing = missing
-        kept = f", {total - missing} of them there already" if total > missing else ""
-        self.console.print(f"{self.title}: {total} runs{kept}", highlight=False, soft_wrap=True)
+        kept = f", {total - missing} of them finished already" if total > missing else ""
+        runs = "1 run" if total == 1 else f"{total} runs"
+        self.console.print(f"{self.title}: {runs}{kept}", highlight=False, soft_wrap=True)
         if missing and self.console.is_terminal:
             self.overall = self.live.add_task("all runs", total=missing, note="")
 

@@ -10,7 +10,6 @@ from scipy import stats
 from bakeoff.evaluation.compare import NO_DIFFERENCE, compare_all, holm, mcnemar, paired_difference
 from bakeoff.spec import BakeoffError
 
-
 # Planting: P(right) = 0.5 + gain + seed effect + image difficulty + contender x image interaction, the seeds' normal
 # clipped at 3 standard deviations, the images' uniform. No probability leaves [0, 1], so the variances are exact.
 BASE, DIFFICULTY = 0.5, 0.05
@@ -216,7 +215,7 @@ def test_a_contender_without_runs_is_left_out():
 
 
 def test_different_test_sets_are_refused():
-    with pytest.raises(BakeoffError, match="conv and drop cannot be compared.* 90 and 100 images"):
+    with pytest.raises(BakeoffError, match=r"conv and drop cannot be compared.* 90 and 100 images"):
         compare_all({"conv": {0: np.ones(100, dtype=bool)}, "drop": {0: np.ones(90, dtype=bool)}})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +99,19 @@ def history(epochs: int, skill: float, seed: int, *, on_test: bool) -> list[dict
 
 
 def write_run(
-    spec: RunSpec, folder: Path, *, skill: float, images: int = 1000, size: int = 12, channels: int = 1
+    spec: RunSpec,
+    folder: Path,
+    *,
+    skill: float,
+    test_skill: float | None = None,
+    images: int = 1000,
+    size: int = 12,
+    channels: int = 1,
+    classes: tuple[str, ...] = tuple("0123456789"),
+    fingerprint: str = "f" * 64,
 ) -> Run:
     """A finished record, or a diverged one where `skill` is not positive."""
-    path = folder / spec.directory("f" * 64)
+    path = folder / spec.directory(fingerprint)
     path.mkdir(parents=True)
     shared = np.random.default_rng(7)
     labels = {"validation": shared.integers(0, 10, images // 2), "test": shared.integers(0, 10, images)}
@@ -110,8 +120,8 @@ def write_run(
         "status": "finished" if skill > 0 else "diverged",
         "dataset": {
             "name": spec.dataset,
-            "fingerprint": "f" * 64,
-            "classes": [str(i) for i in range(10)],
+            "fingerprint": fingerprint,
+            "classes": list(classes),
             "counts": {
                 "train": [images // 5] * 10,
                 **{split: np.bincount(found, minlength=10).tolist() for split, found in labels.items()},
@@ -131,7 +141,7 @@ def write_run(
         return read_run(path)
     arrays = {}
     for salt, (split, found) in enumerate(labels.items()):
-        logits = planted(skill, spec.seed, found, salt)
+        logits = planted(test_skill or skill if split == "test" else skill, spec.seed, found, salt)
         arrays |= {f"{split}_logits": logits, f"{split}_labels": found}
         said["metrics"][f"{split}_accuracy"] = float(np.mean(logits.argmax(axis=1) == found))
         said["metrics"][f"{split}_loss"] = softmax_loss(logits, found)
@@ -158,6 +168,12 @@ def write_runs(study: Study, folder: Path, **sizes: int) -> list[Run]:
 
 
 @pytest.fixture(scope="session")
+def text() -> str:
+    """The study file that `study` is read from."""
+    return STUDY
+
+
+@pytest.fixture(scope="session")
 def study() -> Study:
     return parse_study(STUDY, "small-digits", "small-digits.toml")
 
@@ -165,3 +181,13 @@ def study() -> Study:
 @pytest.fixture(scope="session")
 def runs(study: Study, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return write_runs(study, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session", name="write_run")
+def _write_run() -> Callable[..., Run]:
+    return write_run
+
+
+@pytest.fixture(scope="session", name="write_runs")
+def _write_runs() -> Callable[..., list[Run]]:
+    return write_runs

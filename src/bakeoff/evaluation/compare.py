@@ -68,12 +68,12 @@ def paired_difference(a: Correct, b: Correct, confidence: float = 0.95) -> Diffe
     With one seed, or where all seeds answer alike, the images are the only chance there is to see: p is McNemar's
     exact one and the interval Newcombe's. They speak of these runs, not of the runs another seed would give.
 
-    Otherwise p is the largest of three, and the interval the widest: Student's t test of the S seeds' differences, of
-    the M images' differences, and of the crossed table. With MS the mean squares of d, the crossed one takes
-    (MS_seeds + max(MS_images - MS_rest, 0)) / SM for the variance of the mean difference (Hillis et al.), and weighs
-    1/(S - 1) and 1/(M - 1) by the parts of seeds and images in it for 1/df. These are fewer than Satterthwaite's degrees
-    of freedom, which with few seeds, and so a poor estimate of those parts, are too many in the tails that a correction
-    for many pairs looks at; that is also why the seeds alone have to agree.
+    Otherwise p is the largest of three, and the interval the widest: Student's t test of the S seeds' differences,
+    of the M images' differences, and of the crossed table. With MS the mean squares of d, the crossed one takes
+    (MS_seeds + max(MS_images - MS_rest, 0)) / SM for the variance of the mean difference (Hillis et al.), and
+    1/(S - 1) and 1/(M - 1), weighed by the parts of seeds and images in it, for 1/df. Satterthwaite's df would
+    square the parts: with few seeds, so that the parts are ill known, that is too many in the tails which a
+    correction for many pairs looks at. For the same reason the seeds alone have to show the difference, too.
     """
     assert a.shape == b.shape, (a.shape, b.shape)
     seeds, images = a.shape

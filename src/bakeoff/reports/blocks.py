@@ -10,10 +10,11 @@ from typing import ClassVar
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-    """A paragraph."""
+    """A paragraph; `quiet`: a remark."""
 
     kind: ClassVar = "words"
     text: str
+    quiet: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """A table's column. `align`: text, number or plot; `drawn` is SVG below the label."""
+    """A table's column. `align`: text, word (never broken), number or plot; `drawn` is SVG below the label."""
 
     label: str
     align: str = "number"
@@ -106,7 +107,7 @@ def _table(table: Table) -> str:
     shown = [i for i, head in enumerate(table.heads) if head.align != "plot"]
     lines = [
         "| " + " | ".join(_escaped(table.heads[i].label) for i in shown) + " |",
-        "|" + "|".join("---" if table.heads[i].align == "text" else "---:" for i in shown) + "|",
+        "|" + "|".join("---" if table.heads[i].align in ("text", "word") else "---:" for i in shown) + "|",
         *("| " + " | ".join(_escaped(row[i].text) for i in shown) + " |" for row in table.rows),
     ]
     return "\n".join(lines) + (f"\n\n{_escaped(table.caption)}" if table.caption else "")
@@ -120,8 +121,8 @@ def markdown(block: Block) -> str:
         case Table():
             return _table(block)
         case Figures():
-            shown = [f"![{_escaped(f.caption or f.name)}](figures/{f.name}.svg)" for f in block.figures]
-            return "\n\n".join(shown)
+            lines = [(f"![{_escaped(f.name)}](figures/{f.name}.svg)", _escaped(f.caption)) for f in block.figures]
+            return "\n\n".join(line for pair in lines for line in pair if line)
         case Gallery():
             return "\n".join(f"- {_escaped('; '.join(item.lines))}" for item in block.items)
         case Code():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from bakeoff.study import Section
 
 INTERVALS = (
     "n counts finished seeds; 2 of 3: one diverged. Intervals are 95 %: Student's t over the seeds, or Wilson's "
-    "over the images where there is one seed. One that would leave its drawing is cut."
+    "over the images where there is one seed or all agree. One that would leave its drawing is cut."
 )
 
 
@@ -41,14 +42,16 @@ def league(context: Context, section: Section) -> list[Block]:
     plots = {c["name"]: [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")] for c in ranked}
     heads = [Head("contender", "text"), Head("n"), Head("test accuracy, 95 % interval")]
     heads += [Head(axis.label, "plot", figures.dots_axis(axis)), Head("validation"), Head("parameters")]
-    heads += [Head("seconds"), Head("against the choice", "text")]
+    heads.append(Head("against the choice", "text"))
     without = [c for c in context.summary["contenders"] if not c["n"] and (not section.of or c["name"] in section.of)]
     text = {row["contender"].removesuffix(" †"): row for row in tables.league_text(context.summary)}
     rows = []
     for c in (*ranked, *without):
-        _, n, *others = map(Cell, text[c["name"]].values())
-        others.insert(1, Cell("", figures.dots_row(axis, plots.get(c["name"], []))))
-        rows.append([_name(c), n, *others])
+        row = text[c["name"]]
+        n, test, *others = (
+            Cell(row[h]) for h in ("n", "test accuracy", "validation", "parameters", "against the choice")
+        )
+        rows.append([_name(c), n, test, Cell("", figures.dots_row(axis, plots.get(c["name"], []))), *others])
     caption = f"Ordered by mean validation accuracy, the only one that may choose. {INTERVALS}"
     if any(c["selects_on_test"] for c in ranked):
         caption += (
@@ -56,7 +59,7 @@ def league(context: Context, section: Section) -> list[Block]:
             "flattered, and it is never the choice."
         )
     drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
-    notes = [Words(f"{c['name']}: {c['note']}.") for c in ranked if c["note"]]
+    notes = [Words(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
     return [Table(heads, rows, caption), *notes, Figures([drawn], only_file=True)]
 
 
@@ -144,12 +147,12 @@ def reported(context: Context, section: Section) -> list[Block]:
             cells = [Cell(label), Cell(MEASURES[key][0]), Cell(_figure(key, published)), Cell(said)]
             rows.append([*cells, Cell(str(len(runs))), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
     heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
-    heads += [Head("measured: mean, and where one more run would fall"), Head("n"), Head("verdict", "text")]
+    heads += [Head("measured, and 95 % for one more run"), Head("n"), Head("verdict", "text")]
     caption = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
         "(t over the seeds; of one seed, Wilson's over the images): inside it is reproduced; ours better, exceeded."
     )
-    return [Table(heads, rows, caption)] if rows else []
+    return [Table(heads, rows, caption)] if any(row[4].text != "0" for row in rows) else []
 
 
 def sweeps(context: Context, section: Section) -> list[Block]:
@@ -165,11 +168,8 @@ def sweeps(context: Context, section: Section) -> list[Block]:
             for p, c in zip(sweep["points"], known, strict=True)
         ]
         published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
-        labels = [p["label"] for p in sweep["points"]]
-        svg = figures.sweep(sweep["question"] or sweep["name"], labels, dots, published)
-        counts = [str(c["n"]) for c in known]
-        n = counts[0] if len({*counts}) == 1 else tables.listing(counts)
-        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} n = {n}."))
+        svg = figures.sweep(sweep["question"] or sweep["name"], *tables.short_labels(sweep), dots, published)
+        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {tables.seeds_said(c['n'] for c in known)}."))
     said = (
         "Mean test accuracy with 95 % intervals against the value that is varied. Which differences survive is "
         "decided by paired tests with Holm's correction over the pairs within each sweep."
@@ -225,8 +225,9 @@ def train_test(context: Context, section: Section) -> list[Block]:
     if not ranked:
         return []
     axis = _axis([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS], "accuracy")
+    axis = dataclasses.replace(axis, label=f"{axis.label}: ■ train ◆ validation ● test")
     heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
-    heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
+    heads += [Head(axis.label, "plot", figures.dots_axis(axis))]
     heads.append(Head("gap, points"))
     rows, plots = [], []
     for c in ranked:
@@ -237,7 +238,10 @@ def train_test(context: Context, section: Section) -> list[Block]:
         row = [_name(c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
         rows.append([*row, Cell(points(gap))])
     drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy"))
-    caption = f"Gap: train less test. Train accuracy is measured after training, in evaluation mode. {INTERVALS}"
+    caption = (
+        "Gap: train less test. Train accuracy is measured after training, in evaluation mode, on a sample where there "
+        f"are very many images. {INTERVALS}"
+    )
     return [Table(heads, rows, caption), Figures([drawn], only_file=True)]
 
 
@@ -262,11 +266,12 @@ def cost(context: Context, section: Section) -> list[Block]:
         front = [spot.name for spot in figures.pareto(spots)]
         caption = f"Front, cheapest first: {tables.listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
-    heads = [Head("contender", "text"), Head("parameters"), Head("multiply-adds"), Head("seconds")]
+    heads = [Head("contender", "text"), Head("n"), Head("parameters"), Head("multiply-adds"), Head("seconds")]
     heads += [Head("training images/s"), Head("test accuracy")]
     rows = [
         [
             _name(c),
+            Cell(str(c["n"])),
             Cell(f"{c['parameters']:,}"),
             Cell(short(c["multiply_adds"])),
             Cell(f"{c['seconds']:,.1f}"),
@@ -297,20 +302,17 @@ def runs(context: Context, section: Section) -> list[Block]:
         cells += [Cell(f"{run.seconds:,.1f}"), Cell(str(len(run.history))), Cell(run.status, tone=tone)]
         rows.append([*cells, Cell(run.path.name)])
     heads = [Head("contender", "text"), Head("seed"), Head("test accuracy, Wilson 95 %"), Head("validation")]
-    heads += [Head("seconds"), Head("epochs"), Head("status", "text"), Head("record", "text")]
+    heads += [Head("seconds"), Head("epochs"), Head("status", "word"), Head("record", "word")]
     return [Table(heads, rows)] if rows else []
 
 
 def environment(context: Context, _: Section) -> list[Block]:
     """What made these numbers, and the command that makes them again."""
-    found = context.summary["environment"]
-    if not found:
-        return []
-    rows = [
-        [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
-        for key, value in found.items()
-    ]
     blocks: list[Block] = [Words("This page is made again by"), Code(context.command)]
     if context.study.about:
         blocks += [Words("The study's file says:"), Code(context.study.about)]
-    return [*blocks, Table([Head("what", "text"), Head("value", "text")], rows)]
+    rows = [
+        [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
+        for key, value in context.summary["environment"].items()
+    ]
+    return [*blocks, Table([Head("what", "text"), Head("value", "text")], rows)] if rows else blocks

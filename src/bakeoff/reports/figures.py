@@ -48,38 +48,45 @@ def _percent(axis: Axis, value: float) -> str:
     return f"{100 * axis.at(value):.2f}%"
 
 
-def dots_row(axis: Axis, dots: Iterable[Dot]) -> str:
-    """One table cell's drawing: as wide as the cell, with the grid of `axis` behind the dots."""
+def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
+    """One table cell's drawing: as wide as the cell, the dots below each other, the grid of `axis` behind them."""
     drawn = [
         f'<line class="grid" x1="{_percent(axis, t)}" x2="{_percent(axis, t)}" y1="0" y2="100%"/>'
         for t, _ in axis.ticks
     ]
-    for dot in dots:
+    for i, dot in enumerate(dots):
+        y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
         ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
-        drawn.append(f'<line class="whisker {dot.classes}" {ends} y1="50%" y2="50%"/>')
-        drawn.append(mark(_percent(axis, dot.mean), "50%", dot.shape, f"dot {dot.classes}", dot.title))
-    return f'<svg class="row" width="100%" height="24" role="img">{"".join(drawn)}</svg>'
+        drawn.append(f'<line class="whisker {dot.classes}" {ends} y1="{y}" y2="{y}"/>')
+        drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
+    return f'<svg class="row" width="100%" height="{row_height(len(dots))}" role="img">{"".join(drawn)}</svg>'
+
+
+def row_height(count: int) -> int:
+    """Pixels that a row of `count` dots takes."""
+    return 24 if count < 2 else 10 + 9 * count
 
 
 def dots_axis(axis: Axis) -> str:
-    """The labels that belong above a column of `dots_row`."""
+    """The labels that belong above a column of `dots_row`: the last, and of others as many as fit."""
     drawn = "".join(
-        f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>' for t, label in axis.ticks
+        f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>'
+        for t, label in axis.ticks[:: -1 - (len(axis.ticks) - 1) // 6]
     )
     return f'<svg class="row" width="100%" height="14" aria-hidden="true">{drawn}</svg>'
 
 
 def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str) -> str:
     """All rows as one picture, for a file of its own."""
-    left, width, height = 190, 640, 24
-    body = [text(left, 14, axis.label)]
-    for i, (name, items) in enumerate(rows):
-        y = 40 + height * i
-        body.append(text(left - 14, y + 16, name, "end strong", most=26))
-        body.append(f'<svg x="{left}" y="{y}" width="{width - left - 30}" height="{height}">')
-        body.append(dots_row(axis, items) + "</svg>")
-    ticks = f'<svg x="{left}" y="24" width="{width - left - 30}" height="14">{dots_axis(axis)}</svg>'
-    return picture(width, 48 + height * len(rows), "".join([*body, ticks]), title)
+    left, width, y = 190, 640, 40
+    place = f'x="{left}" width="{width - left - 30}"'
+    body = [text(left, 14, axis.label), f'<svg {place} y="24" height="14">{dots_axis(axis)}</svg>']
+    for name, items in rows:
+        height = row_height(len(items))
+        body.append(text(left - 14, y + height / 2 + 4, name, "end strong", most=26))
+        body.append(f'<svg {place} y="{y}" height="{height}">{dots_row(axis, items)}</svg>')
+        y += height
+    return picture(width, y + 8, "".join(body), title)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +109,7 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
         positive = [v for v in values if v > 0 and math.isfinite(v)]
         wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
         y = logarithmic(values, f"{y_label} (log scale)") if wide else linear(values, y_label)
-    x = linear([v for s in series for v in s.x] + [0], x_label)
+    x = linear([v for s in series for v in s.x] + [0], x_label, tight=True)
     if x_label == "epoch":
         x = dataclasses.replace(x, ticks=tuple(t for t in x.ticks if t[0] == round(t[0])))
     panel = Panel(x, y, f"{y_label} by {x_label}")
@@ -120,14 +127,15 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
     return panel.draw(body, keys + ([Key(f"{others} other contenders", "s0")] if others else []))
 
 
-def sweep(title: str, labels: Sequence[str], dots: Sequence[Dot | None], reported: Sequence[float | None]) -> str:
-    """Test accuracy against the value that is varied; what a report gave lies over it as diamonds."""
+def sweep(
+    title: str, head: str, labels: Sequence[str], dots: Sequence[Dot | None], reported: Sequence[float | None]
+) -> str:
+    """Test accuracy against the value of `head` that is varied; what a report gave lies over it as diamonds."""
     published = [v for v in reported if v is not None]
-    head, values = _split(labels)
     known = [dot for dot in dots if dot]
     y = accuracy([*(d.mean for d in known), *published], ends(known), "test accuracy")
-    panel = Panel(categories(values, head), y, title)
-    ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in values)
+    panel = Panel(categories(labels, head), y, title)
+    ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in labels)
     drawn = [(i, dot.mean) for i, dot in enumerate(dots) if dot]
     body = [panel.line(drawn, "s1")] if ordered else []
     for i, dot in enumerate(dots):
@@ -141,14 +149,6 @@ def sweep(title: str, labels: Sequence[str], dots: Sequence[Dot | None], reporte
             body.append(panel.dot(i + 0.12, value, "hollow", said, "diamond"))
     keys = [Key("measured, 95 % interval", "dot s1", "circle")]
     return panel.draw(body, [*keys, Key("reported", "hollow", "diamond")] if published else keys)
-
-
-def _split(labels: Sequence[str]) -> tuple[str, list[str]]:
-    """`lr=0.1`, `lr=1` -> `lr` and `0.1`, `1`: what all have in common goes to the axis."""
-    heads = {label.rpartition("=")[0] for label in labels}
-    if len(heads) == 1 and (head := heads.pop()):
-        return head, [label.rpartition("=")[2] for label in labels]
-    return "", list(labels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -317,7 +317,7 @@ def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str
     for name, right in series:
         counts = np.maximum(np.rint(parts * len(right)), 1).astype(int)
         lines.append((name, (np.cumsum(right)[counts - 1] / counts).tolist()))
-    y = accuracy([v for _, values in lines for v in values], (), "accuracy on these")
+    y = linear([1.0, *(v for _, values in lines for v in values)], "accuracy on these, %", lambda v: f"{100 * v:.6g}")
     x = linear([0, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}")
     panel = Panel(x, y, title, height=300)
     body = [

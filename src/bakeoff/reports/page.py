@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,31 +49,42 @@ def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
         old.unlink()  # of a contender or section that is no more
 
 
+def _answer(summary: Summary) -> tuple[str, list[str], list[str]]:
+    """The answer's first paragraph, its others, and its findings: a sentence a sweep."""
+    findings = [sweep["answer"] for sweep in summary["sweeps"]]
+    first, *others = (line for line in summary["answer"].split("\n") if line not in findings)
+    return first, others, findings
+
+
 def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["held"] = lambda words: words.replace(" %", "\u00a0%")  # no line begins with a % sign
-    style = STYLE + (HERE / "page.css").read_text(encoding="utf-8")
-    findings = [sweep["answer"] for sweep in context.summary["sweeps"]]
-    first, *others = (line for line in context.summary["answer"].split("\n") if line not in findings)
+    environment.filters["held"] = _held
+    lead, others, findings = _answer(context.summary)
     return environment.get_template("page.html.j2").render(
         study=context.study,
         facts=context.facts(),
-        lead=first,
+        lead=lead,
         others=others,
         findings=findings,
         parts=parts,
         notes=notes,
-        style=style,
+        style=STYLE + (HERE / "page.css").read_text(encoding="utf-8"),
     )
+
+
+def _held(words: str) -> str:
+    """The words with no line break before a % sign or within `n = 3`."""
+    return re.sub(r" (?=%)|(?<=\bn) (?==)|(?<=\bn =) ", "\u00a0", words)
 
 
 def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     study = context.study
-    lines = [f"# {study.title}", f"**{study.question}**", *context.summary["answer"].split("\n")]
-    lines.append(" · ".join(context.facts()))
-    lines += [f"> {note}" for note in notes]
+    lead, others, findings = _answer(context.summary)
+    lines = [f"# {study.title}", f"**{study.question}**", lead, *others]
+    lines += ["\n".join(f"- {finding}" for finding in findings)] if findings else []
+    lines += [" · ".join(context.facts()), *(f"> {note}" for note in notes)]
     for part in parts:
         lines += [f"## {part.title}", *map(markdown, part.blocks)]
     return "\n\n".join(lines) + "\n"

@@ -22,6 +22,8 @@ from bakeoff.study import Section
 
 FEW = 4
 """How many contenders stand side by side in a table or a diagram."""
+ENOUGH = 10
+"""Predictions in a bin of the reliability diagram below which it says nothing."""
 GALLERY = 24
 """How many mistakes are shown."""
 
@@ -75,11 +77,11 @@ def per_class(context: Context, section: Section) -> list[Block]:
     axis = accuracy([mark.mean for mark in every], figures.ends(every), "accuracy")
     for k, label in enumerate(context.classes):
         means = [Cell(percent(float(recalls[name][:, k].mean()))) for name in names]
-        rows.append([Cell(label), Cell(f"{images[k]:,}"), *means, Cell("", figures.dots_row(axis, marks[k][::-1]))])
+        rows.append([Cell(label), Cell(f"{images[k]:,}"), *means, Cell("", figures.dots_row(axis, marks[k]))])
     heads = [Head("class", "text"), Head("test images")]
     heads += [Head(f"{name} {sign}") for name, sign in zip(names, SIGNS, strict=False)]
     heads.append(Head(axis.label, "plot", figures.dots_axis(axis)))
-    said = f"Mean over seeds; intervals as in the league. {_how_many(names, context)}"
+    said = f"Means over seeds; intervals as in the league. {_how_many(names, context)}"
     return [Table(heads, rows, said)]
 
 
@@ -89,7 +91,8 @@ SIGNS = "●◆■▲"
 
 def _how_many(names: Sequence[str], context: Context) -> str:
     every = len(context.ranked)
-    return f"Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else ""
+    said = f"{tables.seeds_said(len(context.finished[name]) for name in names)} seeds."
+    return f"{said} Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else said
 
 
 def confusion(context: Context, section: Section) -> list[Block]:
@@ -141,26 +144,29 @@ def calibration(context: Context, section: Section) -> list[Block]:
     for name in names:
         logits, labels = context.test(name)
         found = metrics.calibration(logits, labels)
-        full = [i for i in range(len(found.count)) if found.count[i]]
+        full = [i for i in range(len(found.count)) if found.count[i] >= ENOUGH]
         points = [(float(found.confidence[i]), float(found.accuracy[i])) for i in full]
         bins.append((name, points, [int(found.count[i]) for i in full]))
         order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
         surest.append((name, (logits.argmax(axis=1) == labels)[order]))
         sure = errors.confidence_of_errors(logits, labels)
         numbers = next(c for c in context.ranked if c["name"] == name)
-        cells = [str(numbers["n"]), percent(numbers["calibration_error"])]
-        cells += [f"{numbers['negative_log_likelihood']:.4f}", _known(sure.right), _known(sure.wrong)]
-        rows.append([Cell(name), *map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
-    heads = [Head("contender", "text"), Head("n"), Head("calibration error"), Head("negative log-likelihood")]
+        cells = [percent(numbers["calibration_error"]), f"{numbers['negative_log_likelihood']:.4f}"]
+        cells += [_known(sure.right), _known(sure.wrong), "–" if math.isnan(sure.area) else f"{sure.area:.3f}"]
+        rows.append([Cell(name), *map(Cell, cells)])
+    heads = [Head("contender", "text"), Head("calibration error"), Head("negative log-likelihood")]
     heads += [Head("confidence when right"), Head("confidence when wrong"), Head("right is surer than wrong")]
-    drawn = [
-        Figure("reliability", figures.reliability("Reliability", bins), "Below the diagonal: surer than right."),
-        Figure("coverage", figures.coverage("Accuracy of the surest", surest), "If the unsure ones are set aside."),
-    ]
+    reliability = figures.reliability("Reliability", bins)
+    below = (
+        f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
+    )
+    drawn = [Figure("reliability", reliability, below)]
+    coverage = figures.coverage("Accuracy of the surest", surest)
+    drawn.append(Figure("coverage", coverage, "Accuracy if the least sure images are set aside."))
     said = (
-        "Calibration error: mean distance between confidence and accuracy over the bins. Last column: how often a "
-        "right prediction is surer than a wrong one; at 1 the errors are the unsure ones, at 0.5 confidence says "
-        f"nothing about them. Seeds are pooled. {_how_many(names, context)}"
+        "Calibration error (the mean distance between confidence and accuracy over 15 bins) and likelihood are means "
+        "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
+        f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {_how_many(names, context)}"
     )
     return [Figures(drawn), Table(heads, rows, said)]
 

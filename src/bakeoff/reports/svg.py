@@ -46,15 +46,18 @@ def _finite(values: Iterable[float]) -> list[float]:
     return [v for v in values if math.isfinite(v)] or [0.0, 1.0]
 
 
-def linear(values: Iterable[float], label: str, say: Callable[[float], str] = "{:g}".format) -> Axis:
-    """An axis over round numbers that cover `values`."""
+def linear(
+    values: Iterable[float], label: str, say: Callable[[float], str] = "{:g}".format, *, tight: bool = False
+) -> Axis:
+    """An axis over round numbers that cover `values`, or `tight`: over the values alone."""
     known = _finite(values)
     low, high = min(known), max(known)
     if high - low < 1e-9:
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
     ticks = _round_values(low, high)
-    first, last = ticks[0], ticks[-1]
-    return Axis(lambda v: (v - first) / (last - first), tuple((t, say(round(t, 12))) for t in ticks), label)
+    first, last = (low, high) if tight else (ticks[0], ticks[-1])
+    shown = tuple((t, say(round(t, 12))) for t in ticks if first - 1e-9 <= t <= last + 1e-9)
+    return Axis(lambda v: (v - first) / (last - first), shown, label)
 
 
 def short(value: float) -> str:
@@ -93,18 +96,22 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     It covers `means`, and the `ends` of their intervals as long as they do not halve or double the errors: a
     wide interval of few seeds is cut rather than all else squeezed.
     """
-    errors = [max(1 - v, 1e-4) for v in _finite(means)]
+    known = [min(v, 1.0) for v in _finite(means)]
+    least = max(min((1 - v for v in known if v < 1), default=0.01) / 3, 1e-4)  # where 100 % lies on a log scale
+    errors = [max(1 - v, least) for v in known]
     reach = [min(max(1 - v, min(errors) / 2), 2 * max(errors), 1.0) for v in ends if math.isfinite(v)]
     worst, best = max([*errors, *reach]), min([*errors, *reach])
     if worst < 10 * best or worst < 0.05:
-        axis = linear([1 - worst, 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
+        axis = linear([1 - worst, 1.0 if max(known) == 1 else 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
-    first, last = math.log10(worst * 1.1), math.log10(best / 1.1)
+    first, last = math.log10(worst * 1.1), math.log10(best / (1.0 if max(known) == 1 else 1.1))
     ticks = [t for t in ROUND_ACCURACIES if last <= math.log10(1 - t) <= first]
     if len(ticks) > 6:
         ticks = [t for t in ticks if t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
+    if max(known) == 1:
+        ticks = [*(t for t in ticks if math.log10(1 - t) > last + 0.25), 1.0]
     return Axis(
-        lambda v: (first - math.log10(max(1 - v, 1e-9))) / (first - last),
+        lambda v: (first - math.log10(max(1 - v, 10**last))) / (first - last),
         tuple((t, f"{100 * t:g}") for t in ticks),
         f"{label}, % (log scale of the error)",
     )
@@ -129,9 +136,9 @@ def text(x: float, y: float, words: str, classes: str = "", *, most: int = 200) 
 
 
 def path(points: Iterable[Point], classes: str, title: str = "", *, closed: bool = False) -> str:
-    """A line through `points`, those left out that lie less than half a pixel from the one before."""
+    """A line through `points`, without those that lie less than half a pixel from the one before or nowhere."""
     kept: list[Point] = []
-    for point in points:
+    for point in (p for p in points if math.isfinite(p[0] + p[1])):
         if not kept or abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) >= 0.5:
             kept.append(point)
     shape = "M" + "L".join(f"{number(x)},{number(y)}" for x, y in kept) + ("Z" if closed else "")
@@ -150,10 +157,7 @@ SHAPES = {
 def mark(x: str, y: str, shape: str, classes: str, title: str = "") -> str:
     """A point mark. `x` and `y` are lengths: pixels, or percent of what it lies in."""
     said = f"<title>{escape(title)}</title>" if title else ""
-    return (
-        f'<svg x="{x}" y="{y}" class="mark" width="1" height="1">'
-        f'<path class="{classes}" d="{SHAPES[shape]}">{said}</path></svg>'
-    )
+    return f'<svg x="{x}" y="{y}" width="1" height="1"><path class="{classes}" d="{SHAPES[shape]}">{said}</path></svg>'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,7 +200,9 @@ def picture(width: float, height: float, body: str, title: str, *, natural: bool
 def standalone(drawn: str) -> str:
     """A picture as a file: with its namespace and its colours."""
     head, rest = drawn.split(">", 1)
-    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{STYLE}</style>{rest}\n'
+    return (
+        f'{head} xmlns="http://www.w3.org/2000/svg"><style>{STYLE}:root {{ background: var(--paper); }}</style>{rest}\n'
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +51,12 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def seeds_said(counts: Iterable[int]) -> str:
+    """`n = 3`, or `n = 3, 2 and 3` where the contenders named before differ."""
+    said = [str(count) for count in counts]
+    return f"n = {said[0] if len({*said}) == 1 else listing(said)}"
+
+
 def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") -> dict[str, list[Run]]:
     """The runs of each contender of the study, in order of seed; empty lists included.
 
@@ -73,15 +81,20 @@ def correct(run: Run) -> NDArray[np.bool_]:
 
 
 def over_runs(values: Sequence[float], images: int) -> dict[str, float | None]:
-    """Mean and 95 % interval of accuracies, one a seed: Student's t; of a single one, Wilson's over `images`.
+    """Mean and 95 % interval of accuracies, one a seed: Student's t, or `by_images` Wilson's over `images`.
 
     The interval is cut to [0, 1], where accuracies are.
     """
     if not values:
         return {"mean": None, "low": None, "high": None}
-    one = len(values) == 1
-    found = metrics.wilson(round(values[0] * images), images) if one else metrics.over_seeds(values)
-    return {"mean": float(np.mean(values)), "low": max(found.low, 0.0), "high": min(found.high, 1.0)}
+    mean = float(np.mean(values))
+    found = metrics.wilson(round(mean * images), images) if by_images(values) else metrics.over_seeds(values)
+    return {"mean": mean, "low": max(found.low, 0.0), "high": min(found.high, 1.0)}
+
+
+def by_images(values: Sequence[float]) -> bool:
+    """True for one seed, or seeds that agree: the images are then the only chance there is to see."""
+    return len(set(values)) == 1
 
 
 def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
@@ -104,7 +117,7 @@ def _contender(contender: Contender, runs: Sequence[Run], failed: int) -> Summar
         "selects_on_test": contender.recipe.selects_on_test,
         "n": len(runs),
         "failed": failed,
-        "interval": "t" if len(runs) > 1 else "wilson" if runs else None,
+        "interval": ("wilson" if by_images([r.metrics["test_accuracy"] for r in runs]) else "t") if runs else None,
         **{f"{split}_accuracy": _accuracy(runs, split) for split in SPLITS},
         "seeds": [
             {"seed": run.spec.seed, **{f"{s}_accuracy": run.metrics[f"{s}_accuracy"] for s in SPLITS}} for run in runs
@@ -212,14 +225,15 @@ def answer(study: Study, summary: Summary) -> str:
     best = pick(summary)
     if best is None:
         return "No answer yet: no contender has a finished run whose accuracy may be trusted."
-    chance = "one seed, Wilson" if best["n"] == 1 else f"{best['n']} seeds"
+    chance = "by the images alone, " if best["interval"] == "wilson" else ""
     low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
     lead = (
         f"{best['name']} is the choice: it gets {percent(best['test_accuracy']['mean'])} of the test images "
-        f"right (95 % interval {low:.2f} to {high:.2f}, {chance})"
+        f"right (95 % interval {low:.2f} to {high:.2f}, {chance}{plural(best['n'], 'seed')})"
     )
-    if len(ranking(summary)) > 1:
-        lead += ", and is chosen for having the highest validation accuracy, before any look at the test set"
+    if len(order := ranking(summary)) > 1:
+        among = "" if order[0] == best else " among those that do not choose on the test set"
+        lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     said = [f"{lead}.", _rivals(best, summary), *(s["answer"] for s in summary["sweeps"]), _failures(summary)]
     if study.cuts:
         said.append(
@@ -242,6 +256,11 @@ def facing(summary: Summary, name: str) -> list[Summary]:
     return sorted(turned, key=lambda p: place[p["b"]])
 
 
+def _few(names: Sequence[str]) -> str:
+    """The names, or the first five and how many more."""
+    return listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
+
+
 def _rivals(best: Summary, summary: Summary) -> str:
     """Who cannot be told from the best and who can, who is as good as it but smaller, and how many pairs differ."""
     own = facing(summary, best["name"])
@@ -250,22 +269,21 @@ def _rivals(best: Summary, summary: Summary) -> str:
     said = []
     same = [p for p in own if not beaten(p)]
     above = [p["b"] for p in own if beaten(p) and p["difference"] < 0]
-    below = len(own) - len(same) - len(above)
+    below = [p["b"] for p in own if beaten(p) and p["difference"] > 0]
     if same:
-        names = [p["b"] for p in same]
-        who = listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
+        leave = "interval leaves" if len(same) == 1 else "intervals leave"
         room = max(abs(p[end]) for p in same for end in ("low", "high"))
         said.append(
-            f"No difference is shown between it and {who}; that is not proof that they are equal: the "
-            f"{'interval leaves' if len(same) == 1 else 'intervals leave'} room for up to {100 * room:.2f} points."
+            f"No difference is shown between it and {_few([p['b'] for p in same])}; that is not proof that they are "
+            f"equal: the {leave} room for up to {100 * room:.2f} points."
         )
     if below:
-        others = "the other" if len(own) == 1 else f"each of the {'' if below == len(own) else 'other '}{below}"
-        said.append(f"It is better than {others}{' others' if below == len(own) > 1 else ''}.")
+        said.append(f"It is better than {_few(below)}.")
     if above:
-        said.append(f"On the test set {listing(above)} did better; but the test set must not choose.")
+        said.append(f"On the test set {_few(above)} did better; but the test set must not choose.")
     near = {p["b"] for p in own if max(-p["low"], p["high"]) < NEAR}
-    smaller = [c for c in ranking(summary) if c["name"] in near and c["parameters"] < best["parameters"]]
+    honest = [c for c in ranking(summary) if c["name"] in near and not c["selects_on_test"]]
+    smaller = [c for c in honest if c["parameters"] < best["parameters"]]
     if smaller:
         least = min(smaller, key=lambda c: c["parameters"])
         said.append(
@@ -276,31 +294,38 @@ def _rivals(best: Summary, summary: Summary) -> str:
     alike = sum(not beaten(p) for p in pairs)
     rest = f"; for {alike} no difference is shown" if alike else ""
     if len(pairs) > 1:
-        said.append(f"Of {len(pairs):,} pairs, {len(pairs) - alike:,} differ after Holm's correction{rest}.")
+        verb = "differs" if len(pairs) - alike == 1 else "differ"
+        said.append(f"Of {len(pairs):,} pairs, {len(pairs) - alike:,} {verb} after Holm's correction{rest}.")
     return " ".join(said)
+
+
+def short_labels(sweep: Summary) -> tuple[str, list[str]]:
+    """`lr=0.1`, `lr=1` -> `lr` and `0.1`, `1`: the head that all labels share, if any, and what differs."""
+    labels = [point["label"] for point in sweep["points"]]
+    heads = {label.rpartition("=")[0] for label in labels}
+    if len(heads) > 1 or "" in heads:
+        return "", labels
+    return heads.pop(), [label.rpartition("=")[2] for label in labels]
 
 
 def sweep_answer(sweep: Summary, summary: Summary) -> str:
     """One sentence: which values beat which, and between which no difference is shown."""
     means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
-    labels = {p["contender"]: p["label"] for p in sweep["points"]}
+    labels = dict(zip([p["contender"] for p in sweep["points"]], short_labels(sweep)[1], strict=True))
     order = sorted((n for n in labels if means[n] is not None), key=lambda n: -means[n])
-    wins = [found for p in sweep["comparisons"] if (found := beaten(p))]
-    said = [
-        f"{labels[a]} beats {listing(labels[b] for b in order if (a, b) in wins)}"
-        for a in order
-        if any(winner == a for winner, _ in wins)
-    ]
-    same = [(p["a"], p["b"]) for p in sweep["comparisons"] if not beaten(p)]
-    if same and not wins:
-        said.append(f"no difference shown between {listing(labels[n] for n in order)}")
-    elif same:
-        pairs = [" and ".join(labels[n] for n in order if n in pair) for pair in same]
-        said.append(f"no difference shown between {'; '.join(pairs)}")
+    pairs = sweep["comparisons"]
+    wins = {found for p in pairs if (found := beaten(p))}
+    if len(order) > 2 and wins == set(itertools.combinations(order, 2)):
+        said = [f"every pair differs; from best to worst {', '.join(labels[n] for n in order)}"]
+    else:
+        beats = {a: [labels[b] for b in order if (a, b) in wins] for a in order}
+        said = [f"{labels[a]} beats {listing(found)}" for a, found in beats.items() if found]
+        same = [listing(labels[n] for n in order if n in (p["a"], p["b"])) for p in pairs if not beaten(p)]
+        if same:
+            said.append(f"no difference shown between {'; '.join(same) if wins else listing(labels[n] for n in order)}")
     without = [label for name, label in labels.items() if means[name] is None]
-    if without:
-        said.append(f"no result for {listing(without)}")
-    return f"{sweep['name']}: {'; '.join(said)}." if said else f"{sweep['name']}: nothing to compare."
+    said += [f"no result for {listing(without)}"] if without else []
+    return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."
 
 
 def _failures(summary: Summary) -> str:

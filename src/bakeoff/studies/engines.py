@@ -28,6 +28,9 @@ SHOW_EVERY = 0.2
 """Seconds between two messages of a worker about its progress."""
 
 
+INTERRUPTED = "interrupted"
+
+
 @dataclasses.dataclass(frozen=True)
 class Work:
     """One run to train, and the directory its record goes to."""
@@ -146,6 +149,7 @@ def _processes(
     stopping = context.Event()
     pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, os.getpid(), setting))
     failures: list[str] = []
+    left = len(works)
     with _ignoring_interrupts():  # workers inherit it: a Ctrl-C in the terminal reaches the parent only
         pending: dict[Future[str], Work] = {pool.submit(_work, work): work for work in works}
     try:
@@ -158,8 +162,12 @@ def _processes(
                 stopping.set()
             for future in ended:
                 work = pending.pop(future)
-                if not stopping.is_set() and (sentence := future.result()):
+                sentence = future.result()
+                if sentence == INTERRUPTED:
+                    continue
+                if sentence:
                     failures.append(f"{work.path.name}: {sentence}")
+                left -= 1
                 done(work)
             if stopping.is_set():
                 pending = {future: work for future, work in pending.items() if not future.cancel()}
@@ -171,7 +179,7 @@ def _processes(
     finally:
         stopping.set()
         pool.shutdown(wait=True, cancel_futures=True)
-    if stop():
+    if left:
         raise Interrupted
     return failures
 
@@ -193,6 +201,7 @@ _worker: dict[str, Any] = {}
 
 
 def _begin_worker(messages: Any, stopping: Any, parent: int, setting: Setting) -> None:
+    messages.cancel_join_thread()  # an ending worker does not wait for anyone to read its last messages
     _worker.update(messages=messages, stopping=stopping, parent=parent, setting=setting)
 
 
@@ -213,7 +222,7 @@ def _work(work: Work) -> str:
     try:
         _train(work, _worker["setting"], stop, show)
     except Interrupted:
-        return "interrupted"
+        return INTERRUPTED
     except BakeoffError as error:
         return str(error)
     return ""

@@ -226,6 +226,7 @@ def train(
     threads: int | None = None,
     checkpoint_seconds: float = 60.0,
     show: Callable[[Progress], None] = lambda _: None,
+    begin: Callable[[int, int], None] = lambda _total, _missing: None,
     **recipe: Any,
 ) -> Run:
     """Train one model on one dataset, or go on where an interrupted call stopped; returns its record.
@@ -236,6 +237,7 @@ def train(
         validation: part of the training images drawn for validation, where the data bring no such split.
         images: training images, a stratified choice; None: all.
         threads: CPU threads; None: all cores.
+        show, begin: are told of progress, and of whether the run is missing.
         recipe: fields of `Recipe`.
 
     Raises:
@@ -253,6 +255,7 @@ def train(
     data = load_dataset(dataset, validation=validation, images=images)
     spec = check_spec(spec, data)
     path = Path(out) / spec.directory(data.fingerprint)
+    begin(1, 0 if _has_ended(path) else 1)
     with interruptible() as stop:
         return train_run(
             spec,

@@ -1,0 +1,173 @@
+"""The files of a report: whole, self-contained, the same every time, and safe to open."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+
+from bakeoff.record import read_run
+from bakeoff.reports.page import write_report
+from bakeoff.reports.sections import SECTIONS
+from bakeoff.study import Study, at_scale, parse_study
+
+COMMAND = "bakeoff run small-digits --scale small"
+NOTE = "conv, seed 1: no finished record"
+
+
+@pytest.fixture(scope="module")
+def report(study, runs, tmp_path_factory):
+    """(folder, summary) of a report on the synthetic study."""
+    out = tmp_path_factory.mktemp("report")
+    return out, write_report(study, runs, out, command=COMMAND, notes=[NOTE])
+
+
+class Outline(HTMLParser):
+    """What a page links to or loads, and whether its tags are balanced."""
+
+    VOID = {"meta", "link", "img", "br", "input", "hr"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.loads += [value for key, value in attrs if key in ("src", "href", "srcset", "data", "action")]
+        self.ids += [found["id"]] if "id" in found else []
+        self.scripts += tag == "script" or any(key.startswith("on") for key in found)
+        self.open += [] if tag in self.VOID else [tag]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    parser = Outline()
+    parser.feed(page)
+    assert parser.open == []
+    return parser
+
+
+def test_the_summary_is_written_as_it_is_returned(report):
+    out, summary = report
+    assert json.loads((out / "summary.json").read_text()) == summary
+
+
+def test_the_page_is_one_file_with_every_section(report):
+    out, _ = report
+    found = outline((out / "report.html").read_text())
+    assert found.ids == [kind.replace("_", "-") for kind in SECTIONS]
+    assert [link for link in found.loads if link.startswith("#")] == [f"#{anchor}" for anchor in found.ids]
+    assert all(link.startswith(("#", "data:")) for link in found.loads)
+    assert found.scripts == 0
+    style = re.search(r"<style>(.*?)</style>", (out / "report.html").read_text(), re.DOTALL)[1]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_question_answer_notes_and_command_are_there_and_in_this_order(report, study, name):
+    out, summary = report
+    text = html.unescape((out / name).read_text()).replace("\u00a0", " ")
+    first, *others = summary["answer"].split("\n")
+    places = [text.index(words) for words in (study.question, first, others[0], NOTE, COMMAND)]
+    assert places == sorted(places)
+    for title, _ in SECTIONS.values():
+        assert title in text
+
+
+def test_markdown_shows_every_figure_file(report):
+    out, _ = report
+    text = (out / "report.md").read_text()
+    files = {file.name for file in (out / "figures").iterdir()}
+    assert files == set(re.findall(r"\(figures/([^)]+)\)", text))
+    for file in files:
+        ElementTree.parse(out / "figures" / file)
+
+
+def test_every_markdown_table_is_rectangular(report):
+    lines = [line for line in (report[0] / "report.md").read_text().splitlines() if line.startswith("|")]
+    assert len(lines) > 50
+    width = 0
+    for before, line in zip(["", *lines], lines, strict=False):
+        columns = len(re.findall(r"(?<!\\)\|", line))
+        if line.startswith("|---"):
+            width = len(re.findall(r"(?<!\\)\|", before))
+            assert columns == width
+        assert columns > 2
+
+
+def test_rendering_again_gives_the_same_bytes_and_leaves_no_old_figures(report, study, runs, tmp_path):
+    out, _ = report
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "roc-gone.svg").write_text("old")
+    write_report(study, [read_run(run.path) for run in runs], tmp_path, command=COMMAND, notes=[NOTE])
+    files = sorted(file.relative_to(out) for file in out.rglob("*") if file.is_file())
+    assert files == sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file())
+    for file in files:
+        assert (out / file).read_bytes() == (tmp_path / file).read_bytes()
+
+
+def test_cuts_are_printed_on_the_page(study, runs, tmp_path):
+    small = at_scale(study, "small")
+    write_report(small, runs, tmp_path, command=COMMAND)
+    text = (tmp_path / "report.html").read_text()
+    assert small.cuts
+    assert all(cut in text for cut in small.cuts)
+
+
+def test_names_from_outside_are_text_and_nothing_else(study, tmp_path, write_run):
+    hostile = ("<script>alert(1)</script>", "a|b", '"&', "*bold*", *"456789")
+    runs = [write_run(spec, tmp_path, skill=5.0, classes=hostile) for spec in study.runs()[:6]]
+    write_report(study, runs, tmp_path, command="bakeoff run '<img src=x>'", notes=["<b>note</b>"])
+    found = outline((tmp_path / "report.html").read_text())
+    assert found.scripts == 0
+    assert all(link.startswith(("#", "data:")) for link in found.loads)
+
+
+def test_a_study_without_a_finished_run_still_has_a_page(study, runs, tmp_path):
+    for some in ([], [run for run in runs if run.status == "diverged"]):
+        summary = write_report(study, some, tmp_path, command=COMMAND, notes=[NOTE])
+        assert summary["answer"].startswith("No answer yet")
+        assert NOTE in outline_text(tmp_path)
+
+
+def outline_text(folder) -> str:
+    page = (folder / "report.html").read_text()
+    outline(page)
+    return page
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_one_run_of_one_contender_is_enough(study, tmp_path, write_run, channels):
+    alone: Study = study.model_copy(update={"contenders": study.contenders[1:2], "sweeps": (), "seeds": 1})
+    run = write_run(alone.runs()[0], tmp_path, skill=5.0, channels=channels)
+    summary = write_report(alone, [run], tmp_path, command=COMMAND)
+    assert summary["contenders"][0]["interval"] == "wilson"
+    assert "There is no other contender with a result" in outline_text(tmp_path)
+
+
+def test_a_perfect_contender_has_a_page(study, tmp_path, write_run):
+    runs = [write_run(spec, tmp_path, skill=60.0, images=300) for spec in study.runs()[:6]]
+    summary = write_report(study, runs, tmp_path, command=COMMAND)
+    found = summary["contenders"][0]["test_accuracy"]
+    assert found["mean"] == found["high"] == 1
+    assert found["low"] == pytest.approx(300 / (300 + 1.96**2), abs=1e-4)  # Wilson's interval of 300 of 300
+    assert 'id="mistakes"' not in outline_text(tmp_path)
+
+
+def test_thirty_five_contenders_stay_readable_and_small(text, tmp_path, write_runs):
+    more = "".join(f'[contenders.c{i:02}]\nmodel = "conv"\nlr = {0.002 + i / 1e4:.4f}\n' for i in range(29))
+    study = parse_study(text + more, "large", "large.toml").model_copy(update={"seeds": 2})
+    assert len(study.contenders) == 35
+    runs = write_runs(study, tmp_path / "runs", images=300, size=64)
+    write_report(study, runs, tmp_path, command=COMMAND)
+    page = outline_text(tmp_path)
+    assert len(page) < 4_000_000
+    assert "The best 6 of 34 contenders have colours." in page

@@ -1,0 +1,367 @@
+"""The command line as a user meets it: what it prints, its exit codes, and its one-sentence errors."""
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bakeoff.cli import bakeoff, exit_code
+from bakeoff.data import load_dataset
+from bakeoff.record import find_runs, read_run, status
+from bakeoff.spec import Recipe
+
+STUDY = """
+# A tiny study: bakeoff run tiny.toml
+title = "Tiny"
+question = "Which of two linear models?"
+dataset = "digits"
+images = 200
+seeds = 2
+[recipe]
+epochs = 2
+[contenders.slow]
+model = "logistic"
+lr = 0.0001
+[contenders.quick]
+model = "logistic"
+lr = 0.01
+"""
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of `bakeoff ARGUMENTS`."""
+    capsys.readouterr()
+    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished run of a linear model on digits, and its study."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "tiny.toml").write_text(STUDY)
+    command = ["run", str(folder / "tiny.toml"), "--out", str(folder / "out"), "--jobs", "1", "--json"]
+    assert exit_code(lambda: bakeoff.main(command, "bakeoff", standalone_mode=False)) == 0
+    return folder
+
+
+@pytest.fixture
+def run(trained: Path) -> Path:
+    return next(path for path in find_runs(trained / "out") if path.name.startswith("quick-seed0"))
+
+
+# errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["rum", "quickstart"], "no verb 'rum' (closest: run"),
+        (["run", "quickstrat"], "no study 'quickstrat' (closest: quickstart)"),
+        (["run", "nowhere.toml"], "nowhere.toml: no such file"),
+        (["run", "quickstart", "--scale", "huge"], "study quickstart: no scale 'huge'"),
+        (["run", "quickstart", "--only", "cnov"], "study quickstart: no contender 'cnov' (closest: conv"),
+        (["run", "quickstart", "--seeds", "0"], "0 is not in the range x>=1"),
+        (["run", "quickstart", "--device", "tpu9"], "device 'tpu9': not on this machine"),
+        (["train", "digist", "conv"], "unknown dataset 'digist' (closest: digits"),
+        (["train", "digits", "cnov"], "no model 'cnov' (closest: conv"),
+        (["train", "digits", "small_cnn:widht=3"], "model small_cnn: unknown key 'widht' (closest: width"),
+        (["train", "digits", "conv", "--epoch", "2"], "No such option '--epoch'"),
+        (["train", "digits", "conv", "--epochs", "two"], "recipe: epochs = 'two': must be a valid integer"),
+        (["train", "digits", "conv", "--lr", "-1"], "recipe: lr = '-1': must be greater than 0"),
+        (["train", "digits", "conv", "--optimizer", "sdg"], "recipe: optimizer = 'sdg': must be 'sgd'"),
+        (["train", "digits", "conv", "--schedule", "stp"], "recipe: schedule: unknown choice 'stp' (closest: step"),
+        (["train", "digits", "conv", "--augment", "spin"], "augment: unknown choice 'spin'"),
+        (["train", "digits", "conv", "--images", "3"], "a subset of 3 images"),
+        (["train", "digits", "conv", "--validation", "2"], "validation = 2.0: must be less than 1"),
+        (["report", "nowhere"], "nowhere: not a study's directory"),
+        (["compare", "nowhere"], "nowhere: no finished run there"),
+        (["evaluate", "nowhere"], "nowhere: not a run"),
+        (["predict", "nowhere"], "give either IMAGES or --split"),
+        (["list", "modles"], "'modles' is not one of"),
+        (["data", "shwo", "digits"], "no verb 'shwo' (closest: show)"),
+        (["data", "fetch", "digits"], "digits"),
+        (["data", "show", "digist"], "unknown dataset 'digist'"),
+    ],
+)
+def test_bad_usage_exits_2_with_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    if arguments[0] in ("run", "train"):
+        arguments = [*arguments, "--out", str(tmp_path)]
+    code, out, err = call(capsys, *arguments)
+    assert code == 2, err
+    assert sentence in err
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+
+
+def test_data_that_are_missing_exit_1_and_say_where_they_go(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BAKEOFF_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    code, _, err = call(capsys, "train", "mnist", "conv", "--out", tmp_path)
+    assert code == 1
+    assert "bakeoff data fetch mnist" in err
+    assert "train-images-idx3-ubyte.gz" in err
+    assert len(err.splitlines()) == 1
+
+
+# help and lists
+
+
+def test_every_recipe_field_is_an_option_of_train_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "train", "--help")
+    assert code == 0
+    offered = {word.strip(",") for word in out.split() if word.startswith("--")}
+    offered = {option for group in offered for option in group.split("/") if not option.startswith("--no-")}
+    fields = {"--" + name.replace("_", "-") for name in Recipe.model_fields}
+    beside = {"--seed", "--validation", "--images", "--threads", "--device", "--out", "--json", "--help"}
+    assert offered == fields | beside | {"--checkpoint-seconds"}
+
+
+def test_help_does_not_import_torch() -> None:
+    """`bakeoff --help` answers at once because nothing heavy is imported."""
+    code = "import sys, bakeoff.cli; print([m for m in ('torch', 'pydantic', 'rich', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("what", ["studies", "datasets", "models", "runs"])
+def test_lists(capsys: pytest.CaptureFixture[str], trained: Path, what: str) -> None:
+    code, out, _ = call(capsys, "list", what, "--out", trained / "out", "--json")
+    assert code == 0
+    first = [next(iter(row.values())) for row in json.loads(out)]
+    expected = {"studies": "quickstart", "datasets": "digits", "models": "conv"}
+    assert expected[what] in first if what in expected else len(first) == 4
+    code, table, _ = call(capsys, "list", what, "--out", trained / "out")
+    assert code == 0
+    assert all(name in table for name in first)
+
+
+# run, report, compare
+
+
+def test_run_prints_the_league_and_the_report_last(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
+    code, out, err = call(capsys, "run", trained / "tiny.toml", "--out", trained / "out", "--jobs", "1")
+    assert code == 0
+    assert "4 runs, 4 of them finished already" in err
+    assert out.splitlines()[-1] == f"report: {trained / 'out' / 'tiny' / 'report.html'}"
+    assert "Which of two linear models?" in out
+    assert (trained / "out" / "tiny" / "report.html").exists()
+
+
+def test_run_json_is_the_summary(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
+    code, out, _ = call(capsys, "run", trained / "tiny.toml", "--out", trained / "out", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((trained / "out" / "tiny" / "summary.json").read_text())
+    assert {c["name"]: c["n"] for c in json.loads(out)["contenders"]} == {"slow": 2, "quick": 2}
+
+
+def test_report_renders_the_same_summary(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
+    before = (trained / "out" / "tiny" / "summary.json").read_text()
+    code, out, _ = call(capsys, "report", trained / "out" / "tiny", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads(before)
+
+
+def test_compare_pairs_the_contenders(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
+    code, out, _ = call(capsys, "compare", trained / "out" / "tiny", "--json")
+    assert code == 0
+    (pair,) = json.loads(out)
+    runs = [read_run(path) for path in find_runs(trained / "out" / "tiny")]
+    means = {
+        name: np.mean(
+            [(r.logits("test").argmax(1) == r.labels("test")).mean() for r in runs if r.spec.contender == name]
+        )
+        for name in ("slow", "quick")
+    }
+    assert pair["difference"] == pytest.approx(means[pair["a"]] - means[pair["b"]])
+    assert (pair["seeds"], pair["images"]) == (2, 300)
+    code, table, _ = call(capsys, "compare", *find_runs(trained / "out" / "tiny"))
+    assert code == 0
+    assert pair["verdict"] in table
+
+
+def test_a_damaged_record_is_trained_again_and_the_others_are_kept(
+    capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "out", tmp_path / "out")
+    victim, *others = find_runs(tmp_path / "out")
+    (victim / "predictions.npz").write_bytes(b"rubbish")
+    before = {path: (path / "run.json").read_bytes() for path in others}
+    code, out, err = call(capsys, "report", tmp_path / "out" / "tiny")
+    assert code == 0
+    assert "predictions.npz: damaged" in (tmp_path / "out" / "tiny" / "report.md").read_text()
+    code, out, err = call(capsys, "run", trained / "tiny.toml", "--out", tmp_path / "out", "--jobs", "1", "--json")
+    assert code == 0
+    assert "predictions.npz: damaged" in err
+    assert "set aside" in err
+    assert all(c["n"] == 2 for c in json.loads(out)["contenders"])
+    assert before == {path: (path / "run.json").read_bytes() for path in others}
+    assert any(".damaged-" in path.name for path in (tmp_path / "out" / "tiny").iterdir())
+
+
+def test_processes_train_the_same_bits_as_one(
+    capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path
+) -> None:
+    """With one thread each: two workers side by side, or one after another in the parent."""
+    code, _, err = call(capsys, "run", trained / "tiny.toml", "--out", tmp_path, "--jobs", "2")
+    assert code == 0, err
+    for path in find_runs(trained / "out"):
+        if read_run(path).environment["threads"] == 1:
+            assert (tmp_path / "tiny" / path.name / "weights.safetensors").read_bytes() == (
+                path / "weights.safetensors"
+            ).read_bytes()
+    assert len(find_runs(tmp_path)) == 4
+
+
+def test_a_diverged_contender_leaves_the_others(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    text = STUDY.replace("lr = 0.0001", 'optimizer = "sgd"\nbatch_size = 8\nlr = 1000\nl2 = 100\nprecision = "fp32"')
+    (tmp_path / "tiny.toml").write_text(text)
+    code, out, _ = call(capsys, "run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--json")
+    assert code == 0
+    counts = {c["name"]: (c["n"], c["failed"]) for c in json.loads(out)["contenders"]}
+    assert counts == {"slow": (0, 2), "quick": (2, 0)}
+
+
+# train, evaluate, predict, data
+
+
+def test_train_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    command = ["train", "digits", "logistic", "--epochs", "2", "--lr", "0.01", "--out", tmp_path, "--json"]
+    code, out, _ = call(capsys, *command)
+    assert code == 0
+    said = json.loads(out)
+    assert {"run", "test_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(said)
+    assert said["parameters"] == 7850
+    run = read_run(Path(said["run"]))
+    assert run.spec.recipe == Recipe(epochs=2, lr=0.01)
+    assert said["test_accuracy"] == pytest.approx((run.logits("test").argmax(1) == run.labels("test")).mean())
+    assert call(capsys, *command)[1] == out, "a finished run is not trained again"
+
+
+def test_evaluate_measures_what_the_record_says(capsys: pytest.CaptureFixture[str], run: Path) -> None:
+    code, out, _ = call(capsys, "evaluate", run, "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert said["accuracy"]["mean"] == pytest.approx(read_run(run).metrics["test_accuracy"])
+    assert said["accuracy"]["low"] < said["accuracy"]["mean"] < said["accuracy"]["high"]
+    assert said["n"] == 300
+    assert "accuracy" in call(capsys, "evaluate", run, "--split", "validation")[1]
+
+
+def test_predict_a_split_for_a_competition(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "submission.csv"
+    columns = ["--id-column", "Id", "--label-column", "Category"]
+    code, out, _ = call(capsys, "predict", run, "--split", "test", "--csv", file, *columns)
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(file.read_text())))
+    assert list(rows[0]) == ["Id", "Category"]
+    assert [int(row["Id"]) for row in rows] == list(range(300))
+    assert [int(row["Category"]) for row in rows] == read_run(run).logits("test").argmax(1).tolist()
+    assert str(file) in out
+
+
+def test_predict_images(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+    """PNG files of test images get the labels that the record's logits give them."""
+    images = load_dataset("digits").test.images[:3, 0]
+    for index, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    code, out, _ = call(capsys, "predict", run, tmp_path, "--confidence")
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [int(row["label"]) for row in rows] == read_run(run).logits("test")[:3].argmax(1).tolist()
+    assert all(0 < float(row["confidence"]) <= 1 for row in rows)
+    Image.fromarray(images[0]).resize((50, 40)).save(tmp_path / "0.png")
+    assert call(capsys, "predict", run, tmp_path)[0] in (1, 2)
+    assert call(capsys, "predict", run, tmp_path, "--resize", "pad")[0] == 0
+
+
+def test_data_show_counts_and_draws(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    code, out, _ = call(capsys, "data", "show", "digits", "--sheet", sheet, "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert {part: sum(values) for part, values in said["counts"].items()} == {
+        "train": 1247,
+        "validation": 250,
+        "test": 300,
+    }
+    with Image.open(sheet) as picture:
+        assert picture.width > 200
+    assert "contact sheet" in call(capsys, "data", "show", "digits", "--sheet", sheet)[1]
+
+
+# interruption
+
+
+@contextlib.contextmanager
+def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A `bakeoff` process, killed at the end if it still runs."""
+    command = [sys.executable, "-m", "bakeoff.cli", *(str(a) for a in arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(condition, process: subprocess.Popen[str], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+LONG = STUDY.replace("epochs = 2", "epochs = 400")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_leaves_resumable_runs_and_exits_130(tmp_path: Path, jobs: int) -> None:
+    (tmp_path / "tiny.toml").write_text(LONG)
+    command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", jobs, "--checkpoint-seconds", 0]
+    with started(*command) as process:
+        wait_until(lambda: list(tmp_path.glob("tiny/*/checkpoint/state.safetensors")), process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "the same command goes on" in err
+    assert "Traceback" not in err
+    begun = [path for path in find_runs(tmp_path) if status(path) == "running"]
+    assert begun
+    assert all((path / "checkpoint" / "state.safetensors").exists() for path in begun)
+
+
+def test_a_killed_study_leaves_no_worker_behind(tmp_path: Path) -> None:
+    """SIGKILL of the parent: its workers end by themselves, and the same command goes on at once."""
+    (tmp_path / "tiny.toml").write_text(LONG)
+    command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", 2, "--checkpoint-seconds", 0.1]
+    with started(*command) as process:
+        wait_until(lambda: len(list(tmp_path.glob("tiny/*/checkpoint/state.safetensors"))) == 2, process)
+        process.kill()
+    time.sleep(1)  # a worker looks for its parent before every step
+    left = {file: file.stat().st_mtime_ns for file in tmp_path.glob("tiny/*/checkpoint/state.safetensors")}
+    time.sleep(1)
+    assert left == {file: file.stat().st_mtime_ns for file in left}, "a worker still trains"
+    with started(*command) as again:
+        wait_until(lambda: any(not f.exists() or f.stat().st_mtime_ns > then for f, then in left.items()), again)
+        again.send_signal(signal.SIGINT)
+        _, err = again.communicate(timeout=60)
+    assert again.returncode == 130, err
+    assert "another process" not in err
