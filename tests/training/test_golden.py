@@ -1,7 +1,7 @@
 """Loss curves of twenty steps that no refactoring may change by a bit.
 
-The bits depend on processor and library versions, so each machine class keeps its own curve: the file name holds
-PyTorch's version and the CPU's instruction set. Where there is none for this machine, the curve must lie
+The bits depend on processor and library versions, so each machine class keeps its own curve: its key is
+PyTorch's version and the processor's model. Where there is none for this machine, the curve must lie
 within 2 % of the recorded ones, as rounding allows. `python tests/training/test_golden.py` records.
 """
 
@@ -19,7 +19,17 @@ from bakeoff.training.loop import new_state, train
 from bakeoff.training.run import build_model, make_task
 
 FOLDER = Path(__file__).parent.parent / "golden"
-MACHINE = f"torch-{torch.__version__.split('+')[0]}-{torch.backends.cpu.get_cpu_capability()}"
+
+
+def processor() -> str:
+    """Name, family and model number of the processor: other models may round otherwise."""
+    file = Path("/proc/cpuinfo")
+    lines = [line.split(":") for line in file.read_text().splitlines() if ":" in line] if file.exists() else []
+    found = {key.strip(): value.strip() for key, value in reversed(lines)}
+    return " ".join(found.get(key, "") for key in ("model name", "cpu family", "model"))
+
+
+MACHINE = f"torch {torch.__version__.split('+')[0]}, {processor()}, {torch.backends.cpu.get_cpu_capability()}"
 RECIPES = {
     "sgd": {"optimizer": "sgd", "lr": 0.05, "momentum": 0.9, "l2": 5e-4, "precision": "fp32"},
     "adam": {

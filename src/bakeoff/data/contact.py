@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from bakeoff.data.dataset import Dataset
 from bakeoff.spec import UsageError, closest
 
-if TYPE_CHECKING:  # Pillow and matplotlib's fonts are loaded when a sheet is drawn
+if TYPE_CHECKING:  # Pillow is loaded when a sheet is drawn
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
@@ -34,7 +33,7 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
     if not 1 <= columns <= 100:
         raise UsageError(f"a contact sheet of {columns} columns is asked for where 1 to 100 are valid")
     counts = dataset.counts()[split].tolist()
-    name_font, count_font = _font("DejaVuSans-Bold.ttf", 15), _font("DejaVuSans.ttf", 12)
+    name_font, count_font = _font(15), _font(12)
     names = [_fit(name, name_font) for name in dataset.classes]
     label = round(max(name_font.getlength(name) for name in [*names, "0,000 images"])) + 24
     height, width = _tile_size(dataset.size)
@@ -49,8 +48,8 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
         PAPER,
     )
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 8), dataset.name, INK, _font("DejaVuSans-Bold.ttf", 22))
-    draw.text((MARGIN, MARGIN + 24), _summary(dataset, split), FAINT, _font("DejaVuSans.ttf", 13))
+    draw.text((MARGIN, MARGIN - 8), dataset.name, INK, _font(22))
+    draw.text((MARGIN, MARGIN + 24), _summary(dataset, split), FAINT, _font(13))
     for index, (name, count) in enumerate(zip(names, counts, strict=True)):
         top = HEADER + index * row
         middle = top + (row - GAP) // 2
@@ -100,9 +99,9 @@ def _fit(name: str, font: FreeTypeFont) -> str:
     return shown
 
 
-def _font(file: str, size: int) -> FreeTypeFont:
-    """matplotlib's DejaVu fonts: they draw Latin, Greek and Cyrillic names alike on every machine."""
-    import matplotlib
+def _font(size: int) -> FreeTypeFont:
     from PIL import ImageFont
 
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / file), size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
+    return font

@@ -18,7 +18,7 @@ from bakeoff.reports.tables import Summary, interval, percent, points
 from bakeoff.study import Section
 
 INTERVALS = (
-    "n counts finished seeds; 2 of 3: one diverged. Intervals are 95 %: Student's t over the seeds, or Wilson's "
+    "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's "
     "over the images where there is one seed or all agree. One that would leave its drawing is cut."
 )
 
@@ -53,6 +53,8 @@ def league(context: Context, section: Section) -> list[Block]:
         )
         rows.append([_name(c), n, test, Cell("", figures.dots_row(axis, plots.get(c["name"], []))), *others])
     caption = f"Ordered by mean validation accuracy, the only one that may choose. {INTERVALS}"
+    if any(c["failed"] for c in context.summary["contenders"]):
+        caption += " 2 of 3: one of three runs diverged."
     if any(c["selects_on_test"] for c in ranked):
         caption += (
             " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is "
@@ -92,7 +94,7 @@ def judge(key: str, published: float, runs: Sequence[Run], cuts: Sequence[str]) 
         return f"{values[0]:,.0f}", "reproduced" if values[0] == published else "not reproduced"
     if key == "seconds":
         return f"{np.mean(values):,.1f}", "not comparable: another machine"
-    smaller = [cut for cut in cuts if not cut.startswith("seeds ") and not cut.endswith(" contenders")]
+    smaller = [cut for cut in cuts if not cut.startswith("seeds:") and not cut.endswith(" contenders")]
     if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
         verdict = "not comparable: it was chosen on the test set"
     elif smaller:
@@ -207,7 +209,7 @@ def _against_choice(context: Context, names: Sequence[str]) -> list[Block]:
     if not best or best["name"] not in names:
         return []
     heads = [Head("the choice against", "text"), Head("difference, points"), Head("95 % interval"), Head("p")]
-    heads += [Head("p after Holm"), Head("n"), Head("verdict", "text")]
+    heads += [Head("p after Holm"), Head("n"), Head("verdict", "word")]
     rows = []
     for p in tables.facing(context.summary, best["name"]):
         numbers = [points(p["difference"]), _between(p), f"{p['p']:.2g}", f"{p['p_adjusted']:.2g}", str(p["seeds"])]

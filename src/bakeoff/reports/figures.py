@@ -269,8 +269,8 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> 
             said = f"{true} taken for {predicted}: {count} of {totals[i]}, {100 * part:.2f} %"
             if i == j:
                 said = f"{true} recognised: {count} of {totals[i]}, {100 * part:.2f} %"
-            depth = 0.15 + 0.35 * part if i == j else 0.65 * math.sqrt(part / worst)
             kind = "better" if i == j else "worse" if count else "same"
+            depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
             cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", said))
     return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
 

@@ -18,9 +18,9 @@ from torch import nn
 from bakeoff import record
 from bakeoff.data.batches import INIT, Loaded, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, mean_and_std
+from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import glorot_
-from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.spec import RunSpec
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
 from bakeoff.training.loop import Diverged, State, Task, infer, measure, new_state, train
