@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bakeoff.data import Dataset, load_dataset
     from bakeoff.models import create_model
     from bakeoff.record import Run, read_run
-    from bakeoff.spec import BakeoffError, Recipe, UsageError
+    from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.spec import Recipe
     from bakeoff.studies.runner import run_study, train
     from bakeoff.study import Study, load_study
 

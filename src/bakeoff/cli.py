@@ -7,7 +7,7 @@ import json
 import sys
 import typing
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,10 +58,17 @@ def recipe_options(recipe: type[Recipe]) -> list[click.Option]:
                 default=None,
                 multiple=many,
                 metavar=None if field.annotation is bool else "VALUE",
-                help=f"{about}  [{default}]",
+                help=f"{about}{_range(field.metadata)}  [{default}]",
             )
         )
     return options
+
+
+def _range(metadata: Iterable[Any]) -> str:
+    """The bounds of a field, as its annotation gives them."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    bounds = [f"{sign} {getattr(m, key):g}" for m in metadata for key, sign in signs.items() if hasattr(m, key)]
+    return f" ({', '.join(bounds)})" if bounds else ""
 
 
 def as_json(value: Any) -> None:
@@ -85,7 +92,7 @@ def bakeoff() -> None:
     """
 
 
-@bakeoff.command()
+@bakeoff.command(short_help="Train what a study lacks, then write its report.")
 @click.argument("study")
 @click.option("--scale", default="full", help="One of the study's scales.  [full]")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
@@ -124,7 +131,7 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
     click.echo(f"report: {folder / 'report.html'}")
 
 
-@bakeoff.command(cls=RecipeCommand)
+@bakeoff.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
 @click.argument("dataset")
 @click.argument("model")
 @click.option("--seed", type=click.IntRange(0), default=0, help="Decides weights, order and dropout.  [0]")
@@ -174,7 +181,7 @@ def train(json_out: bool, **options: Any) -> None:
     click.echo(f"run: {ended.path}")
 
 
-@bakeoff.command()
+@bakeoff.command(short_help="Render a study again from its records.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @JSON
 def report(folder: Path, json_out: bool) -> None:
@@ -184,7 +191,7 @@ def report(folder: Path, json_out: bool) -> None:
     show_summary(render(folder), folder, json_out)
 
 
-@bakeoff.command()
+@bakeoff.command(short_help="Compare runs, paired by seed and by test image.")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @JSON
 def compare(runs: tuple[Path, ...], json_out: bool) -> None:
@@ -219,7 +226,7 @@ def compare(runs: tuple[Path, ...], json_out: bool) -> None:
     )
 
 
-@bakeoff.command()
+@bakeoff.command(short_help="Measure a run on any dataset that fits it.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--dataset", help="A dataset's name or path.  [the run's own]")
 @click.option("--split", type=SPLITS, default="test", help="[test]")
@@ -241,7 +248,7 @@ def evaluate(run: Path, dataset: str | None, split: str, device: str, json_out: 
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
 
 
-@bakeoff.command()
+@bakeoff.command(short_help="Predict images or a split with a run, as CSV.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", required=False)
 @click.option("--split", type=SPLITS, help="Predict a split of a dataset instead of files.")

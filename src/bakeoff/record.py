@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.spec import BakeoffError, RunSpec, UsageError, validate
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.spec import RunSpec, validate
 
 FORMAT = 1
 FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")

@@ -15,9 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bakeoff.errors import BakeoffError as BakeoffError
-from bakeoff.errors import UsageError as UsageError
-from bakeoff.errors import closest as closest
+from bakeoff.errors import UsageError, closest
 
 RESULTS = 1
 """Raised whenever the same spec would give other bits, so that old records are trained again."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import Field
 
-from bakeoff.spec import Contender, Frozen, Recipe, Reported, RunSpec, UsageError, closest, validate
+from bakeoff.errors import UsageError, closest
+from bakeoff.spec import Contender, Frozen, Recipe, Reported, RunSpec, validate
 
 
 class Point(Frozen):

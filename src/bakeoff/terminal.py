@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -90,7 +91,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: Tex
         console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in rows[0] if rows else ():
-        number = isinstance(rows[0][key], int | float) or str(rows[0][key])[:1].isdigit()
+        number = all(re.fullmatch(r"[-+]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
         table.add_column(key, justify="right" if number else "left", no_wrap=number)
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))

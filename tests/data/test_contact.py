@@ -5,7 +5,7 @@ import pytest
 
 from bakeoff.data.contact import contact_sheet
 from bakeoff.data.dataset import Dataset, Split
-from bakeoff.spec import UsageError
+from bakeoff.errors import UsageError
 
 
 def make(counts=(3, 2), shape=(1, 7, 7), classes=("ant", "bee")) -> Dataset:

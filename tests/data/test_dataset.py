@@ -8,7 +8,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from bakeoff.data.dataset import Dataset, Split, mean_and_std, split_validation, subset
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 
 def random_split(labels, shape=(1, 4, 5), seed=0) -> Split:

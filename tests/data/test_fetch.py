@@ -15,7 +15,7 @@ import pytest
 from bakeoff.data import SOURCES, load_dataset
 from bakeoff.data.fetch import fetch
 from bakeoff.data.sources import Checksums
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 

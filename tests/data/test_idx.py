@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bakeoff.data.idx import Payload, find_idx, idx_split, parse_idx, read_payload
-from bakeoff.spec import BakeoffError
+from bakeoff.errors import BakeoffError
 
 IMAGES = bytes([0, 0, 8, 3]) + struct.pack(">3i", 2, 3, 4) + bytes(range(24))
 FILE = Path("some/file")

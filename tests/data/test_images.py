@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from bakeoff.data.images import RESIZE, load_images
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 SQUARE = {"size": 8, "channels": 1, "resize": None}
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bakeoff.data import load_dataset
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 COLOURS = {"ant": 10, "bee": 120, "cow": 240}
 """Grey levels: the classes can be told by their pixels."""

@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 from bakeoff.data import SOURCES, DataWarning, load_dataset
 from bakeoff.data.sources import Checksums, parse_reference
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 MNIST = Path(os.environ.get("BAKEOFF_DATA", "no-data")) / "mnist"
 real_mnist = pytest.mark.skipif(not MNIST.is_dir(), reason="BAKEOFF_DATA/mnist is not there")

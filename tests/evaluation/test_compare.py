@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.compare import NO_DIFFERENCE, compare_all, holm, mcnemar, paired_difference
-from bakeoff.spec import BakeoffError
 
 # Planting: P(right) = 0.5 + gain + seed effect + image difficulty + contender x image interaction, the seeds' normal
 # clipped at 3 standard deviations, the images' uniform. No probability leaves [0, 1], so the variances are exact.

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bakeoff.errors import UsageError
 from bakeoff.reports import tables
 from bakeoff.reports.blocks import Figures, Gallery, Table, Words
 from bakeoff.reports.contenders import judge
 from bakeoff.reports.context import Context
 from bakeoff.reports.sections import SECTIONS, check_sections, compose
-from bakeoff.spec import UsageError
 from bakeoff.study import Section
 
 

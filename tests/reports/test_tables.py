@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bakeoff.errors import BakeoffError
 from bakeoff.reports import tables
-from bakeoff.spec import BakeoffError
 from bakeoff.study import at_scale, parse_study
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Dataset
-from bakeoff.spec import UsageError, closest
+from bakeoff.errors import UsageError, closest
 
 if TYPE_CHECKING:  # Pillow is loaded when a sheet is drawn
     from PIL.Image import Image
@@ -65,7 +65,7 @@ def _summary(dataset: Dataset, split: str) -> str:
     sizes = ", ".join(f"{name} {len(part):,}" for name, part in dataset.splits.items())
     height, width = dataset.size
     colour = "grey" if dataset.channels == 1 else "colour"
-    return f"{split} split  ·  {len(dataset.classes)} classes  ·  {width}×{height} {colour}  ·  images: {sizes}"
+    return f"{split} split  ·  {len(dataset.classes)} classes  ·  {width}x{height} {colour}  ·  images: {sizes}"
 
 
 def _spread(dataset: Dataset, split: str, label: int, count: int) -> NDArray[np.uint8]:

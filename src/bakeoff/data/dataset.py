@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.spec import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bakeoff.data.sources import SOURCES, data_folders
-from bakeoff.spec import BakeoffError, UsageError, closest
+from bakeoff.errors import BakeoffError, UsageError, closest
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a mirror is given up."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bakeoff.data.dataset import Images, Split
-from bakeoff.spec import BakeoffError
+from bakeoff.errors import BakeoffError
 
 
 class Payload(NamedTuple):

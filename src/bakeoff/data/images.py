@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Images
 from bakeoff.data.idx import read_bytes
-from bakeoff.spec import BakeoffError, UsageError, closest
+from bakeoff.errors import BakeoffError, UsageError, closest
 
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
     from PIL.Image import Image

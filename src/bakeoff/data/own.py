@@ -24,7 +24,8 @@ from bakeoff.data.images import (
     shape_array,
     shape_pictures,
 )
-from bakeoff.spec import BakeoffError, Frozen, UsageError, closest, validate
+from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.spec import Frozen, validate
 
 Parts = tuple[tuple[str, ...], dict[str, Split]]
 """Class names, and the splits the data bring: `train`, perhaps `validation`, perhaps `test`."""

@@ -15,7 +15,8 @@ import numpy as np
 from bakeoff.data.dataset import Dataset, Split, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.own import load_own
-from bakeoff.spec import BakeoffError, UsageError, closest, parse_choice
+from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.spec import parse_choice
 
 TEST_FRACTION = 1 / 6
 """Drawn as test split where the data bring none."""

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
+from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.metrics import Floats, wilson
-from bakeoff.spec import BakeoffError
 
 Correct = npt.NDArray[np.bool_]
 

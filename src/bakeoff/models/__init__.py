@@ -13,11 +13,12 @@ from pydantic import create_model as make_schema
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bakeoff.errors import UsageError, closest
 from bakeoff.models.conv import conv, drop
 from bakeoff.models.logistic import logistic
 from bakeoff.models.resnet import resnet8, resnet20
 from bakeoff.models.small_cnn import baseline_cnn, small_cnn
-from bakeoff.spec import Frozen, UsageError, closest, validate
+from bakeoff.spec import Frozen, validate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,10 +6,10 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
+from bakeoff.errors import UsageError, closest
 from bakeoff.reports import contenders, predictions
 from bakeoff.reports.blocks import Block, Figures, Words
 from bakeoff.reports.context import Context
-from bakeoff.spec import UsageError, closest
 from bakeoff.study import Section, Study
 
 SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.errors import BakeoffError
 from bakeoff.evaluation import compare, metrics
 from bakeoff.record import Run
-from bakeoff.spec import BakeoffError, Contender
+from bakeoff.spec import Contender
 from bakeoff.study import Study, Sweep
 
 Summary = dict[str, Any]

@@ -17,10 +17,10 @@ from scipy.special import softmax
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.batches import normaliser
+from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
 from bakeoff.models import create_model
 from bakeoff.record import Run, write_atomic
-from bakeoff.spec import BakeoffError, UsageError
 from bakeoff.training.loop import infer_images
 from bakeoff.training.run import find_device, find_precision
 

@@ -16,21 +16,13 @@ from numpy.typing import NDArray
 from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.augment import augmenter
+from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.evaluation.compare import Comparison, compare_all
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
-from bakeoff.spec import (
-    BakeoffError,
-    Contender,
-    Recipe,
-    RunSpec,
-    UsageError,
-    closest,
-    parse_choice,
-    validate,
-)
+from bakeoff.spec import Contender, Recipe, RunSpec, parse_choice, validate
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.study import Study, at_scale, load_study, parse_study
 from bakeoff.training.run import Progress, build_model, check_spec, find_device, train_run

@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from bakeoff.errors import BakeoffError
 from bakeoff.record import write_atomic
-from bakeoff.spec import BakeoffError
 from bakeoff.training.loop import State
 
 COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "seconds", "history")
