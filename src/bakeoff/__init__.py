@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bakeoff.data import Dataset, load_dataset
+    from bakeoff.errors import BakeoffError, UsageError
     from bakeoff.models import create_model
     from bakeoff.record import Run, read_run
-    from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.spec import Recipe
+    from bakeoff.spec import Recipe
     from bakeoff.studies.runner import run_study, train
     from bakeoff.study import Study, load_study
 
 _HOMES = {
-    "BakeoffError": "bakeoff.spec",
+    "BakeoffError": "bakeoff.errors",
     "Dataset": "bakeoff.data",
     "Recipe": "bakeoff.spec",
     "Run": "bakeoff.record",
     "Study": "bakeoff.study",
-    "UsageError": "bakeoff.spec",
+    "UsageError": "bakeoff.errors",
     "create_model": "bakeoff.models",
     "load_dataset": "bakeoff.data",
     "load_study": "bakeoff.study",
