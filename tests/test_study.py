@@ -78,7 +78,9 @@ def test_a_scale_cuts_and_says_so() -> None:
         "epochs = 1 in every recipe",
         "2 of 5 contenders",
     )
+    assert not small.comparable
     assert at_scale(study(), "full").cuts == ()
+    assert at_scale(study(), "full", seeds=2, only=["plain"]).comparable
     assert at_scale(study(), "full", seeds=7).runs()[-1].seed == 6
 
 

@@ -65,6 +65,7 @@ class Study(Frozen):
     scales: dict[str, Scale] = {}
     scale: str = "full"
     cuts: tuple[str, ...] = ()
+    comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
     about: str = ""
 
@@ -236,5 +237,6 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
             "sweeps": tuple(sweeps),
             "scale": scale,
             "cuts": tuple(said),
+            "comparable": not cut.recipe and not cut.dataset and not cut.images,
         }
     )

@@ -83,7 +83,7 @@ MEASURES: dict[str, Measure] = {
 LESS_IS_BETTER = ("train_error", "loss")
 
 
-def judge(key: str, published: float, runs: Sequence[Run], cuts: Sequence[str]) -> tuple[str, str]:
+def judge(key: str, published: float, runs: Sequence[Run], comparable: bool) -> tuple[str, str]:
     """(what a further run would give, the verdict) for one published figure.
 
     A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours:
@@ -94,10 +94,9 @@ def judge(key: str, published: float, runs: Sequence[Run], cuts: Sequence[str]) 
         return f"{values[0]:,.0f}", "reproduced" if values[0] == published else "not reproduced"
     if key == "seconds":
         return f"{np.mean(values):,.1f}", "not comparable: another machine"
-    smaller = [cut for cut in cuts if not cut.startswith("seeds:") and not cut.endswith(" contenders")]
     if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
         verdict = "not comparable: it was chosen on the test set"
-    elif smaller:
+    elif not comparable:
         verdict = "not comparable: this scale is cut"
     else:
         verdict = ""
@@ -145,7 +144,7 @@ def reported(context: Context, section: Section) -> list[Block]:
                 continue
             seen.add((name, key, published))
             runs = context.finished[name]
-            said, verdict = judge(key, published, runs, context.study.cuts) if runs else ("–", "no result")
+            said, verdict = judge(key, published, runs, context.study.comparable) if runs else ("–", "no result")
             cells = [Cell(label), Cell(MEASURES[key][0]), Cell(_figure(key, published)), Cell(said)]
             rows.append([*cells, Cell(str(len(runs))), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
     heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
