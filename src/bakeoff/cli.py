@@ -124,10 +124,10 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
         as_json(summary)
         return
     from bakeoff.reports.tables import league_text
-    from bakeoff.terminal import print_table
+    from bakeoff.terminal import print_table, print_text
 
     print_table(league_text(summary), title=summary["question"])
-    click.echo(f"\n{summary['answer']}\n")
+    print_text(f"\n{summary['answer']}\n")
     click.echo(f"report: {folder / 'report.html'}")
 
 

@@ -54,7 +54,7 @@ class Display:
         row = progress.row
         note = f"epoch {progress.epoch + 1}"
         if "validation_accuracy" in row:
-            note += f"  validation {row['validation_accuracy']:.2%}"
+            note += f"  validation {100 * row['validation_accuracy']:.2f} %"
         self.live.update(self.bars[progress.run], completed=progress.step, note=note)
 
     def done(self, run: str) -> None:
@@ -80,6 +80,12 @@ def display(title: str) -> Iterator[Display]:
     shown = Display(title)
     with shown.live if shown.console.is_terminal else contextlib.nullcontext():
         yield shown
+
+
+def print_text(text: str) -> None:
+    """Paragraphs, broken between words on a terminal and not at all elsewhere."""
+    console = Console()
+    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
