@@ -1,0 +1,111 @@
+"""Studies end to end through the Python surface, on the embedded digits."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import bakeoff
+from bakeoff.record import find_runs, read_run
+from bakeoff.reports.sections import SECTIONS
+from bakeoff.studies import runner
+from bakeoff.studies.engines import default_jobs
+from bakeoff.study import parse_study
+
+STUDY = """
+# bakeoff run tiny.toml
+title = "Tiny"
+question = "Which of two linear models?"
+dataset = "digits"
+images = 200
+seeds = 2
+[recipe]
+epochs = 1
+[contenders.slow]
+model = "logistic"
+lr = 0.0001
+[contenders.quick]
+model = "logistic"
+lr = 0.01
+"""
+
+
+def test_only_what_changed_is_trained_again(tmp_path: Path) -> None:
+    trained: list[str] = []
+    before = parse_study(STUDY, "tiny", "tiny.toml")
+    bakeoff.run_study(before, out=tmp_path, jobs=1, done=trained.append)
+    assert len(trained) == 4
+    trained.clear()
+    after = parse_study(STUDY.replace("lr = 0.01", "lr = 0.02").replace('"Tiny"', '"Renamed"'), "tiny", "tiny.toml")
+    summary = bakeoff.run_study(after, out=tmp_path, jobs=1, done=trained.append)
+    assert [name.rsplit("-", 1)[0] for name in trained] == ["quick-seed0", "quick-seed1"]
+    assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 2, "quick": 2}
+    assert len(find_runs(tmp_path)) == 6, "the old runs are kept"
+
+
+def test_more_seeds_keep_the_first_ones(tmp_path: Path) -> None:
+    study = parse_study(STUDY, "tiny", "tiny.toml")
+    bakeoff.run_study(study, out=tmp_path, jobs=1)
+    trained: list[str] = []
+    summary = bakeoff.run_study(study, out=tmp_path, jobs=1, seeds=3, done=trained.append)
+    assert sorted(name.rsplit("-", 1)[0] for name in trained) == ["quick-seed2", "slow-seed2"]
+    assert all(c["n"] == 3 for c in summary["contenders"])
+
+
+def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
+    bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+    gone = next(path for path in find_runs(tmp_path) if path.name.startswith("slow-seed1"))
+    for file in gone.iterdir():
+        file.unlink()
+    gone.rmdir()
+    summary = runner.report(tmp_path / "tiny")
+    assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 1, "quick": 2}
+    assert "slow, seed 1: no finished record" in (tmp_path / "tiny" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (('model = "logistic"\nlr = 0.01', 'model = "logistc"'), r"study tiny, contender quick: no model 'logistc'"),
+        (('model = "logistic"\nlr = 0.01', 'model = "conv"\nparameters = { width = 3 }'), "takes no parameters"),
+        (("epochs = 1", 'epochs = 1\naugment = ["spin"]'), "contender slow: augment: unknown choice 'spin'"),
+        (("lr = 0.01\n", 'lr = 0.01\n[[sections]]\nkind = "leage"\n'), r"no section 'leage' \(closest: league"),
+        (('"digits"', '"digist"'), r"unknown dataset 'digist' \(closest: digits"),
+    ],
+)
+def test_a_study_is_checked_before_anything_is_trained(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
+    study = parse_study(STUDY.replace(*change), "tiny", "tiny.toml")
+    with pytest.raises(bakeoff.UsageError, match=sentence):
+        bakeoff.run_study(study, out=tmp_path, jobs=1)
+    assert find_runs(tmp_path) == []
+
+
+def test_train_returns_a_run(tmp_path: Path) -> None:
+    run = bakeoff.train("digits", "small_cnn:width=4", epochs=1, images=200, out=tmp_path, threads=1)
+    assert isinstance(run, bakeoff.Run)
+    assert run.spec.parameters["width"] == 4
+    assert read_run(run.path).metrics == run.metrics
+
+
+def test_the_public_surface_is_what_it_says() -> None:
+    for name in bakeoff.__all__:
+        assert getattr(bakeoff, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        bakeoff.trian  # noqa: B018
+
+
+def test_default_jobs_do_not_depend_on_what_is_missing() -> None:
+    assert default_jobs("cuda", 100) == 1
+    assert 1 <= default_jobs("cpu", 1) == 1
+    assert default_jobs("cpu", 100) == default_jobs("cpu", 200)
+
+
+def test_small_cnn_at_smoke_scale(tmp_path: Path) -> None:
+    """The whole packaged study on embedded data: every contender, every sweep, every section."""
+    summary = bakeoff.run_study("small-cnn", scale="smoke", out=tmp_path)
+    assert all(c["n"] + c["failed"] == 2 for c in summary["contenders"])
+    assert len(summary["sweeps"]) == 9
+    assert json.loads((tmp_path / "small-cnn" / "summary.json").read_text()) == summary
+    page = (tmp_path / "small-cnn" / "report.html").read_text()
+    assert [kind for kind in SECTIONS if f'id="{kind.replace("_", "-")}"' not in page] == []
+    assert "digits instead of mnist" in page
