@@ -16,7 +16,14 @@ def write(path: Path) -> Path:
     description = {
         "status": "finished",
         "spec": RunSpec(contender="c", model="conv", dataset="digits").model_dump(mode="json"),
-        "dataset": {"name": "digits", "fingerprint": "0", "classes": ["a", "b"], "counts": {}, "shape": [1, 2, 2]},
+        "dataset": {
+            "name": "digits",
+            "fingerprint": "0",
+            "classes": ["a", "b"],
+            "counts": {"test": [1, 2]},
+            "shape": [1, 2, 2],
+            "train_sample": 9,
+        },
         "environment": record.environment(),
         "metrics": {"test_accuracy": 0.5},
         "parameters": 3,
@@ -37,6 +44,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     assert np.array_equal(run.logits("test"), np.arange(6))
     assert record.status(run.path) == "finished"
     assert record.find_runs(tmp_path) == [run.path]
+    assert (run.measured("train"), run.measured("test")) == (9, 3)
 
 
 @pytest.mark.parametrize("name", ["history.jsonl", "predictions.npz", "weights.safetensors"])

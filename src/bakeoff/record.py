@@ -63,6 +63,10 @@ class Run:
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise BakeoffError(f"{file}: cannot be read: {error}") from None
 
+    def measured(self, split: str) -> int:
+        """How many images of `train`, `validation` or `test` its metrics were measured on."""
+        return int(self.dataset["train_sample"] if split == "train" else sum(self.dataset["counts"][split]))
+
     def logits(self, split: str) -> NDArray[np.float32]:
         """(N, K) logits of `validation` or `test`."""
         return self.arrays[f"{split}_logits"]
@@ -121,6 +125,12 @@ def write_finished(
         write_atomic(path / name, data)
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
     write_json(path / "run.json", {"format": FORMAT, **description, "checksums": checksums})
+
+
+def remove_temporary(path: Path) -> None:
+    """What a killed process left half-written."""
+    for file in path.glob(".*.tmp"):
+        file.unlink()
 
 
 def remove_checkpoint(path: Path) -> None:

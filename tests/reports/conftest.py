@@ -127,6 +127,7 @@ def write_run(
                 **{split: np.bincount(found, minlength=10).tolist() for split, found in labels.items()},
             },
             "shape": [channels, size, size],
+            "train_sample": images // 5 * 10,
         },
         "environment": ENVIRONMENT,
         "parameters": round(900 * 6**skill / 10),

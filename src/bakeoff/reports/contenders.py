@@ -118,7 +118,7 @@ def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, flo
     if key == "loss":
         return mean, mean, mean
     split = "train" if key.startswith("train") else "validation" if key.startswith("validation") else "test"
-    images = sum(run.dataset["counts"][split])
+    images = run.measured(split)
     found = metrics.wilson(round(mean * images), images)
     return mean, found.low, found.high
 

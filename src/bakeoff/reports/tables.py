@@ -99,7 +99,7 @@ def by_images(values: Sequence[float]) -> bool:
 
 
 def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
-    images = sum(runs[0].dataset["counts"][split]) if runs else 0
+    images = runs[0].measured(split) if runs else 0
     return over_runs([run.metrics[f"{split}_accuracy"] for run in runs], images)
 
 

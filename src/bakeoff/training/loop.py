@@ -92,8 +92,10 @@ def train(task: Task, state: State, tick: Callable[[State], None]) -> None:
     loss_of = make_loss(recipe, data.labels, task.classes)
     augment = augmenter(recipe.augment)
     generator = torch.Generator(data.images.device)
+    schedule = recipe.schedule_choice
     while state.fit < recipe.fits:
         order = permutation(task.seed, state.epoch, len(data)).to(data.labels.device)
+        rows = state.rows()
         state.model.train()
         while state.batch < steps:
             tick(state)
@@ -102,7 +104,7 @@ def train(task: Task, state: State, tick: Callable[[State], None]) -> None:
             images, labels = data.images[chosen], data.labels[chosen]
             if augment:
                 images = augment(images, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
-            factor = rate_factor(recipe.schedule_choice, state.fit_step, steps, recipe.epochs, state.rows())
+            factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
             set_rate(state.optimizer, recipe.lr * factor)
             torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
             with torch.autocast(labels.device.type, task.precision, enabled=task.precision is not None):

@@ -100,6 +100,8 @@ def train_run(
 ) -> record.Run:
     """Train what is missing of the run in `path` and return its record.
 
+    The record's `seconds` are those of training, the validation after each epoch included.
+
     Args:
         threads: CPU threads; a run that goes on keeps the number it began with, since its bits depend on it.
         checkpoint_seconds: a checkpoint is written at the first step this long after the last one.
@@ -114,6 +116,7 @@ def train_run(
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(checkpoint.parent / "lock", timeout=15):
+            record.remove_temporary(path)
             if record.status(path) not in ("finished", "diverged"):
                 _train(spec, dataset, path, checkpoint, device, threads, checkpoint_seconds, stop, progress)
     except Timeout:
@@ -218,6 +221,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, task: Task, threads: int) -> d
             "mean": mean.tolist(),
             "std": std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
+            "train_sample": min(TRAIN_SAMPLE, len(dataset.train)),
         },
         "environment": {
             **record.environment(),
