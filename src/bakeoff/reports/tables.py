@@ -99,8 +99,8 @@ def by_images(values: Sequence[float]) -> bool:
 
 
 def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
-    images = runs[0].measured(split) if runs else 0
-    return over_runs([run.metrics[f"{split}_accuracy"] for run in runs], images)
+    values = [run.metrics[f"{split}_accuracy"] for run in runs]
+    return over_runs(values, runs[0].measured(split) if by_images(values) else 0)
 
 
 def _mean(values: Iterable[float]) -> float | None:

@@ -147,7 +147,7 @@ def _processes(
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
     stopping = context.Event()
-    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, os.getpid(), setting))
+    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, setting))
     failures: list[str] = []
     left = len(works)
     with _ignoring_interrupts():  # workers inherit it: a Ctrl-C in the terminal reaches the parent only
@@ -200,9 +200,18 @@ _worker: dict[str, Any] = {}
 """What `_begin_worker` leaves for `_work`, in a worker process."""
 
 
-def _begin_worker(messages: Any, stopping: Any, parent: int, setting: Setting) -> None:
+def _begin_worker(messages: Any, stopping: Any, setting: Setting) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     messages.cancel_join_thread()  # an ending worker does not wait for anyone to read its last messages
-    _worker.update(messages=messages, stopping=stopping, parent=parent, setting=setting)
+    _worker.update(messages=messages, stopping=stopping, setting=setting)
+
+
+def _end_with_parent() -> None:
+    """Without its parent a worker ends at once, so that nobody trains a run twice; a kill loses nothing."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _work(work: Work) -> str:
@@ -215,12 +224,8 @@ def _work(work: Work) -> str:
             shown = time.monotonic()
             _worker["messages"].put(progress)
 
-    def stop() -> bool:
-        # without its parent a worker ends too, so that nobody trains a run twice
-        return bool(_worker["stopping"].is_set()) or os.getppid() != _worker["parent"]
-
     try:
-        _train(work, _worker["setting"], stop, show)
+        _train(work, _worker["setting"], _worker["stopping"].is_set, show)
     except Interrupted:
         return INTERRUPTED
     except BakeoffError as error:
