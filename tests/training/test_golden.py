@@ -14,6 +14,7 @@ import torch
 
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import INIT, derived_seed
+from bakeoff.data.dataset import mean_and_std
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
 from bakeoff.training.run import build_model, make_task
@@ -51,12 +52,13 @@ def curve(name: str) -> list[float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        task = make_task(spec, dataset, torch.device("cpu"))
+        task = make_task(spec, dataset, mean_and_std(dataset.train), torch.device("cpu"))
         torch.manual_seed(derived_seed(0, INIT, 0))
         model = build_model(spec, dataset).to(memory_format=torch.channels_last)
         sums: list[float] = []
         state = new_state(model, recipe)
-        train(task, state, lambda state: sums.append(float(state.loss_sum)))
+        for _ in train(task, state):
+            sums.append(float(state.loss_sum))
     finally:
         torch.set_num_threads(threads)
     return [*sums, state.history[0]["train_loss"] * 1240]

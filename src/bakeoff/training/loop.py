@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -77,12 +77,11 @@ def new_state(model: nn.Module, recipe: Recipe) -> State:
     return State(model, OPTIMIZERS[recipe.optimizer](model.parameters(), recipe), ema)
 
 
-def train(task: Task, state: State, tick: Callable[[State], None]) -> None:
-    """Train `state` to the end of its last fit.
+def train(task: Task, state: State) -> Iterator[None]:
+    """Train `state` to the end of its last fit; yields before every step.
 
-    Every random number is a pure function of (seed, epoch) or (seed, step), so a state saved at any `tick`
-    and restored ends in the same bits. `tick` is called before every step: it saves, shows progress, or
-    raises to stop.
+    At a yield the caller may save the state, show progress, or leave. Every random number is a pure function of
+    (seed, epoch) or (seed, step), so a state saved there and restored ends in the same bits.
 
     Raises:
         Diverged: the loss became non-finite.
@@ -98,7 +97,7 @@ def train(task: Task, state: State, tick: Callable[[State], None]) -> None:
         rows = state.rows()
         state.model.train()
         while state.batch < steps:
-            tick(state)
+            yield
             began = time.perf_counter()
             chosen = order[state.batch * recipe.batch_size : (state.batch + 1) * recipe.batch_size]
             images, labels = data.images[chosen], data.labels[chosen]

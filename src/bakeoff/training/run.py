@@ -23,8 +23,9 @@ from bakeoff.models import check_parameters, count_multiply_adds, count_paramete
 from bakeoff.models.blocks import glorot_
 from bakeoff.spec import RunSpec
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
-from bakeoff.training.loop import Diverged, State, Task, infer, measure, new_state, train
+from bakeoff.training.loop import Diverged, Task, infer, measure, new_state, train
 
+Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 TRAIN_SAMPLE = 5_000
 """Training images on which the final training accuracy is measured, in evaluation mode."""
 MISTAKES = 24
@@ -141,19 +142,19 @@ def _train(
     threads = saved_threads(checkpoint) or threads
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
-    task = make_task(spec, dataset, device)
+    moments = mean_and_std(dataset.train)
+    task = make_task(spec, dataset, moments, device)
     torch.manual_seed(derived_seed(spec.seed, INIT, 0))
     model = build_model(spec, dataset)
     if spec.recipe.init == "glorot":
         glorot_(model)
-    multiply_adds = count_multiply_adds(model, dataset.shape)
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = new_state(model, spec.recipe)
-    description = describe_run(spec, dataset, task, threads) | {
+    description = describe_run(spec, dataset, moments, task, threads) | {
         "status": "running",
         "parameters": count_parameters(model),
-        "multiply_adds": multiply_adds,
+        "multiply_adds": count_multiply_adds(model, dataset.shape),
     }
+    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = new_state(model, spec.recipe)
     if checkpoint.exists():
         restore_checkpoint(checkpoint, state)
     else:
@@ -161,22 +162,18 @@ def _train(
 
     steps = -(-len(task.train) // spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
-
-    def tick(state: State) -> None:
-        nonlocal saved
-        progress(Progress(path.name, state.step, steps, state.epoch, (state.history or [{}])[-1]))
-        stopping = stop()
-        if stopping or time.monotonic() - saved >= checkpoint_seconds:
-            save_checkpoint(checkpoint, state, threads)
-            record.write_history(path, state.history)
-            saved = time.monotonic()
-        if stopping:
-            raise Interrupted
-
     arrays: dict[str, NDArray[Any]] | None = None
     weights: bytes | None = None
     try:
-        train(task, state, tick)
+        for _ in train(task, state):
+            progress(Progress(path.name, state.step, steps, state.epoch, (state.history or [{}])[-1]))
+            stopping = stop()
+            if stopping or time.monotonic() - saved >= checkpoint_seconds:
+                save_checkpoint(checkpoint, state, threads)
+                record.write_history(path, state.history)
+                saved = time.monotonic()
+            if stopping:
+                raise Interrupted
     except Diverged:
         description |= {"status": "diverged", "metrics": {}}
     else:
@@ -193,8 +190,8 @@ def _train(
     record.write_finished(path, description, state.history, arrays, weights)
 
 
-def make_task(spec: RunSpec, dataset: Dataset, device: torch.device) -> Task:
-    mean, std = mean_and_std(dataset.train)
+def make_task(spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device) -> Task:
+    """What is trained on what; `moments` are the training split's mean and deviation."""
     return Task(
         recipe=spec.recipe,
         seed=spec.seed,
@@ -202,15 +199,15 @@ def make_task(spec: RunSpec, dataset: Dataset, device: torch.device) -> Task:
         train=load(dataset.train, device),
         validation=load(dataset.validation, device),
         test=load(dataset.test, device),
-        normalise=normaliser(spec.recipe.pixels, mean, std, device),
+        normalise=normaliser(spec.recipe.pixels, *moments, device),
         precision=find_precision(spec.recipe.precision, device),
     )
 
 
-def describe_run(spec: RunSpec, dataset: Dataset, task: Task, threads: int) -> dict[str, Any]:
+def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, threads: int) -> dict[str, Any]:
     """What a record says of its spec, its data and the machine."""
     device = task.train.labels.device
-    mean, std = mean_and_std(dataset.train)
+    mean, std = moments
     return {
         "spec": spec.model_dump(mode="json"),
         "dataset": {
