@@ -162,8 +162,7 @@ def _train(
 
     steps = -(-len(task.train) // spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
-    arrays: dict[str, NDArray[Any]] | None = None
-    weights: bytes | None = None
+    arrays, weights = None, None
     try:
         for _ in train(task, state):
             progress(Progress(path.name, state.step, steps, state.epoch, (state.history or [{}])[-1]))
@@ -179,9 +178,8 @@ def _train(
     else:
         final = {name: value.contiguous() for name, value in (state.best or state.evaluated()).items()}
         model.load_state_dict(final)
-        metrics, arrays = evaluate(task, model)
-        weights = save(final)
-        description |= {"status": "finished", "metrics": metrics}
+        description["metrics"], arrays = evaluate(task, model)
+        description["status"], weights = "finished", save(final)
     seen = state.epoch * len(task.train) + state.batch * spec.recipe.batch_size
     description |= {
         "seconds": round(state.seconds, 3),
