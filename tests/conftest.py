@@ -8,6 +8,11 @@ import pytest
 
 from bakeoff.data import Dataset, Split, load_dataset
 
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    # one core a test process: OpenMP threads that share cores with a busy neighbour can be slower tenfold
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 
 def make_split(count: int, seed: int, *, classes: int = 3, shape: tuple[int, int, int] = (1, 8, 8)) -> Split:
     """Noise with one bright block a class: learnable in a few steps."""
