@@ -60,7 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keras", required=True, help="a Python with keras and tensorflow")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--images", type=int, default=128 * 156)
     options = parser.parse_args()
     from bakeoff.data import load_dataset
     from bakeoff.record import environment, write_json

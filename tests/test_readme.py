@@ -83,3 +83,19 @@ def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
     study = at_scale(find_study(summary["study"]), summary["scale"])
     assert [c["name"] for c in summary["contenders"]] == [c.name for c in study.contenders]
     assert all(c["n"] + c["failed"] == study.seeds for c in summary["contenders"])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("summary.json")), ids=str)
+def test_a_studys_first_lines_say_what_came_out(path: Path) -> None:
+    """`NAME reaches NN.NN %` is that contender's mean, and `NN core-minutes` the sum of all seconds."""
+    from bakeoff.studies.runner import find_study
+
+    summary = json.loads(path.read_text())
+    about = " ".join(find_study(summary["study"]).about.split())
+    means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
+    said = re.findall(r"(\S+) reaches (\d+\.\d+) %", about)
+    assert said
+    assert all(f"{100 * means[name]:.2f}" == value for name, value in said)
+    minutes = sum(c["seconds"] * c["n"] for c in summary["contenders"]) / 60
+    (told,) = re.findall(r"(\d+) core-minutes", about)
+    assert int(told) == round(minutes)

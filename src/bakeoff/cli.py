@@ -72,7 +72,7 @@ def run(study: str, only: tuple[str, ...], json_out: bool, **options: Any) -> No
     found = find_study(study)
     names = [name for group in only for name in group.split(",") if name]
     with display(found.title) as shown:
-        summary = run_study(found, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
+        summary = run_study(study, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
     show_summary(summary, options["out"] / found.name, json_out)
 
 

@@ -91,6 +91,19 @@ def write_atomic(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
+def make_folder(path: Path) -> Path:
+    """`path`, made where it is not there yet.
+
+    Raises:
+        UsageError: a file is in the way, or it may not be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be a folder: {error.strerror}") from None
+    return path
+
+
 def write_json(path: Path, value: Any) -> None:
     write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
 
@@ -124,7 +137,14 @@ def write_finished(
     for name, data in contents.items():
         write_atomic(path / name, data)
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    write_json(path / "run.json", {"format": FORMAT, **description, "checksums": checksums})
+    whole = {"format": FORMAT, **description, "checksums": checksums}
+    write_json(path / "run.json", {**whole, "checksum": _checksum(whole)})
+
+
+def _checksum(description: Mapping[str, Any]) -> str:
+    """SHA-256 of run.json's own content, but for itself."""
+    plain = {key: value for key, value in description.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def remove_temporary(path: Path) -> None:
@@ -149,13 +169,14 @@ def status(path: Path) -> str:
     return str(said) if said in ("finished", "diverged", "running") else "damaged"
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path | str) -> Run:
     """The record in `path`, every file checked against its checksum.
 
     Raises:
         UsageError: no run there, or one that has not ended.
         BakeoffError: a damaged record; the sentence names the file and the cause.
     """
+    path = Path(path)
     file = path / "run.json"
     try:
         said = json.loads(file.read_text())
@@ -168,6 +189,8 @@ def read_run(path: Path) -> Run:
             raise BakeoffError(f"{file}: format {said['format']} is not the {FORMAT} this version reads")
         if said["status"] == "running":
             raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
+        if said["checksum"] != _checksum(said):
+            raise BakeoffError(f"{file}: damaged: its content is not what its checksum says")
         for name, expected in said["checksums"].items():
             _verify(path / name, expected)
         history = [json.loads(line) for line in (path / "history.jsonl").read_text().splitlines()]

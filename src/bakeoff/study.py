@@ -68,6 +68,8 @@ class Study(Frozen):
     comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
     about: str = ""
+    command: str = ""
+    """What regenerates the report."""
 
     def contender(self, name: str) -> Contender:
         return next(c for c in self.contenders if c.name == name)
@@ -124,6 +126,8 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
         raise UsageError(f"{where}: of = {of!r}: no such contender{closest(of, [c.name for c in contenders])}")
     points = []
     for point in table.get("points", []):
+        if not isinstance(point, dict):
+            raise UsageError(f"{where}: points = [{point!r}, ...]: each point is a table, such as {{ lr = 0.1 }}")
         label = str(point.get("label") or _label(point))
         changes = {key: value for key, value in point.items() if key not in ("label", "reported")}
         made = _contender(re.sub(r"[^A-Za-z0-9._=+,-]+", "-", label), changes, base, recipe, f"{where} {label}")
@@ -139,6 +143,9 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
 
 def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
     """Each contender with each combination of the grid's values."""
+    for key, listed in grid.items():
+        if not isinstance(listed, list) or not listed:
+            raise UsageError(f"{where} [grid]: {key} = {listed!r}: must be a list of values, such as [0.01, 0.1]")
     made = []
     for contender in contenders:
         for values in itertools.product(*grid.values()):
@@ -175,6 +182,10 @@ def parse_study(text: str, name: str, where: str) -> Study:
     names = [contender.name for contender in contenders]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
+    known = ("title", "question", "dataset", "validation", "images", "seeds", "scales", "sections")
+    if unknown := next((key for key in table if key not in known), None):
+        tables = ("recipe", "contenders", "grid", "sweeps")
+        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, (*known, *tables))}")
     written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
     return validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where)
 

@@ -40,7 +40,7 @@ def test_every_section_shows_something(context, kind):
             assert {len(row) for row in block.rows} == {len(block.heads)}
 
 
-@pytest.mark.parametrize("kind", SECTIONS.keys() - {"environment"})
+@pytest.mark.parametrize("kind", sorted(SECTIONS.keys() - {"environment"}))
 def test_a_section_that_is_asked_for_and_empty_says_so(study, kind):
     context = Context.of(study, [], tables.summarise(study, []), "command")
     assert [part.kind for part in compose(context)] == ["environment"]
@@ -118,6 +118,12 @@ def test_less_error_and_less_loss_exceed(runs):
     assert judge("train_error", 0.05, ours, comparable=True)[1] == "exceeded"
     assert judge("train_error", 0.001, ours, comparable=True)[1] == "not reproduced"
     assert judge("loss", 0.2, ours, comparable=True)[1] == "exceeded"
+
+
+def test_seeds_that_spread_widely_reproduce_nothing(runs):
+    """A prediction interval of two far seeds would call any figure reproduced."""
+    ours = [fake(run, accuracy) for run, accuracy in zip(runs[:2], (0.2, 0.6), strict=True)]
+    assert judge("test_accuracy", 0.97, ours, comparable=True)[1].startswith("not decidable")
 
 
 def test_what_cannot_be_compared_is_not(runs):

@@ -1,6 +1,8 @@
 """Studies end to end through the Python surface, on the embedded digits."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,7 +60,8 @@ def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
     for file in gone.iterdir():
         file.unlink()
     gone.rmdir()
-    summary = runner.report(tmp_path / "tiny")
+    with pytest.warns(UserWarning, match="slow, seed 1: no finished record"):
+        summary = runner.report(tmp_path / "tiny")
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 1, "quick": 2}
     assert "slow, seed 1: no finished record" in (tmp_path / "tiny" / "report.md").read_text()
 
@@ -78,6 +81,17 @@ def test_a_study_is_checked_before_anything_is_trained(tmp_path: Path, change: t
     with pytest.raises(bakeoff.UsageError, match=sentence):
         bakeoff.run_study(study, out=tmp_path, jobs=1)
     assert find_runs(tmp_path) == []
+
+
+def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
+    """Workers do not import the caller's script: it runs once, and the study ends."""
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    (tmp_path / "script.py").write_text("import bakeoff\nprint('once')\nbakeoff.run_study('tiny.toml', jobs=2)\n")
+    command = [sys.executable, "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "once\n"
+    assert len(find_runs(tmp_path / "runs")) == 4
 
 
 def test_train_returns_a_run(tmp_path: Path) -> None:

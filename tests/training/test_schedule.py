@@ -63,10 +63,12 @@ def test_one_cycle(warmup: float, start: float, end: float) -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
-def test_one_cycle_of_a_step_or_two(steps: int) -> None:
-    """The shortest trainings get finite, positive rates."""
-    rates = [rate_factor(OneCycle(), step, steps, 1, []) for step in range(steps)]
+@pytest.mark.parametrize("warmup", [0.1, 0.3, 0.5, 0.9])
+def test_one_cycle_of_a_step_or_two(steps: int, warmup: float) -> None:
+    """The shortest trainings get finite, positive rates, and one step gets the whole rate."""
+    rates = [rate_factor(OneCycle(warmup=warmup), step, steps, 1, []) for step in range(steps)]
     assert all(math.isfinite(rate) and 0 < rate <= 1 for rate in rates)
+    assert steps > 1 or rates == [1.0]
 
 
 @pytest.mark.parametrize("patience", [0, 1, 3])

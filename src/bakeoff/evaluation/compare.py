@@ -175,4 +175,6 @@ def _paired_runs(a: Mapping[int, Correct], b: Mapping[int, Correct]) -> tuple[li
 def _verdict(a: str, b: str, found: Difference, p_adjusted: float) -> str:
     if p_adjusted >= LEVEL:
         return NO_DIFFERENCE
-    return f"{a if found.difference > 0 else b} is better"
+    better = a if found.difference > 0 else b
+    # one seed each: McNemar's test knows nothing of other seeds, so the verdict is about two runs
+    return f"{better} is better" if found.seeds > 1 else f"{better} is better in this one seed"

@@ -19,7 +19,7 @@ from bakeoff.study import Section
 
 INTERVALS = (
     "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's "
-    "over the images where there is one seed or all agree. One that would leave its drawing is cut."
+    "over the images where there is one seed or all agree. A drawn interval that would leave its plot is cut."
 )
 
 
@@ -80,6 +80,8 @@ MEASURES: dict[str, Measure] = {
 }
 """What a report may give, and the same of one run."""
 
+UNDECIDABLE = 0.2
+"""Width of a prediction interval above which it would call anything reproduced."""
 LESS_IS_BETTER = ("train_error", "loss")
 
 
@@ -107,6 +109,8 @@ def judge(key: str, published: float, runs: Sequence[Run], comparable: bool) -> 
         said = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
     better = published > high if key in LESS_IS_BETTER else published < low
     within = low <= published <= high
+    if within and not verdict and high - low > UNDECIDABLE:
+        verdict = "not decidable: our seeds spread too widely"
     return said, verdict or ("reproduced" if within else "exceeded" if better else "not reproduced")
 
 

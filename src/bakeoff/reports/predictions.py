@@ -202,7 +202,7 @@ def mistakes(context: Context, section: Section) -> list[Block]:
                 lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
             items.append(Thumbnail(_png(images[i]), lines))
         said = (
-            f"{name}: the {len(items)} test images that most of its seeds get wrong, of these the surest first. "
+            f"{name}: the {len(items)} test images that it gets wrong in the most seeds, the surest first. "
             f"The confidence is the surest seed's; “all” counts the finished runs of every contender."
         )
         blocks += [Words(said), Gallery(items)]

@@ -237,10 +237,7 @@ def answer(study: Study, summary: Summary) -> str:
         lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     said = [f"{lead}.", _rivals(best, summary), *(s["answer"] for s in summary["sweeps"]), _failures(summary)]
     if study.cuts:
-        said.append(
-            f"This is the {study.scale} scale, not the full study ({'; '.join(study.cuts)}): "
-            "what it shows holds for this scale."
-        )
+        said.append(f"This is a part of the study ({'; '.join(study.cuts)}): what it shows holds for this part.")
     return "\n".join(sentence for sentence in said if sentence)
 
 
@@ -323,7 +320,8 @@ def sweep_answer(sweep: Summary, summary: Summary) -> str:
         said = [f"{labels[a]} beats {listing(found)}" for a, found in beats.items() if found]
         same = [listing(labels[n] for n in order if n in (p["a"], p["b"])) for p in pairs if not beaten(p)]
         if same:
-            said.append(f"no difference shown between {'; '.join(same) if wins else listing(labels[n] for n in order)}")
+            alike = ", nor between ".join(same) if wins else listing(labels[n] for n in order)
+            said.append(f"no difference shown between {alike}")
     without = [label for name, label in labels.items() if means[name] is None]
     said += [f"no result for {listing(without)}"] if without else []
     return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."

@@ -138,4 +138,6 @@ def write_csv(path: Path, text: str) -> None:
     """
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file")
     write_atomic(path, text.encode())

@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -150,7 +151,7 @@ def _processes(
     pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, setting))
     failures: list[str] = []
     left = len(works)
-    with _ignoring_interrupts():  # workers inherit it: a Ctrl-C in the terminal reaches the parent only
+    with _ignoring_interrupts(), _without_main():
         pending: dict[Future[str], Work] = {pool.submit(_work, work): work for work in works}
     try:
         while pending:
@@ -185,7 +186,21 @@ def _processes(
 
 
 @contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Within: a new worker does not import the caller's script, which would run it again; it needs bakeoff only."""
+    main: dict[str, Any] = sys.modules["__main__"].__dict__
+    kept: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
+@contextlib.contextmanager
 def _ignoring_interrupts() -> Iterator[None]:
+    """Within: a new worker is born deaf to Ctrl-C, which in a terminal reaches all; its parent tells it to stop."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+import shlex
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -102,14 +103,17 @@ def run_study(
         BakeoffError: data missing or damaged, or a run that could not be trained.
         Interrupted: Ctrl-C; the same call goes on.
     """
-    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, seeds=seeds, only=only)
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"jobs = {jobs}: must be 1 or more")
+    names = (only,) if isinstance(only, str) else tuple(only)
+    command = _command(study, scale, seeds, names)
+    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, seeds=seeds, only=names)
+    study = study.model_copy(update={"command": command})
+    for name, number in {"jobs": jobs, "seeds": seeds}.items():
+        if number is not None and number < 1:
+            raise UsageError(f"{name} = {number}: must be 1 or more")
     kind = find_device(device).type
     dataset = load_dataset(study.dataset, validation=study.validation, images=study.images)
     study = check_study(study, dataset)
-    folder = Path(out) / study.name
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = record.make_folder(Path(out) / study.name)
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
     works = [Work(spec, folder / spec.directory(dataset.fingerprint)) for spec in study.runs()]
     missing = [work for work in works if not _has_ended(work.path)]
@@ -126,6 +130,15 @@ def run_study(
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
     return summary
+
+
+def _command(study: Study | str, scale: str, seeds: int | None, only: Sequence[str]) -> str:
+    """The command line that does what a call of `run_study` does."""
+    words = ["bakeoff", "run", study if isinstance(study, str) else study.name]
+    words += ["--scale", scale] if scale != "full" else []
+    words += ["--seeds", str(seeds)] if seeds else []
+    words += ["--only", ",".join(only)] if only else []
+    return shlex.join(words)
 
 
 def _has_ended(path: Path) -> bool:
@@ -163,8 +176,9 @@ def report(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise BakeoffError(f"{file}: damaged: {str(error).splitlines()[0]}") from None
     runs, notes = collect(study, folder)
-    command = f"bakeoff run {study.name}" + (f" --scale {study.scale}" if study.scale != "full" else "")
-    return write_report(study, runs, folder, command=command, notes=notes)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
+    return write_report(study, runs, folder, command=study.command, notes=notes)
 
 
 def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
@@ -228,7 +242,7 @@ def train(
         model: a name in the MODELS table, perhaps with parameters: `small_cnn:width=100,dropout=0.5`.
         validation: part of the training images drawn for validation, where the data bring no such split.
         images: training images, a stratified choice; None: all.
-        threads: CPU threads; None: all cores.
+        threads: CPU threads, 1 or more; None: all cores.
         show, begin: are told of progress, and of whether the run is missing.
         recipe: fields of `Recipe`.
 
@@ -244,9 +258,11 @@ def train(
     sizes = {"validation": validation, "images": images, "seed": seed}
     spec = validate(RunSpec, {**plain, **sizes, "recipe": chosen}, "train")
     find_device(device)
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads = {threads}: must be 1 or more")
     data = load_dataset(dataset, validation=validation, images=images)
     spec = check_spec(spec, data)
-    path = Path(out) / spec.directory(data.fingerprint)
+    path = record.make_folder(Path(out)) / spec.directory(data.fingerprint)
     begin(1, 0 if _has_ended(path) else 1)
     with interruptible() as stop:
         return train_run(

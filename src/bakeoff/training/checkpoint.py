@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -65,6 +66,13 @@ def restore_checkpoint(path: Path, state: State) -> None:
     device = next(state.model.parameters()).device
     state.ema = {name: value.to(device) for name, value in groups["ema"].items()}
     state.best = {name: value.to(device) for name, value in groups["best"].items()}
+    (group,) = state.optimizer.param_groups
+    for index, slot in slots.items():
+        parameter = group["params"][index]
+        for name, value in slot.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                # in the parameter's own memory layout: fused optimisers walk both side by side
+                slot[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
     groups_of_optimizer = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": slots, "param_groups": groups_of_optimizer})
     for name, value in metadata["counters"].items():
@@ -76,5 +84,5 @@ def _metadata(path: Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             said: dict[str, Any] = json.loads(file.metadata()["state"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise BakeoffError(f"{path}: damaged checkpoint ({error}); delete it to train this run anew") from None
+        raise BakeoffError(f"{path}: damaged checkpoint ({error})") from None
     return said

@@ -13,9 +13,9 @@ from bakeoff.spec import Recipe
 Parameters = Iterable[nn.Parameter]
 
 OPTIMIZERS: dict[str, Callable[[Parameters, Recipe], Optimizer]] = {
-    "sgd": lambda p, r: torch.optim.SGD(p, r.lr, r.momentum, weight_decay=r.l2, nesterov=r.nesterov),
-    "adam": lambda p, r: torch.optim.Adam(p, r.lr, weight_decay=r.l2),
-    "adamw": lambda p, r: torch.optim.AdamW(p, r.lr, weight_decay=0),
+    "sgd": lambda p, r: torch.optim.SGD(p, r.lr, r.momentum, weight_decay=r.l2, nesterov=r.nesterov, fused=True),
+    "adam": lambda p, r: torch.optim.Adam(p, r.lr, weight_decay=r.l2, fused=True),
+    "adamw": lambda p, r: torch.optim.AdamW(p, r.lr, weight_decay=0, fused=True),
     "nadam": lambda p, r: torch.optim.NAdam(p, r.lr, weight_decay=r.l2),
     "adagrad": lambda p, r: torch.optim.Adagrad(p, r.lr, weight_decay=r.l2),
     "adadelta": lambda p, r: torch.optim.Adadelta(p, r.lr, weight_decay=r.l2),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,7 +140,11 @@ def _train(
     progress: Callable[[Progress], None],
 ) -> None:
     device = find_device(device_name)
-    threads = saved_threads(checkpoint) or threads
+    try:
+        threads = saved_threads(checkpoint) or threads
+    except BakeoffError as error:
+        aside = checkpoint.replace(checkpoint.with_suffix(".damaged"))
+        warnings.warn(f"{error}; set aside as {aside.name}, and trained from the start", stacklevel=2)
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
     moments = mean_and_std(dataset.train)

@@ -30,9 +30,9 @@ def rate_factor(schedule: Frozen, step: int, steps: int, epochs: int, rows: Sequ
             return floor + (1 - floor) * (1 + math.cos(math.pi * done)) / 2
         case OneCycle(warmup=warmup, start=start, end=end):
             # the peak falls on a step of its own, as in torch.optim.lr_scheduler.OneCycleLR
-            peak, last = warmup * steps * epochs - 1, steps * epochs - 1
-            if step <= peak:
-                return _half_cosine(1 / start, 1, step / peak)
+            peak, last = max(warmup * steps * epochs - 1, 0), steps * epochs - 1
+            if step <= peak:  # a fit of a step or two begins at its peak
+                return _half_cosine(1 / start, 1, step / peak) if peak else 1.0
             return _half_cosine(1, 1 / (start * end), (step - peak) / (last - peak))
         case Plateau(monitor=monitor, factor=factor, patience=patience, min_delta=min_delta):
             drops, waited, best = 0, 0, math.inf
