@@ -48,14 +48,19 @@ def _bench() -> list[str]:
     lines = []
     if "keras_speed" in said:
         ratio = said["keras_speed"]["ratio_to_keras"]
+        low, high = ratio["bakeoff"]["low"], ratio["bakeoff"]["high"]
         cores = said["keras_speed"]["environment"]["cores"]
         lines.append(
             f"- Training `conv` on MNIST at batch 128, {cores} CPU cores: {ratio['bakeoff']['median']:.1f} times the "
             f"images/s of Keras {said['keras_speed']['environment']['keras']} on TensorFlow "
-            f"({ratio['bakeoff fp32']['median']:.1f} times in fp32)."
+            f"(median; {low:.1f} to {high:.1f} over the rounds on a noisy machine; {ratio['bakeoff fp32']['median']:.1f} "
+            "times in fp32)."
         )
     if "memory" in said:
-        lines.append(f"- Peak memory of the whole study, all processes: {said['memory']['peak_bytes'] / 1e9:.2f} GB.")
+        arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")
+        lines.append(
+            f"- Peak memory of `bakeoff run {arguments}`, all processes: {said['memory']['peak_bytes'] / 1e9:.2f} GB."
+        )
     if "startup" in said:
         lines.append(f"- `bakeoff --help`: {said['startup']['median_seconds']['bakeoff --help']:.2f} s.")
     return lines
