@@ -53,8 +53,8 @@ def _bench() -> list[str]:
         lines.append(
             f"- Training `conv` on MNIST at batch 128, {cores} CPU cores: {ratio['bakeoff']['median']:.1f} times the "
             f"images/s of Keras {said['keras_speed']['environment']['keras']} on TensorFlow "
-            f"(median; {low:.1f} to {high:.1f} over the rounds on a noisy machine; {ratio['bakeoff fp32']['median']:.1f} "
-            "times in fp32)."
+            f"(median; {low:.1f} to {high:.1f} over the rounds on a noisy machine; "
+            f"{ratio['bakeoff fp32']['median']:.1f} times in fp32)."
         )
     if "memory" in said:
         arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")

@@ -136,6 +136,11 @@ def train(json_out: bool, **options: Any) -> None:
         f"\ntest accuracy {ended.metrics['test_accuracy']:.2%} (n = {sum(ended.dataset['counts']['test'])} images, "
         f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
     )
+    recipe = ended.spec.recipe
+    if len(ended.history) < recipe.epochs * recipe.fits:
+        click.echo(f"stopped early: {len(ended.history)} of {recipe.epochs * recipe.fits} epochs")
+    if recipe.selects_on_test:
+        click.echo("note: the epoch was chosen on the test set, so its test accuracy is flattered")
     click.echo(f"run: {ended.path}")
 
 

@@ -160,6 +160,16 @@ class Best(Frozen):
 
 KEEPS: dict[str, type[Frozen]] = {"last": Last, "best": Best}
 
+
+def menu(table: Mapping[str, type[Frozen]]) -> str:
+    """The choices of a table with their options and defaults: `constant | step:every=3,gamma=0.1`."""
+    said = []
+    for name, choice in table.items():
+        options = ",".join(f"{key}={field.default}" for key, field in choice.model_fields.items())
+        said.append(f"{name}:{options}" if options else name)
+    return " | ".join(said)
+
+
 OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop")
 
 
@@ -178,19 +188,15 @@ class Recipe(Frozen):
     weight_decay: float = Field(
         0.0, ge=0, le=1, description="decoupled weight decay: each step takes lr x weight_decay x weight away"
     )
-    schedule: str = Field(
-        "one-cycle",
-        description="constant | step:every=,gamma= | cosine:floor=,warmup= | one-cycle:warmup=,start=,end= | "
-        "plateau:monitor=,factor=,patience=,min_delta=",
-    )
+    schedule: str = Field("one-cycle", description=menu(SCHEDULES))
     loss: Literal["cross_entropy", "balanced_cross_entropy", "softmax_output"] = Field(
         "cross_entropy",
         description="balanced: classes weighted by inverse frequency, mean weight 1; softmax_output: the "
         "fault of taking cross-entropy of probabilities, kept to reproduce reports",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="mass spread evenly over all classes")
-    stop: str = Field("never", description="never | early:monitor=,patience=,min_delta=")
-    keep: str = Field("last", description="the weights that are evaluated: last | best:monitor=")
+    stop: str = Field("never", description=menu(STOPS))
+    keep: str = Field("last", description=f"the weights that are evaluated: {menu(KEEPS)}")
     fits: int = Field(1, ge=1, le=100, description="fits in a row: each begins optimiser and schedule anew")
     gradient_clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     ema: float = Field(0.0, ge=0, lt=1, description="decay per step of the averaged weights that are evaluated; 0: off")
@@ -203,7 +209,9 @@ class Recipe(Frozen):
         description="pixels / 255, or that less the training split's mean, over its deviation, per channel",
     )
     augment: tuple[str, ...] = Field(
-        (), description="augmentations of the training images: rotate:degrees= | zoom:by= | shift:by="
+        (),
+        description="augmentations of the training images, in order: rotate:degrees=10 | zoom:by=0.1 | shift:by=0.1; "
+        "on the command line the option is repeated",
     )
 
     @model_validator(mode="after")

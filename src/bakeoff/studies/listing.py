@@ -59,7 +59,8 @@ def list_runs(out: Path) -> Rows:
     """The runs under `out`, with their status."""
     rows = []
     for path in record.find_runs(out):
-        row = {"run": str(path), "status": record.status(path), "test accuracy": "", "seconds": ""}
+        said = record.status(path).replace("running", "unfinished")
+        row = {"run": str(path), "status": said, "test accuracy": "", "seconds": ""}
         if row["status"] in ("finished", "diverged"):
             try:
                 run = record.read_run(path)

@@ -114,6 +114,7 @@ def run_study(
     dataset = load_dataset(study.dataset, validation=study.validation, images=study.images)
     study = check_study(study, dataset)
     folder = record.make_folder(Path(out) / study.name)
+    _say_what_is_replaced(folder, study)
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
     works = [Work(spec, folder / spec.directory(dataset.fingerprint)) for spec in study.runs()]
     missing = [work for work in works if not _has_ended(work.path)]
@@ -130,6 +131,16 @@ def run_study(
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
     return summary
+
+
+def _say_what_is_replaced(folder: Path, study: Study) -> None:
+    """A sentence where the report that lies in `folder` came from another command: its runs stay, its page goes."""
+    try:
+        before = Study.model_validate_json((folder / "study.json").read_text())
+    except (OSError, ValueError):
+        return
+    if before.command != study.command:
+        warnings.warn(f"{folder}: the report of `{before.command}` is replaced; its runs are kept", stacklevel=3)
 
 
 def _command(study: Study | str, scale: str, seeds: int | None, only: Sequence[str]) -> str:
@@ -305,4 +316,5 @@ def _distinct_name(run: Run, runs: Sequence[Run]) -> str:
     mine = run.spec.recipe.model_dump()
     others = [r.spec.recipe.model_dump() for r in runs if r.spec.contender == run.spec.contender]
     differ = [key for key in mine if any(other[key] != mine[key] for other in others)]
-    return " ".join([run.spec.contender, *(f"{key}={mine[key]}" for key in differ)])
+    mark = ["(chosen on test)"] if run.spec.recipe.selects_on_test and "keep" not in differ else []
+    return " ".join([run.spec.contender, *mark, *(f"{key}={mine[key]}" for key in differ)])
