@@ -170,9 +170,6 @@ def menu(table: Mapping[str, type[Frozen]]) -> str:
     return " | ".join(said)
 
 
-OPTIMIZERS = ("sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop")
-
-
 class Recipe(Frozen):
     """Everything but model, data and seed that decides a training run."""
 

@@ -49,7 +49,8 @@ def test_more_seeds_keep_the_first_ones(tmp_path: Path) -> None:
     study = parse_study(STUDY, "tiny", "tiny.toml")
     bakeoff.run_study(study, out=tmp_path, jobs=1)
     trained: list[str] = []
-    summary = bakeoff.run_study(study, out=tmp_path, jobs=1, seeds=3, done=trained.append)
+    with pytest.warns(UserWarning, match="the report of `bakeoff run tiny` is replaced; its runs are kept"):
+        summary = bakeoff.run_study(study, out=tmp_path, jobs=1, seeds=3, done=trained.append)
     assert sorted(name.rsplit("-", 1)[0] for name in trained) == ["quick-seed2", "slow-seed2"]
     assert all(c["n"] == 3 for c in summary["contenders"])
 
