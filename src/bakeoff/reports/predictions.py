@@ -40,18 +40,22 @@ def _series(name: str, runs: Sequence[Run], value: str, against: str) -> Series:
 
 def curves(context: Context, section: Section) -> list[Block]:
     """How validation accuracy and loss went, by epoch and by second."""
-    names = [c["name"] for c in context.only(section)]
-    if not any(len(run.history) > 1 for name in names for run in context.finished[name]):
+    every = [c["name"] for c in context.only(section)]
+    names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
+    if not names:
         return []
+    shown = [name for name in context.shown(section, len(every)) if name in names][:SERIES]
     drawn = []
     for value in ("validation_accuracy", "validation_loss"):
         for against in ("epoch", "seconds"):
             series = [_series(name, context.finished[name], value, against) for name in names]
-            svg = figures.curves(series, against, value.replace("_", " "), context.shown(section, SERIES))
+            svg = figures.curves(series, against, value.replace("_", " "), shown)
             drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
     said = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(names) > SERIES:
         said += f" The best {SERIES} of {len(names)} contenders have colours."
+    if len(names) < len(every):
+        said += f" {tables.plural(len(every) - len(names), 'contender')} trained for one epoch, which makes no curve."
     return [Words(said), Figures(drawn)]
 
 
