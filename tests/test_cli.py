@@ -73,6 +73,7 @@ def run(trained: Path) -> Path:
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
         (["run", "quickstart", "--scale", "huge"], "study quickstart: no scale 'huge'"),
         (["run", "quickstart", "--only", "cnov"], "study quickstart: no contender 'cnov' (closest: conv"),
+        (["run", "quickstart", "--only", ","], "--only: no contender is named"),
         (["run", "quickstart", "--seeds", "0"], "0 is not in the range x>=1"),
         (["run", "quickstart", "--device", "tpu9"], "device 'tpu9': not on this machine"),
         (["train", "digist", "conv"], "unknown dataset 'digist' (closest: digits"),
@@ -255,6 +256,17 @@ def test_train_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert call(capsys, *command)[1] == out, "a finished run is not trained again"
 
 
+def test_train_names_the_epoch_it_keeps(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Steps far too large from the second epoch on: the best validation loss is not the last one."""
+    recipe = ["--epochs", "4", "--keep", "best", "--schedule", "one-cycle:warmup=0.9", "--lr", "30"]
+    code, out, _ = call(capsys, "train", "digits", "logistic", *recipe, "--out", tmp_path)
+    assert code == 0
+    (path,) = find_runs(tmp_path)
+    losses = [json.loads(line)["validation_loss"] for line in (path / "history.jsonl").read_text().splitlines()]
+    assert losses.index(min(losses)) < 3
+    assert f"kept: the weights after epoch {losses.index(min(losses)) + 1}, best by validation loss" in out
+
+
 def test_evaluate_measures_what_the_record_says(capsys: pytest.CaptureFixture[str], run: Path) -> None:
     code, out, _ = call(capsys, "evaluate", run, "--json")
     assert code == 0
@@ -379,3 +391,4 @@ def test_a_killed_study_leaves_no_worker_behind(tmp_path: Path) -> None:
         _, err = again.communicate(timeout=60)
     assert again.returncode == 130, err
     assert "another process" not in err
+    assert "goes on in epoch" in err

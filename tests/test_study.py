@@ -98,6 +98,7 @@ def test_a_scale_cuts_and_says_so() -> None:
         ("[sweeps.rate]", "[grid]\nlr = 0.1\n[sweeps.rate]", r"\[grid\]: lr = 0\.1: must be a list"),
         ('title = "t"', "", r"name\.toml: title is missing"),
         ('title = "t"', "title = t", r"name\.toml: not valid TOML"),
+        ('of = "plain"\npoints = [{ lr', "points = [{ lr", r"of is missing: the contender whose values are varied"),
         ('of = "plain"\npoints = [{ lr', 'of = "plane"\npoints = [{ lr', r"no such contender \(closest: plain"),
         ("{ test_accuracy = 0.9 }", "{ accuracy = 0.9 }", r"unknown key 'reported.accuracy' \(closest: test_accuracy"),
         ("{ test_accuracy = 0.9 }", "{ test_accuracy = 90 }", r"test_accuracy = 90: must be less than or equal to 1"),

@@ -71,6 +71,8 @@ def run(study: str, only: tuple[str, ...], json_out: bool, **options: Any) -> No
 
     found = find_study(study)
     names = [name for group in only for name in group.split(",") if name]
+    if only and not names:
+        raise click.UsageError("--only: no contender is named")
     with display(found.title) as shown:
         summary = run_study(study, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
     show_summary(summary, options["out"] / found.name, json_out)
@@ -106,8 +108,10 @@ def train(json_out: bool, **options: Any) -> None:
     DATASET is a name or a path, MODEL a name, each perhaps with options: `./letters:size=28,resize=pad`,
     `small_cnn:width=100,dropout=0.5`. Interrupted, the same command goes on.
     """
+    from bakeoff.spec import Best
     from bakeoff.studies.runner import train as train_one
     from bakeoff.terminal import display, print_table
+    from bakeoff.training.schedule import is_best
 
     given = {key: value for key, value in options.items() if value is not None and value != ()}
     with display(f"{options['model']} on {options['dataset']}") as shown:
@@ -139,6 +143,10 @@ def train(json_out: bool, **options: Any) -> None:
     recipe = ended.spec.recipe
     if len(ended.history) < recipe.epochs * recipe.fits:
         click.echo(f"stopped early: {len(ended.history)} of {recipe.epochs * recipe.fits} epochs")
+    if isinstance(keep := recipe.keep_choice, Best):
+        rows = ended.history
+        kept = max(epoch for epoch in range(1, len(rows) + 1) if is_best(keep, rows[:epoch]))
+        click.echo(f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}")
     if recipe.selects_on_test:
         click.echo("note: the epoch was chosen on the test set, so its test accuracy is flattered")
     click.echo(f"run: {ended.path}")
@@ -271,7 +279,7 @@ def predict(
 def list_things(what: str, out: Path, json_out: bool) -> None:
     """List studies, datasets, models or runs."""
     from bakeoff.studies.listing import LISTS
-    from bakeoff.terminal import print_table
+    from bakeoff.terminal import cell, print_table
 
     chosen = {name: LISTS[name](out) for name in LISTS if what in (name, "all")}
     if json_out:
@@ -281,7 +289,8 @@ def list_things(what: str, out: Path, json_out: bool) -> None:
         if not rows:
             click.echo(f"{name}: none in {out}")
             continue
-        print_table(rows, title=name)
+        shown = [{key.replace("_", " "): cell(key, value) for key, value in row.items()} for row in rows]
+        print_table(shown, title=name)
         click.echo()
 
 

@@ -120,10 +120,12 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
     unknown = next((key for key in table if key not in known), None)
     if unknown is not None:
         raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known)}")
-    base = next((c for c in contenders if c.name == table.get("of")), None)
+    names = [c.name for c in contenders]
+    if "of" not in table:
+        raise UsageError(f"{where}: of is missing: the contender whose values are varied{closest('', names)}")
+    base = next((c for c in contenders if c.name == table["of"]), None)
     if base is None:
-        of = str(table.get("of"))
-        raise UsageError(f"{where}: of = {of!r}: no such contender{closest(of, [c.name for c in contenders])}")
+        raise UsageError(f"{where}: of = {table['of']!r}: no such contender{closest(str(table['of']), names)}")
     points = []
     for point in table.get("points", []):
         if not isinstance(point, dict):
@@ -207,12 +209,12 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
     """
     if scale not in study.scales and scale != "full":
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
-    cut = study.scales.get(scale, Scale())
+    cut, only = study.scales.get(scale, Scale()), tuple(only)
     names = [contender.name for contender in study.contenders]
     for name in (*cut.only, *only):
         if name not in names:
             raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
-    kept = [n for n in names if (not cut.only or n in cut.only) and (not tuple(only) or n in tuple(only))]
+    kept = [n for n in names if (not cut.only or n in cut.only) and (not only or n in only)]
     if not kept:
         raise UsageError(
             f"study {study.name}: scale {scale} with only {', '.join(only)} leaves fewer than one contender"

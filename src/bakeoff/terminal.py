@@ -25,6 +25,7 @@ class Display:
         self.began = time.monotonic()
         self.ended, self.missing = 0, 0
         self.bars: dict[str, TaskID] = {}
+        self.seen: set[str] = set()
         self.overall: TaskID | None = None
         self.live = Progress(
             TextColumn("{task.description}"),
@@ -46,7 +47,11 @@ class Display:
             self.overall = self.live.add_task("all runs", total=missing, note="")
 
     def show(self, progress: RunProgress) -> None:
-        """A run has moved on."""
+        """A run has moved on; where one goes on from a checkpoint, that is said."""
+        if progress.run not in self.seen:
+            self.seen.add(progress.run)
+            if progress.step:
+                self.console.print(f"{progress.run}: goes on in epoch {progress.epoch + 1}", markup=False, soft_wrap=True)
         if not self.console.is_terminal:
             return
         if progress.run not in self.bars:
@@ -86,6 +91,19 @@ def print_text(text: str) -> None:
     """Paragraphs, broken between words on a terminal and not at all elsewhere."""
     console = Console()
     console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def cell(key: str, value: Any) -> str:
+    """A plain value as the text of a table: `75,002`, `98.31 %`, `width=50 kernel=5`."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return " ".join(f"{name}={item}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return f"{100 * value:.2f} %" if key.endswith("accuracy") else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:

@@ -116,7 +116,7 @@ def test_equal_contenders_are_not_told_apart_and_the_room_is_said(tmp_path, writ
     assert pair["verdict"] == "no difference shown"
     room = 100 * max(-pair["low"], pair["high"])
     assert "No difference is shown between it and" in summary["answer"]
-    assert f"the interval leaves room for up to {room:.2f} points" in summary["answer"]
+    assert f"the interval leaves room for {room:.2f} points" in summary["answer"]
 
 
 def test_no_runs_is_an_answer_too(study):

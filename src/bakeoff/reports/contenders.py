@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -142,11 +143,17 @@ def _figure(key: str, value: float) -> str:
 TONES = {"reproduced": "good", "exceeded": "good", "not reproduced": "bad"}
 
 
+def _point_name(sweep: str, label: str) -> str:
+    """`momentum=0.9`, or `optimizer: adam` where the label does not say what was varied."""
+    varied, said = (re.sub("[-_ ]", "", text).lower() for text in (sweep, label))
+    return label if said.startswith(varied) else f"{sweep}: {label}"
+
+
 def reported(context: Context, section: Section) -> list[Block]:
     """What reports gave against what the runs give."""
     found = [(c["name"], c["name"], c["reported"]) for c in context.summary["contenders"]]
     for sweep in context.summary["sweeps"]:
-        found += [(f"{sweep['name']}: {p['label']}", p["contender"], p["reported"]) for p in sweep["points"]]
+        found += [(_point_name(sweep["name"], p["label"]), p["contender"], p["reported"]) for p in sweep["points"]]
     rows, seen = [], set()
     for label, name, given in found:
         for key, published in given.items():

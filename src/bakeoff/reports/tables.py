@@ -269,11 +269,9 @@ def _rivals(best: Summary, summary: Summary) -> str:
     above = [p["b"] for p in own if beaten(p) and p["difference"] < 0]
     below = [p["b"] for p in own if beaten(p) and p["difference"] > 0]
     if same:
-        leave = "interval leaves" if len(same) == 1 else "intervals leave"
-        room = max(abs(p[end]) for p in same for end in ("low", "high"))
         said.append(
             f"No difference is shown between it and {_few([p['b'] for p in same])}; that is not proof that they are "
-            f"equal: the {leave} room for up to {100 * room:.2f} points."
+            f"equal: {_room(same)}."
         )
     if below:
         said.append(f"It is better than {_few(below)}.")
@@ -295,6 +293,18 @@ def _rivals(best: Summary, summary: Summary) -> str:
         verb = "differs" if len(pairs) - alike == 1 else "differ"
         said.append(f"Of {len(pairs):,} pairs, {len(pairs) - alike:,} {verb} after Holm's correction{rest}.")
     return " ".join(said)
+
+
+def _room(pairs: Sequence[Summary]) -> str:
+    """How large a difference the intervals of pairs without a shown difference could still hide."""
+    rooms = {p["b"]: max(abs(p["low"]), abs(p["high"])) for p in pairs}
+    wide = max(rooms, key=lambda name: rooms[name])
+    if len(rooms) == 1:
+        return f"the interval leaves room for {100 * rooms[wide]:.2f} points"
+    middle = float(np.median(list(rooms.values())))
+    return (
+        f"the intervals leave room for {100 * middle:.2f} points (median), at most {100 * rooms[wide]:.2f} for {wide}"
+    )
 
 
 def short_labels(sweep: Summary) -> tuple[str, list[str]]:

@@ -1,10 +1,12 @@
-"""What there is: studies, datasets, models and runs, as rows."""
+"""What there is: studies, datasets, models and runs, as rows of plain values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from bakeoff import record
 from bakeoff.data import SOURCES
@@ -23,7 +25,7 @@ def list_studies(_out: Path) -> Rows:
             "dataset": study.dataset,
             "contenders": len(study.contenders),
             "seeds": study.seeds,
-            "scales": ", ".join({**study.scales, "full": None}),
+            "scales": list({**study.scales, "full": None}),
             "title": study.title,
         }
         for name, study in packaged_studies().items()
@@ -39,16 +41,18 @@ def list_datasets(_out: Path) -> Rows:
 
 
 def list_models(_out: Path) -> Rows:
-    """The models, with their own parameters and defaults."""
+    """The models: parameters for 10 classes of grey images, 28x28 or the smallest side, and their own options."""
     rows = []
     for name, entry in MODELS.items():
         fields = parameter_schema(name).model_fields
-        model = create_model(name, channels=1, classes=10, size=max(28, entry.smallest))
+        with torch.device("meta"):
+            model = create_model(name, channels=1, classes=10, size=max(28, entry.smallest))
         rows.append(
             {
                 "model": name,
-                "28x28x1": f"{count_parameters(model):,}",
-                "parameters": " ".join(f"{key}={field.default}" for key, field in fields.items()),
+                "smallest_side": entry.smallest,
+                "parameters": count_parameters(model),
+                "options": {key: field.default for key, field in fields.items()},
                 "about": entry.about,
             }
         )
@@ -60,15 +64,14 @@ def list_runs(out: Path) -> Rows:
     rows = []
     for path in record.find_runs(out):
         said = record.status(path).replace("running", "unfinished")
-        row = {"run": str(path), "status": said, "test accuracy": "", "seconds": ""}
+        row: dict[str, Any] = {"run": str(path), "status": said, "test_accuracy": None, "seconds": None}
         if row["status"] in ("finished", "diverged"):
             try:
                 run = record.read_run(path)
             except BakeoffError:
                 row["status"] = "damaged"
             else:
-                row["seconds"] = f"{run.seconds:.0f}"
-                row["test accuracy"] = f"{run.metrics['test_accuracy']:.2%}" if run.metrics else ""
+                row |= {"seconds": run.seconds, "test_accuracy": run.metrics.get("test_accuracy")}
         rows.append(row)
     return rows
 

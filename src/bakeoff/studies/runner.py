@@ -185,7 +185,10 @@ def report(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{folder}: not a study's directory: it has no study.json") from None
     except ValueError as error:
-        raise BakeoffError(f"{file}: damaged: {str(error).splitlines()[0]}") from None
+        raise BakeoffError(
+            f"{file}: damaged ({str(error).splitlines()[0]}): the study's `bakeoff run` command writes it again and "
+            "keeps the runs"
+        ) from None
     runs, notes = collect(study, folder)
     for note in notes:
         warnings.warn(note, stacklevel=2)
