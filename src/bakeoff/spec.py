@@ -37,7 +37,8 @@ def validate(model: type[F], values: Mapping[str, Any], where: str) -> F:
     except UsageError as failure:
         raise UsageError(f"{where}: {failure}") from None
     except ValidationError as failure:
-        error = failure.errors()[0]
+        errors = failure.errors()
+        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         key = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
             *place, last = (str(part) for part in error["loc"])
