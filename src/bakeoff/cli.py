@@ -33,6 +33,18 @@ def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
+class Size(click.ParamType[tuple[int, int]]):
+    """`64` or `28x32`: height and width in pixels."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        sides = [int(side) for side in str(value).split("x") if side.isdecimal()]
+        if len(sides) != str(value).count("x") + 1 or len(sides) > 2 or min(sides) < 1:
+            self.fail(f"{value!r}: must be a side in pixels, such as 64, or HEIGHTxWIDTH", param, ctx)
+        return sides[0], sides[-1]
+
+
 JSON = click.option("--json", "json_out", is_flag=True, help="Print one JSON object instead of text.")
 DEVICE = click.option("--device", default="auto", help="auto | cpu | cuda | cuda:N  [auto]")
 OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder for records.  [runs]")
@@ -292,6 +304,38 @@ def list_things(what: str, out: Path, json_out: bool) -> None:
         shown = [{key.replace("_", " "): cell(key, value) for key, value in row.items()} for row in rows]
         print_table(shown, title=name)
         click.echo()
+
+
+@bakeoff.command("show", short_help="Print a model's layers.")
+@click.argument("model")
+@click.option("--size", type=Size(), help="Side of the images in pixels, or HEIGHTxWIDTH.  [28, or the smallest]")
+@click.option("--channels", type=click.IntRange(1), default=1, help="[1]")
+@click.option("--classes", type=click.IntRange(2), default=10, help="[10]")
+@JSON
+def show_model(model: str, size: tuple[int, int] | None, channels: int, classes: int, json_out: bool) -> None:
+    """Print the layers of MODEL with their output shapes, parameters and multiply-adds.
+
+    MODEL is a name, perhaps with options: `bakeoff show small_cnn:width=100 --size 64`.
+    """
+    import dataclasses
+
+    from bakeoff.models.layers import model_layers, usual_size
+    from bakeoff.terminal import cell, print_table
+
+    size = size or usual_size(model)
+    about = {"model": model, "channels": channels, "size": list(size), "classes": classes}
+    found = model_layers(model, channels, classes, size)
+    rows = [dataclasses.asdict(layer) for layer in found]
+    totals = {key: sum(row[key] for row in rows) for key in ("parameters", "multiply_adds")}
+    if json_out:
+        as_json({**about, **totals, "layers": rows})
+        return
+    rows.append({"name": "all", "kind": "", "output": "", **totals})
+    shown = [
+        {key.replace("_", " "): cell(key, "x".join(map(str, v)) if key == "output" else v) for key, v in row.items()}
+        for row in rows
+    ]
+    print_table(shown, title=f"{model}: {channels} x {size[0]} x {size[1]} -> {classes} classes")
 
 
 @bakeoff.group(cls=Verbs)

@@ -1,0 +1,75 @@
+"""What a model does to an image, layer by layer."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from bakeoff.models import create_model, find_entry
+from bakeoff.spec import parse_choice
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One leaf module at its place in the forward pass."""
+
+    name: str
+    kind: str
+    output: tuple[int, ...]
+    """Shape of its output without the batch: (C, H, W), or (F,)."""
+    parameters: int
+    multiply_adds: int
+    """Of one image; convolutions and matrix products are counted, as PyTorch's counter does."""
+
+
+def model_layers(model: str, channels: int, classes: int, size: tuple[int, int]) -> list[Layer]:
+    """The layers of a model of the table, perhaps with options: `small_cnn:width=100`.
+
+    Raises:
+        UsageError: no such model or option, or images too small.
+    """
+    name, parameters = parse_choice(model)
+    with torch.device("meta"):
+        return layers(
+            create_model(name, channels=channels, classes=classes, size=size, **parameters), (channels, *size)
+        )
+
+
+def usual_size(model: str) -> tuple[int, int]:
+    """28x28, or the smallest square that the model takes."""
+    name, _ = parse_choice(model)
+    side = max(28, find_entry(name).smallest)
+    return side, side
+
+
+def layers(model: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
+    """The leaf modules in the order in which an image (C, H, W) passes them; one that is used twice appears twice,
+    its parameters the first time."""
+    device = next(model.parameters()).device
+    training = model.training
+    names = {module: name for name, module in model.named_modules() if not any(module.children())}
+    passed: list[tuple[nn.Module, tuple[int, ...]]] = []
+
+    def note(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        passed.append((module, tuple(output.shape[1:])))
+
+    hooks = [module.register_forward_hook(note) for module in names]
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model.eval()(torch.zeros(1, *shape, device=device))
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+    flops = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
+    uses = {module: sum(module is other for other, _ in passed) for module, _ in passed}
+    found, seen = [], set()
+    for module, output in passed:
+        own = [] if module in seen else list(module.parameters(recurse=False))
+        seen.add(module)
+        work = int(flops.get(names[module], 0)) // 2 // uses[module]
+        count = sum(parameter.numel() for parameter in own)
+        found.append(Layer(names[module], type(module).__name__, output, count, work))
+    return found
