@@ -166,6 +166,25 @@ def test_run_prints_the_league_and_the_report_last(capsys: pytest.CaptureFixture
     assert (trained / "out" / "tiny" / "report.html").exists()
 
 
+def test_run_takes_recipe_fields_and_starts_anew(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--seeds", "1", "--epochs", "1"]
+    code, out, _ = call(capsys, *command, "--json")
+    assert code == 0
+    assert "epochs = 1 in every recipe" in json.loads(out)["cuts"]
+    runs = find_runs(tmp_path)
+    assert {len((path / "history.jsonl").read_text().splitlines()) for path in runs} == {1}
+    page = (tmp_path / "tiny" / "report.html").read_text()
+    assert "--seeds 1 --epochs 1" in page
+    before = {path: (path / "run.json").stat().st_mtime_ns for path in runs}
+    weights = [(path / "weights.safetensors").read_bytes() for path in runs]
+    assert call(capsys, *command)[0] == 0
+    assert {path: (path / "run.json").stat().st_mtime_ns for path in runs} == before
+    assert call(capsys, *command, "--restart")[0] == 0
+    assert all((path / "run.json").stat().st_mtime_ns > then for path, then in before.items())
+    assert [(path / "weights.safetensors").read_bytes() for path in runs] == weights
+
+
 def test_run_json_is_the_summary(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     code, out, _ = call(capsys, "run", trained / "tiny.toml", "--out", trained / "out", "--json")
     assert code == 0

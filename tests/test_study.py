@@ -118,7 +118,7 @@ def test_unknown_scales_and_contenders() -> None:
         at_scale(study(), "smok")
     with pytest.raises(UsageError, match=r"no contender 'plane' \(closest: plain"):
         at_scale(study(), "full", only=["plane"])
-    with pytest.raises(UsageError, match="leaves fewer than one contender"):
+    with pytest.raises(UsageError, match="leaves no contender"):
         at_scale(study(), "smoke", only=["fast"])
 
 
@@ -153,3 +153,24 @@ def test_small_cnn_holds_the_whole_report() -> None:
     assert reported["l2"] == [0.9667, 0.9538, 0.9057, 0.1135]
     assert reported["conv-layers"] == [0.9382, 0.9656, 0.9756]
     assert reported["width"] == [0.9517, 0.9628, 0.9687, 0.9743]
+
+
+def test_recipe_and_datasets_for_a_whole_study() -> None:
+    """A field given for the study wins over the contender's and the scale's own, is printed as a cut, and what is
+    not the study's is refused."""
+    both = study(
+        STUDY.replace("[contenders.fast]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.fast]')
+    )
+    assert both.datasets == ("digits", "mnist")
+    assert {spec.contender: spec.dataset for spec in both.runs()}["far"] == "mnist"
+    changed = at_scale(both, "smoke", recipe={"epochs": 7, "optimizer": "adam", "momentum": 0})
+    assert {(c.recipe.epochs, c.recipe.optimizer) for c in changed.contenders} == {(7, "adam")}
+    assert "epochs = 7 in every recipe" in changed.cuts
+    assert not changed.comparable
+    assert [c.name for c in at_scale(both, "full", datasets=["mnist"]).contenders] == ["far"]
+    with pytest.raises(UsageError, match=r"not about dataset 'mnits' \(closest: mnist"):
+        at_scale(both, "full", datasets=["mnits"])
+    with pytest.raises(UsageError, match=r"study name, contender plain: epochs = 0: must be greater"):
+        at_scale(both, "full", recipe={"epochs": 0})
+    with pytest.raises(UsageError, match="leaves no contender"):
+        at_scale(both, "full", only=["plain"], datasets=["mnist"])

@@ -29,6 +29,11 @@ class Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, or have a default."""
+    return {key: value for key, value in options.items() if value is not None and value != ()}
+
+
 def as_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
@@ -62,11 +67,15 @@ def bakeoff() -> None:
     """
 
 
-@bakeoff.command(short_help="Train what a study lacks, then write its report.")
+@bakeoff.command(cls=RecipeCommand, short_help="Train what a study lacks, then write its report.")
 @click.argument("study")
 @click.option("--scale", default="full", help="One of the study's scales.  [full]")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
+@click.option("--dataset", "datasets", multiple=True, help="Only this one of the study's datasets; may be repeated.")
+@click.option(
+    "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
+)
 @click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [one a core; one on a GPU]")
 @DEVICE
 @OUT
@@ -76,12 +85,13 @@ def run(study: str, only: tuple[str, ...], json_out: bool, **options: Any) -> No
     """Train what STUDY still lacks, then write its report.
 
     STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
-    command goes on.
+    command goes on. A field of the recipe given here replaces that of every contender.
     """
     from bakeoff.studies.runner import find_study, run_study
     from bakeoff.terminal import display
 
     found = find_study(study)
+    options = given(options)
     names = [name for group in only for name in group.split(",") if name]
     if only and not names:
         raise click.UsageError("--only: no contender is named")
@@ -125,9 +135,8 @@ def train(json_out: bool, **options: Any) -> None:
     from bakeoff.terminal import display, print_table
     from bakeoff.training.schedule import is_best
 
-    given = {key: value for key, value in options.items() if value is not None and value != ()}
     with display(f"{options['model']} on {options['dataset']}") as shown:
-        ended = train_one(**given, show=shown.show, begin=shown.begin)
+        ended = train_one(**given(options), show=shown.show, begin=shown.begin)
     if ended.status != "finished":
         raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
     figures = {

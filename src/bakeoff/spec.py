@@ -7,18 +7,21 @@ line and in Python alike: `schedule = "step:every=3,gamma=0.6"`.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import create_model as make_schema
 
 from bakeoff.errors import UsageError, closest
 
-RESULTS = 1
-"""Raised whenever the same spec would give other bits, so that old records are trained again."""
+RESULTS = 2
+"""Raised whenever the same spec would give other bits, so that old records are trained again: also when a default
+changes, since a run's name does not spell defaults out."""
 
 
 class Frozen(BaseModel):
@@ -26,14 +29,26 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _listed(cls, value: Any, info: ValidationInfo) -> Any:
+        """A list for a tuple: TOML and JSON have no tuples."""
+        wanted = typing.get_origin(cls.model_fields[str(info.field_name)].annotation)
+        return tuple(value) if wanted is tuple and isinstance(value, list) else value
+
 
 F = TypeVar("F", bound=Frozen)
 
 
-def validate(model: type[F], values: Mapping[str, Any], where: str) -> F:
-    """`values` as a `model`, or one sentence that names `where`, the key and what is valid."""
+def validate(model: type[F], values: Mapping[str, Any], where: str, *, strict: bool = False) -> F:
+    """`values` as a `model`, or one sentence that names `where`, the key and what is valid.
+
+    Args:
+        strict: take no text for a number and no truth value for one: for files, whose values have types. A command
+            line has text only, and is read leniently.
+    """
     try:
-        return model.model_validate(values)
+        return model.model_validate(values, strict=strict)
     except UsageError as failure:
         raise UsageError(f"{where}: {failure}") from None
     except ValidationError as failure:
@@ -78,6 +93,17 @@ def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
     if name not in table:
         raise UsageError(f"{what}: unknown choice {name!r}{closest(name, table)}")
     return validate(table[name], options, f"{what} {name}")
+
+
+def schema_of(function: Callable[..., Any]) -> type[Frozen]:
+    """The keyword-only parameters of a function as a model: their types, ranges and defaults."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {
+        parameter.name: (parameter.annotation, parameter.default)
+        for parameter in parameters
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return make_schema(function.__name__, __base__=Frozen, **fields)
 
 
 # Schedules: what multiplies the learning rate. The arithmetic is in training/schedule.py.
@@ -206,10 +232,17 @@ class Recipe(Frozen):
         "standardise",
         description="pixels / 255, or that less the training split's mean, over its deviation, per channel",
     )
+    preprocess: tuple[str, ...] = Field(
+        (),
+        description="what is done to the images of every split, in order: first threshold:at=230 | downscale:times=2, "
+        "then copies: repeat:channels=3 | upscale:times=2; on the command line the option is repeated",
+    )
     augment: tuple[str, ...] = Field(
         (),
-        description="augmentations of the training images, in order: rotate:degrees=10 | zoom:by=0.1 | shift:by=0.1; "
-        "on the command line the option is repeated",
+        description="augmentations of the training images, in order: rotate:degrees=10 | zoom:by=0.1 | shift:by=0.1 | "
+        "shear:degrees=10 | flip:mode=random | elastic:alpha=34,sigma=4 | crop:padding=4 | cutout:size=8,fill=0 | "
+        "brightness:by=0.2 | contrast:by=0.2 | noise:deviation=0.05 | mixup:alpha=0.2 | cutmix:alpha=1; on the command "
+        "line the option is repeated",
     )
 
     @model_validator(mode="after")
@@ -270,6 +303,7 @@ class Contender(Frozen):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+,-]*$", max_length=80)
     model: str
     parameters: dict[str, Value] = {}
+    dataset: str = Field("", description="instead of the study's")
     recipe: Recipe = Recipe()
     reported: Reported = Reported()
     variant: Literal["", "as reported", "repaired", "floor"] = ""
@@ -277,7 +311,8 @@ class Contender(Frozen):
 
     def same_run_as(self, other: Contender) -> bool:
         """True when both would train to the same bits, whatever they are called."""
-        return (self.model, self.parameters, self.recipe) == (other.model, other.parameters, other.recipe)
+        mine, others = ((c.model, c.parameters, c.dataset, c.recipe) for c in (self, other))
+        return mine == others
 
 
 class RunSpec(Frozen):
@@ -293,7 +328,11 @@ class RunSpec(Frozen):
     seed: int = Field(0, ge=0, lt=2**31)
 
     def directory(self, fingerprint: str) -> str:
-        """The run's directory name: contender, seed, and a digest of all that decides the result."""
-        decides = self.model_dump(mode="json", exclude={"contender", "dataset"})
+        """The run's directory name: contender, seed, and a digest of all that decides the result.
+
+        The digest covers the fields that differ from their defaults, so that a field added later, whose default does
+        nothing, leaves every name as it is. A default that changes its meaning or value raises `RESULTS`.
+        """
+        decides = self.model_dump(mode="json", exclude={"contender", "dataset"}, exclude_defaults=True)
         text = json.dumps([RESULTS, fingerprint, decides], sort_keys=True)
         return f"{self.contender}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

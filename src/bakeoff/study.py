@@ -74,12 +74,28 @@ class Study(Frozen):
     def contender(self, name: str) -> Contender:
         return next(c for c in self.contenders if c.name == name)
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Every dataset that a contender is trained on, the study's own first."""
+        used = {self.dataset_of(contender) for contender in self.contenders}
+        return tuple(sorted(used, key=lambda name: (name != self.dataset, name)))
+
+    def dataset_of(self, contender: Contender) -> str:
+        return contender.dataset or self.dataset
+
+    def on(self, dataset: str) -> Study:
+        """The part of the study that is about one dataset."""
+        contenders = tuple(c for c in self.contenders if self.dataset_of(c) == dataset)
+        names = [contender.name for contender in contenders]
+        sweeps = tuple(s for s in self.sweeps if all(point.contender in names for point in s.points))
+        return self.model_copy(update={"dataset": dataset, "contenders": contenders, "sweeps": sweeps})
+
     def runs(self) -> list[RunSpec]:
         """Every run of the study: contender by contender, seeds 0 ... seeds - 1."""
         return [
             RunSpec(
                 contender=contender.name,
-                dataset=self.dataset,
+                dataset=self.dataset_of(contender),
                 validation=self.validation,
                 images=self.images,
                 seed=seed,
@@ -90,7 +106,7 @@ class Study(Frozen):
         ]
 
 
-CONTENDER_KEYS = ("model", "parameters", "reported", "variant", "note")
+CONTENDER_KEYS = ("model", "parameters", "dataset", "reported", "variant", "note")
 
 
 def _contender(name: str, table: Mapping[str, Any], base: Contender | None, recipe: Recipe, where: str) -> Contender:
@@ -104,7 +120,12 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
     start = base.recipe if base else recipe
     own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where)
     if base:
-        own = {"model": base.model, **own, "parameters": {**base.parameters, **own.get("parameters", {})}}
+        own = {
+            "model": base.model,
+            "dataset": base.dataset,
+            **own,
+            "parameters": {**base.parameters, **own.get("parameters", {})},
+        }
     return validate(Contender, {"name": name, **own}, where)
 
 
@@ -201,11 +222,25 @@ def load_study(path: Path) -> Study:
     return parse_study(text, path.stem, str(path))
 
 
-def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterable[str] = ()) -> Study:
-    """The study cut to one of its scales; `seeds` and `only` (contender names) cut or widen it further.
+def at_scale(
+    study: Study,
+    scale: str,
+    *,
+    seeds: int | None = None,
+    only: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    recipe: Mapping[str, Any] | None = None,
+) -> Study:
+    """The study cut to one of its scales, and further by what is asked for.
+
+    Args:
+        seeds: per contender, instead of the scale's.
+        only: names of contenders; the others are left out.
+        datasets: of those that the study is about; the others are left out.
+        recipe: recipe fields that every contender takes.
 
     Raises:
-        UsageError: no such scale or contender.
+        UsageError: no such scale, contender or dataset, or a recipe field that is not valid.
     """
     if scale not in study.scales and scale != "full":
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
@@ -214,17 +249,25 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
     for name in (*cut.only, *only):
         if name not in names:
             raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
-    kept = [n for n in names if (not cut.only or n in cut.only) and (not only or n in only)]
-    if not kept:
-        raise UsageError(
-            f"study {study.name}: scale {scale} with only {', '.join(only)} leaves fewer than one contender"
-        )
-    where = f"study {study.name} [scales.{scale}]"
-    contenders = tuple(
-        c.model_copy(update={"recipe": validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, where)})
+    datasets, given = tuple(datasets), dict(recipe or {})
+    for name in datasets:
+        if name not in study.datasets:
+            raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
+    kept = [
+        c.name
         for c in study.contenders
-        if c.name in kept
-    )
+        if all(not chosen or c.name in chosen for chosen in (cut.only, only))
+        and (not datasets or study.dataset_of(c) in datasets)
+    ]
+    if not kept:
+        asked = ", ".join((*only, *datasets))
+        raise UsageError(f"study {study.name}: scale {scale} with only {asked} leaves no contender")
+    contenders = []
+    for c in study.contenders:
+        if c.name in kept:
+            cut_recipe = validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, f"{study.name} [scales.{scale}]")
+            changed = validate(Recipe, {**cut_recipe.model_dump(), **given}, f"study {study.name}, contender {c.name}")
+            contenders.append(c.model_copy(update={"recipe": changed, **({"dataset": ""} if cut.dataset else {})}))
     sweeps = []
     for sweep in study.sweeps:
         points = tuple(point for point in sweep.points if point.contender in kept)
@@ -240,16 +283,16 @@ def at_scale(study: Study, scale: str, *, seeds: int | None = None, only: Iterab
         for key, value in changes.items()
         if value != getattr(study, key)
     ]
-    said += [f"{key} = {value} in every recipe" for key, value in cut.recipe.items()]
+    said += [f"{key} = {value} in every recipe" for key, value in {**cut.recipe, **given}.items()]
     if len(kept) < len(names):
         said.append(f"{len(kept)} of {len(names)} contenders")
     return study.model_copy(
         update={
             **changes,
-            "contenders": contenders,
+            "contenders": tuple(contenders),
             "sweeps": tuple(sweeps),
             "scale": scale,
             "cuts": tuple(said),
-            "comparable": not cut.recipe and not cut.dataset and not cut.images,
+            "comparable": not (cut.recipe or cut.dataset or cut.images or given),
         }
     )

@@ -1,6 +1,7 @@
 """The files of a report: whole, self-contained, the same every time, and safe to open."""
 
 import html
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import pytest
 from bakeoff.record import read_run
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import SECTIONS
+from bakeoff.reports.tables import summarise
 from bakeoff.study import Study, at_scale, parse_study
 
 COMMAND = "bakeoff run small-digits --scale small"
@@ -171,3 +173,55 @@ def test_thirty_five_contenders_stay_readable_and_small(text, tmp_path, write_ru
     page = outline_text(tmp_path)
     assert len(page) < 4_000_000
     assert "The best 6 of 34 contenders have colours." in page
+
+
+TWO = """
+title = "Two datasets"
+question = "Does depth pay on letters as on digits?"
+dataset = "digits"
+seeds = 3
+[recipe]
+epochs = 4
+[contenders.conv]
+model = "conv"
+[contenders.deep]
+model = "resnet20"
+[contenders.conv-letters]
+model = "conv"
+dataset = "letters"
+[contenders.deep-letters]
+model = "resnet20"
+dataset = "letters"
+[sweeps.rate]
+of = "conv-letters"
+points = [{ lr = 0.003 }, { lr = 0.03 }]
+"""
+
+
+def test_datasets_are_told_apart(tmp_path, write_run):
+    """Contenders on other data are never compared; each dataset has its league and its own answer, the same as in a
+    study of that dataset alone."""
+    study = parse_study(TWO, "two", "two.toml")
+    assert study.datasets == ("digits", "letters")
+    skills = {"conv": 3.0, "deep": 6.0, "conv-letters": 5.0, "deep-letters": 3.5, "lr=0.03": 4.0}
+    prints = {"digits": "a" * 64, "letters": "b" * 64}
+    runs = [
+        write_run(spec, tmp_path, skill=skills[spec.contender], fingerprint=prints[spec.dataset])
+        for spec in study.runs()
+    ]
+    summary = write_report(study, runs, tmp_path, command="bakeoff run two")
+    of = {c["name"]: c["dataset"] for c in summary["contenders"]}
+    assert list(of.values()) == ["digits"] * 2 + ["letters"] * 3
+    pairs = [{p["a"], p["b"]} for p in summary["comparisons"]]
+    assert pairs == [{"conv", "deep"}] + [{a, b} for a, b in itertools.combinations(list(of)[2:], 2)]
+    digits, letters = (line for line in summary["answer"].split("\n") if line.startswith("On "))
+    assert digits.startswith("On digits: deep is the choice")
+    assert letters.startswith("On letters: conv-letters is the choice")
+    alone = parse_study(TWO.partition("[contenders.conv-letters]")[0], "two", "two.toml")
+    assert summarise(alone, runs)["comparisons"] == summary["comparisons"][:1]
+    page = (tmp_path / "report.html").read_text()
+    outline(page)
+    league = page.partition('id="league"')[2].partition("</section>")[0]
+    assert re.findall("<h3>(.*?)</h3>", league) == ["On digits", "On letters"]
+    assert (tmp_path / "figures" / "confusion-letters-conv-letters.svg").exists()
+    assert "### On letters" in (tmp_path / "report.md").read_text()

@@ -10,11 +10,12 @@ from typing import ClassVar
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-    """A paragraph; `quiet`: a remark."""
+    """A paragraph; `quiet`: a remark; `heading`: what stands over the next blocks."""
 
     kind: ClassVar = "words"
     text: str
     quiet: bool = False
+    heading: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +118,7 @@ def markdown(block: Block) -> str:
     """The block as Markdown; pictures are links to their files, a gallery is a list of its lines."""
     match block:
         case Words():
-            return _escaped(block.text)
+            return f"### {_escaped(block.text)}" if block.heading else _escaped(block.text)
         case Table():
             return _table(block)
         case Figures():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,16 @@ class Context:
     def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
         return cls(study, runs, tables.by_contender(study, runs), summary, command)
 
+    @functools.cached_property
+    def parts(self) -> list[Context]:
+        """This context for each of its datasets."""
+        if len(self.study.datasets) == 1:
+            return [self]
+        return [
+            Context.of(self.study.on(name), self.runs, tables.on_dataset(self.study, self.runs, name), self.command)
+            for name in self.study.datasets
+        ]
+
     @property
     def ranked(self) -> list[Summary]:
         """Contenders with a result, best by validation accuracy first."""
@@ -37,7 +48,8 @@ class Context:
 
     @property
     def classes(self) -> list[str]:
-        return [str(name) for name in self.runs[0].dataset["classes"]]
+        first = next(group[0] for group in self.finished.values() if group)
+        return [str(name) for name in first.dataset["classes"]]
 
     def only(self, section: Section) -> list[Summary]:
         """The ranked contenders, or those of them that the section is `of`."""
@@ -67,9 +79,11 @@ class Context:
             tables.plural(n, "finished run") + (f", {failed} diverged" if failed else ""),
             tables.plural(self.study.seeds, "seed"),
         ]
-        if self.runs:
-            counts = self.runs[0].dataset["counts"]
-            said.append(f"{self.study.dataset}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
+        for name in self.study.datasets:
+            first = next((run for run in self.runs if run.spec.dataset == name), None)
+            if first:
+                counts = first.dataset["counts"]
+                said.append(f"{name}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
         return said
 
 

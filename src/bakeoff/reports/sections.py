@@ -30,6 +30,9 @@ SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
 }
 """kind -> (title, function). A function gives no blocks where it has nothing to show."""
 
+WHOLE = ("runs", "environment", "reported")
+"""Sections that are about all runs, whatever their dataset."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -65,7 +68,7 @@ def compose(context: Context) -> list[Part]:
     parts: list[Part] = []
     for section in asked or [Section(kind=kind) for kind in SECTIONS]:
         title, function = SECTIONS[section.kind]
-        blocks = function(context, section)
+        blocks = _blocks(context, section, function)
         if not blocks and not asked:
             continue
         same = sum(part.kind == section.kind for part in parts)
@@ -73,6 +76,30 @@ def compose(context: Context) -> list[Part]:
         blocks = [_named(block, anchor) for block in blocks] or [Words("There is nothing to show here yet.")]
         parts.append(Part(anchor, section.kind, section.title or title, blocks))
     return parts
+
+
+def _blocks(context: Context, section: Section, function: Callable[[Context, Section], list[Block]]) -> list[Block]:
+    """The section's blocks; of a study of several datasets, dataset by dataset, except what is about all runs."""
+    parts = context.parts
+    if len(parts) == 1 or section.kind in WHOLE:
+        return function(context, section)
+    found: list[Block] = []
+    for part in parts:
+        names = [contender.name for contender in part.study.contenders]
+        if section.of and not set(section.of) & set(names):
+            continue
+        if blocks := function(part, section):
+            found += [Words(f"On {part.study.dataset}", heading=True), *(_of(b, part.study.dataset) for b in blocks)]
+    return found
+
+
+def _of(block: Block, dataset: str) -> Block:
+    """The block with the dataset in its figures' names."""
+    if not isinstance(block, Figures):
+        return block
+    return dataclasses.replace(
+        block, figures=[dataclasses.replace(figure, name=f"{dataset}-{figure.name}") for figure in block.figures]
+    )
 
 
 def _named(block: Block, anchor: str) -> Block:

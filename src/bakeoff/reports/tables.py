@@ -68,10 +68,11 @@ def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") ->
     for run in sorted(runs, key=lambda run: run.spec.seed):
         if run.status == status and run.spec.contender in found:
             found[run.spec.contender].append(run)
-    data = {run.dataset["fingerprint"]: run.path for group in found.values() for run in group}
-    if len(data) > 1:
-        first, second = list(data.values())[:2]
-        raise BakeoffError(f"{first} and {second}: made from different data; a report needs runs of one dataset")
+    data: dict[str, Run] = {}
+    for run in (run for group in found.values() for run in group):
+        first = data.setdefault(run.spec.dataset, run)
+        if run.dataset["fingerprint"] != first.dataset["fingerprint"]:
+            raise BakeoffError(f"{first.path} and {run.path}: both on {run.spec.dataset}, but made from different data")
     return found
 
 
@@ -108,11 +109,12 @@ def _mean(values: Iterable[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _contender(contender: Contender, runs: Sequence[Run], failed: int) -> Summary:
+def _contender(contender: Contender, runs: Sequence[Run], failed: int, dataset: str) -> Summary:
     tests = [(run.logits("test"), run.labels("test")) for run in runs]
     return {
         "name": contender.name,
         "model": contender.model,
+        "dataset": dataset,
         "variant": contender.variant,
         "note": contender.note,
         "selects_on_test": contender.recipe.selects_on_test,
@@ -174,9 +176,28 @@ def _clean(value: Any) -> Any:
 def summarise(study: Study, runs: Sequence[Run]) -> Summary:
     """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean.
 
+    Of a study of several datasets each is summarised by itself; only contenders on the same data are compared.
+
     Raises:
-        BakeoffError: the runs were made from different data.
+        BakeoffError: runs on one dataset were made from different data.
     """
+    if len(study.datasets) == 1:
+        return _summarise(study, runs)
+    found = [on_dataset(study, runs, name) for name in study.datasets]
+    whole = dict(found[0])
+    for key in ("contenders", "comparisons", "sweeps"):
+        whole[key] = [item for summary in found for item in summary[key]]
+    whole["answer"] = "\n".join(f"On {name}: {s['answer']}" for name, s in zip(study.datasets, found, strict=True))
+    whole["environment"] = environment(runs)
+    return whole
+
+
+def on_dataset(study: Study, runs: Sequence[Run], name: str) -> Summary:
+    """The summary of the part of a study that is about one dataset."""
+    return _summarise(study.on(name), runs)
+
+
+def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
     groups = by_contender(study, runs)
     failed = by_contender(study, runs, "diverged")
     summary: Summary = {
@@ -187,11 +208,12 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "question": study.question,
         "answer": "",
         "contenders": [
-            _contender(contender, groups[contender.name], len(failed[contender.name])) for contender in study.contenders
+            _contender(contender, groups[contender.name], len(failed[contender.name]), study.dataset_of(contender))
+            for contender in study.contenders
         ],
         "comparisons": _pairs(groups, groups),
         "sweeps": [_sweep(sweep, groups) for sweep in study.sweeps],
-        "environment": environment(runs),
+        "environment": environment([run for group in (*groups.values(), *failed.values()) for run in group]),
     }
     summary = _clean(summary)
     for sweep in summary["sweeps"]:

@@ -117,7 +117,7 @@ def _serial(
     return failures
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=2)
 def _dataset(reference: str, validation: float, images: int | None) -> Dataset:
     return load_dataset(reference, validation=validation, images=images)
 

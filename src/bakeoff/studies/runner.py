@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.resources
 import re
 import shlex
+import shutil
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,11 @@ def find_study(name: str) -> Study:
     return studies[name]
 
 
-def check_study(study: Study, dataset: Dataset) -> Study:
+def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
     """The study with every model's parameters spelled out, each built once without weights.
 
     Raises:
-        UsageError: an unknown model, parameter, augmentation or section, or one unfit for the dataset.
+        UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
     """
     check_sections(study)
     first = {spec.contender: spec for spec in study.runs() if spec.seed == 0}
@@ -66,7 +67,7 @@ def check_study(study: Study, dataset: Dataset) -> Study:
     for contender in study.contenders:
         try:
             augmenter(contender.recipe.augment)
-            spec = check_spec(first[contender.name], dataset)
+            spec = check_spec(first[contender.name], datasets[study.dataset_of(contender)])
         except UsageError as error:
             raise UsageError(f"study {study.name}, contender {contender.name}: {error}") from None
         contenders.append(contender.model_copy(update={"parameters": spec.parameters}))
@@ -79,13 +80,16 @@ def run_study(
     scale: str = "full",
     seeds: int | None = None,
     only: Iterable[str] = (),
+    datasets: Iterable[str] = (),
     out: Path | str = "runs",
     device: str = "auto",
     jobs: int | None = None,
     checkpoint_seconds: float = 60.0,
+    restart: bool = False,
     show: Callable[[Progress], None] = lambda _: None,
     begin: Callable[[int, int], None] = lambda _total, _missing: None,
     done: Callable[[str], None] = lambda _: None,
+    **recipe: Any,
 ) -> dict[str, Any]:
     """Train what is missing of a study, write its report to `out`/NAME/, and return its summary.
 
@@ -94,36 +98,47 @@ def run_study(
         scale: one of the study's scales.
         seeds: seeds per contender instead of the scale's.
         only: names of contenders; the others are left out.
+        datasets: of those that the study is about; the others are left out.
         device: auto, cpu, cuda, cuda:N.
         jobs: runs trained side by side; by default one a core on a CPU, one on a GPU.
+        restart: train anew what is finished or half done.
         show, begin, done: are told of progress, of how many runs there are and are missing, and of each end.
+        recipe: fields of `Recipe` that every contender takes instead of its own.
 
     Raises:
         UsageError: what was asked for cannot be.
         BakeoffError: data missing or damaged, or a run that could not be trained.
         Interrupted: Ctrl-C; the same call goes on.
     """
-    names = (only,) if isinstance(only, str) else tuple(only)
-    command = _command(study, scale, seeds, names)
-    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, seeds=seeds, only=names)
+    cuts: dict[str, Any] = {
+        "seeds": seeds,
+        "only": (only,) if isinstance(only, str) else tuple(only),
+        "datasets": (datasets,) if isinstance(datasets, str) else tuple(datasets),
+        "recipe": recipe,
+    }
+    command = _command(study, scale, **cuts)
+    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, **cuts)
     study = study.model_copy(update={"command": command})
     for name, number in {"jobs": jobs, "seeds": seeds}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
     kind = find_device(device).type
-    dataset = load_dataset(study.dataset, validation=study.validation, images=study.images)
-    study = check_study(study, dataset)
+    loaded = {name: load_dataset(name, validation=study.validation, images=study.images) for name in study.datasets}
+    study = check_study(study, loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
-    works = [Work(spec, folder / spec.directory(dataset.fingerprint)) for spec in study.runs()]
+    works = [Work(spec, folder / spec.directory(loaded[spec.dataset].fingerprint)) for spec in study.runs()]
+    if restart:
+        for work in works:
+            shutil.rmtree(work.path, ignore_errors=True)
     missing = [work for work in works if not _has_ended(work.path)]
     begin(len(works), len(missing))
     jobs = jobs or default_jobs(kind, len(works))
     setting = Setting(device, max(1, cores() // jobs), checkpoint_seconds)
-    cost = {c.name: _cost(c, study, dataset) for c in study.contenders}
+    cost = {c.name: _cost(c, study, loaded[study.dataset_of(c)]) for c in study.contenders}
     missing.sort(key=lambda work: -cost[work.spec.contender])  # the longest first, so that no core waits at the end
-    del dataset  # workers load their own
+    del loaded  # workers load their own
     with interruptible() as stop:
         failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name))
     summary = report(folder)
@@ -143,12 +158,27 @@ def _say_what_is_replaced(folder: Path, study: Study) -> None:
         warnings.warn(f"{folder}: the report of `{before.command}` is replaced; its runs are kept", stacklevel=3)
 
 
-def _command(study: Study | str, scale: str, seeds: int | None, only: Sequence[str]) -> str:
+def _command(
+    study: Study | str,
+    scale: str,
+    seeds: int | None,
+    only: Sequence[str],
+    datasets: Sequence[str],
+    recipe: Mapping[str, Any],
+) -> str:
     """The command line that does what a call of `run_study` does."""
     words = ["bakeoff", "run", study if isinstance(study, str) else study.name]
     words += ["--scale", scale] if scale != "full" else []
     words += ["--seeds", str(seeds)] if seeds else []
     words += ["--only", ",".join(only)] if only else []
+    words += [word for name in datasets for word in ("--dataset", name)]
+    for key, value in recipe.items():
+        flag = key.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (f"--{flag}", str(one))]
     return shlex.join(words)
 
 
