@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bakeoff.errors import BakeoffError, Interrupted, closest
+from bakeoff.errors import BakeoffError, Interrupted, UsageError, closest
 from bakeoff.options import RecipeCommand
 
 SPLITS = click.Choice(["train", "validation", "test"])
@@ -68,7 +68,8 @@ def bakeoff() -> None:
 
 
 @bakeoff.command(cls=RecipeCommand, short_help="Train what a study lacks, then write its report.")
-@click.argument("study")
+@click.argument("study", required=False)
+@click.option("--all", "every", is_flag=True, help="Every packaged study, and an index over their reports.")
 @click.option("--scale", default="full", help="One of the study's scales.  [full]")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
@@ -81,23 +82,40 @@ def bakeoff() -> None:
 @OUT
 @CHECKPOINT
 @JSON
-def run(study: str, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
+def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
     """Train what STUDY still lacks, then write its report.
 
     STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
     command goes on. A field of the recipe given here replaces that of every contender.
     """
-    from bakeoff.studies.runner import find_study, run_study
+    from bakeoff.studies.runner import find_study, published_studies, report_all, run_study
     from bakeoff.terminal import display
 
-    found = find_study(study)
+    if (study is None) != every:
+        raise click.UsageError("give either STUDY or --all")
     options = given(options)
     names = [name for group in only for name in group.split(",") if name]
-    if only and not names:
-        raise click.UsageError("--only: no contender is named")
-    with display(found.title) as shown:
-        summary = run_study(study, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
-    show_summary(summary, options["out"] / found.name, json_out)
+    if only and (every or not names):
+        raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
+    summaries, failures = {}, []
+    for name in published_studies() if study is None else [study]:
+        found = find_study(name)
+        try:
+            with display(found.title) as shown:
+                summary = run_study(name, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
+        except UsageError:
+            raise
+        except BakeoffError as error:
+            failures.append(error)
+            continue
+        summaries[found.name] = summary
+        if not (every and json_out):
+            show_summary(summary, options["out"] / found.name, json_out)
+    if every and summaries:
+        index = report_all(options["out"])
+        as_json({"index": str(index), "studies": summaries}) if json_out else click.echo(f"index: {index}")
+    if failures:
+        raise BakeoffError("; ".join(map(str, failures)))
 
 
 def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
@@ -175,12 +193,18 @@ def train(json_out: bool, **options: Any) -> None:
 
 @bakeoff.command(short_help="Render a study again from its records.")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--all", "every", is_flag=True, help="FOLDER holds studies: render each, and an index over them.")
 @JSON
-def report(folder: Path, json_out: bool) -> None:
+def report(folder: Path, every: bool, json_out: bool) -> None:
     """Render a study's FOLDER again from its records."""
     from bakeoff.studies.runner import report as render
+    from bakeoff.studies.runner import report_all
 
-    show_summary(render(folder), folder, json_out)
+    if not every:
+        show_summary(render(folder), folder, json_out)
+        return
+    index = report_all(folder)
+    as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
 
 
 @bakeoff.command(short_help="Compare runs, paired by seed and by test image.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -57,12 +58,9 @@ def _answer(summary: Summary) -> tuple[str, list[str], list[str]]:
 
 
 def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["held"] = _held
     lead, others, findings = _answer(context.summary)
-    return environment.get_template("page.html.j2").render(
+    return render(
+        "page.html.j2",
         study=context.study,
         facts=context.facts(),
         lead=lead,
@@ -70,8 +68,17 @@ def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
         findings=findings,
         parts=parts,
         notes=notes,
-        style=STYLE + (HERE / "page.css").read_text(encoding="utf-8"),
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template with its values, and with the style that all pages share as `style`."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["held"] = _held
+    style = STYLE + (HERE / "page.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(**values, style=style)
 
 
 def _held(words: str) -> str:

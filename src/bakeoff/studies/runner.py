@@ -22,6 +22,7 @@ from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.evaluation.compare import Comparison, compare_all
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run
+from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec, parse_choice, validate
@@ -37,6 +38,11 @@ def packaged_studies() -> dict[str, Study]:
     names = [file.name.removesuffix(".toml") for file in files]
     texts = [file.read_text(encoding="utf-8") for file in files]
     return {n: parse_study(t, n, f"{n}.toml") for n, t in zip(names, texts, strict=True)}
+
+
+def published_studies() -> list[str]:
+    """Names of the packaged studies that re-run a published report: those that come in scales."""
+    return [name for name, study in packaged_studies().items() if study.scales]
 
 
 def find_study(name: str) -> Study:
@@ -223,6 +229,20 @@ def report(folder: Path) -> dict[str, Any]:
     for note in notes:
         warnings.warn(note, stacklevel=2)
     return write_report(study, runs, folder, command=study.command, notes=notes)
+
+
+def report_all(out: Path) -> Path:
+    """Render every study below `out` again, and a page over all of them; returns that page's file.
+
+    Raises:
+        UsageError: no study's directory there.
+    """
+    folders = sorted(file.parent for file in out.glob("*/study.json"))
+    if not folders:
+        raise UsageError(f"{out}: no study's directory there: `bakeoff run STUDY --out {out}` makes one")
+    for folder in folders:
+        report(folder)
+    return write_index(folders, out)
 
 
 def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:

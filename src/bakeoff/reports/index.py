@@ -1,0 +1,97 @@
+"""The page over all studies: each one's question, answer and best contenders, and the way to its report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from bakeoff.errors import BakeoffError
+from bakeoff.record import write_atomic
+from bakeoff.reports import figures, tables
+from bakeoff.reports.blocks import Figure
+from bakeoff.reports.context import dot
+from bakeoff.reports.page import render
+from bakeoff.reports.svg import accuracy
+from bakeoff.reports.tables import Summary
+
+BEST = 5
+"""Contenders in a thumbnail."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One study on the page."""
+
+    name: str
+    link: str
+    title: str
+    question: str
+    answers: Sequence[str]
+    facts: Sequence[str]
+    thumbnails: Sequence[Figure]
+
+
+def write_index(folders: Sequence[Path], out: Path) -> Path:
+    """Write out/index.html over the studies in `folders`, each with its summary.json; returns the file.
+
+    Raises:
+        BakeoffError: a summary that cannot be read.
+    """
+    entries = [_entry(folder, out) for folder in folders]
+    file = out / "index.html"
+    write_atomic(file, render("index.html.j2", entries=entries).encode())
+    return file
+
+
+def _entry(folder: Path, out: Path) -> Entry:
+    file = folder / "summary.json"
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8"))
+        return Entry(
+            name=summary["study"],
+            link=quote(f"{folder.relative_to(out).as_posix()}/report.html"),
+            title=summary["title"],
+            question=summary["question"],
+            answers=_leads(summary),
+            facts=_facts(summary),
+            thumbnails=_thumbnails(summary),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BakeoffError(f"{file}: cannot be read as a summary ({error}): `bakeoff report` writes it again") from None
+
+
+def datasets(summary: Summary) -> list[str]:
+    """The datasets of a summary, in its order."""
+    return list(dict.fromkeys(contender["dataset"] for contender in summary["contenders"]))
+
+
+def _leads(summary: Summary) -> list[str]:
+    """The first sentence of the answer; of several datasets, one for each."""
+    lines = summary["answer"].split("\n")
+    return [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
+
+
+def _facts(summary: Summary) -> list[str]:
+    contenders = summary["contenders"]
+    n = sum(contender["n"] for contender in contenders)
+    said = [f"{summary['scale']} scale", tables.plural(len(contenders), "contender"), tables.plural(n, "finished run")]
+    return said + datasets(summary)
+
+
+def _thumbnails(summary: Summary) -> list[Figure]:
+    """The best contenders' test accuracies with their intervals, a picture for each dataset."""
+    drawn = []
+    for name in datasets(summary):
+        part = {**summary, "contenders": [c for c in summary["contenders"] if c["dataset"] == name]}
+        ranked = tables.ranking(part)
+        if not ranked:
+            continue
+        best = [(c["name"], [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")]) for c in ranked[:BEST]]
+        marks = [mark for _, dots in best for mark in dots]
+        axis = accuracy([mark.mean for mark in marks], figures.ends(marks), "test accuracy")
+        said = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
+        drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), said))
+    return drawn
