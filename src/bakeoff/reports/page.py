@@ -1,4 +1,4 @@
-"""The report's files: one self-contained HTML page, the same in Markdown, the figures and summary.json."""
+"""The report's files: one self-contained HTML page, the same in Markdown, figures, tables and summary.json."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import jinja2
 
 from bakeoff.record import Run, write_atomic, write_json
 from bakeoff.reports import tables
-from bakeoff.reports.blocks import Figure, Figures, markdown
+from bakeoff.reports.blocks import Figure, Figures, Table, markdown
 from bakeoff.reports.context import Context
+from bakeoff.reports.export import write_tables
 from bakeoff.reports.sections import Part, compose
 from bakeoff.reports.svg import STYLE, standalone
 from bakeoff.reports.tables import Summary
@@ -22,7 +23,7 @@ HERE = Path(__file__).parent
 
 
 def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, notes: Sequence[str] = ()) -> Summary:
-    """Write out/report.html, report.md, summary.json and figures/*.svg; give back the summary.
+    """Write out/report.html, report.md, summary.json, figures/*.svg and tables/*; give back the summary.
 
     `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs
     that are missing or damaged. Both are shown.
@@ -37,10 +38,20 @@ def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, 
     figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]
     (out / "figures").mkdir(parents=True, exist_ok=True)
     _write_figures(figures, out / "figures")
+    write_tables(_tables(parts), summary, out / "tables")
     write_atomic(out / "report.html", _html(context, parts, notes).encode())
     write_atomic(out / "report.md", _markdown(context, parts, notes).encode())
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _tables(parts: Sequence[Part]) -> dict[str, Table]:
+    """The page's tables under the names of their sections, numbered where one has several."""
+    found: dict[str, Table] = {}
+    for part in parts:
+        for i, table in enumerate(block for block in part.blocks if isinstance(block, Table)):
+            found[part.anchor + (f"-{i + 1}" if i else "")] = table
+    return found
 
 
 def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
