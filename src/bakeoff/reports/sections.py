@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from bakeoff.errors import UsageError, closest
-from bakeoff.reports import contenders, predictions
+from bakeoff.reports import chance, contenders, predictions
 from bakeoff.reports.blocks import Block, Figures, Words
 from bakeoff.reports.context import Context
 from bakeoff.study import Section, Study
@@ -18,6 +18,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "sweeps": ("Sweeps", contenders.sweeps),
     "curves": ("Learning curves", predictions.curves),
     "significance": ("Who differs from whom", contenders.significance),
+    "seeds": ("What the seeds do", chance.seeds),
     "train_test": ("Train, validation, test", contenders.train_test),
     "cost": ("Accuracy and its cost", contenders.cost),
     "per_class": ("Class by class", predictions.per_class),
