@@ -1,5 +1,7 @@
 """One contract for every model of the table, and the published parameter counts."""
 
+import copy
+
 import pytest
 import torch
 from safetensors.torch import load, save
@@ -14,26 +16,64 @@ from bakeoff.models import (
     parameter_schema,
 )
 from bakeoff.models.blocks import PoolReLU, glorot_
+from bakeoff.models.layers import usual_size
 
 
-def make(name: str, *, channels: int = 1, classes: int = 10, size=28, seed: int = 0, **parameters):
+def make(name: str, *, channels: int = 1, classes: int = 10, size=None, seed: int = 0, **parameters):
+    """A model; `size` None: 28, or the smallest that it takes."""
     torch.manual_seed(seed)
+    size = size or usual_size(name)
     return create_model(name, channels=channels, classes=classes, size=size, **parameters)
+
+
+def parameters_of(name: str) -> int:
+    with torch.device("meta"):
+        return count_parameters(make(name))
+
+
+SMALL = [name for name in MODELS if parameters_of(name) < 3e6]
+"""Models that are made quickly; the others are of the same families."""
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", ["smallest", 28, 33, (32, 40)])
+@pytest.mark.parametrize("size", ["smallest", 28, 33, (32, 40), 64])
 def test_shapes(name: str, channels: int, size) -> None:
-    """(N, C, H, W) -> (N, K), at the smallest size the table promises, odd sizes and oblong ones."""
-    size = MODELS[name].smallest if size == "smallest" else size
-    height, width = (size, size) if isinstance(size, int) else size
-    model = make(name, channels=channels, classes=7, size=size).eval()
-    with torch.no_grad():
-        logits = model(torch.rand(2, channels, height, width))
-    assert logits.shape == (2, 7)
+    """(N, C, H, W) -> (N, K), at the smallest size the table promises, odd sizes and oblong ones: shapes alone."""
+    smallest = MODELS[name].smallest
+    size = smallest if size == "smallest" else size
+    height, width = (max(side, smallest) for side in ((size, size) if isinstance(size, int) else size))
+    with torch.device("meta"):
+        model = make(name, channels=channels, classes=7, size=(height, width)).eval()
+        assert model(torch.rand(2, channels, height, width)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_training_step_and_file(name: str) -> None:
+    """Logits, not probabilities; a gradient for every parameter; the same weights from the same seed and others from
+    another; the same answers after a file."""
+    height, width = usual_size(name)
+    model = make(name).to(memory_format=torch.channels_last)
+    images = torch.rand(8, 1, height, width, generator=torch.Generator().manual_seed(0))
+    logits = model(images)
     assert logits.isfinite().all()
-    assert not torch.allclose(logits.sum(1), torch.ones(2)), "logits, not probabilities"
+    assert not torch.allclose(logits.sum(1), torch.ones(8)), "logits, not probabilities"
+    torch.nn.functional.cross_entropy(logits, torch.arange(8)).backward()
+    without = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.any()]
+    assert not without
+    again = make(name)
+    weights = dict(model.named_parameters())
+    assert all(torch.equal(value, weights[key]) for key, value in again.named_parameters())
+    other = make(name, seed=1) if name in SMALL else copy.deepcopy(model)
+    other.load_state_dict(load(save(again.state_dict())))
+    with torch.no_grad():
+        assert torch.equal(again.eval()(images[:2]), other.eval()(images[:2]))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_another_seed_gives_other_weights(name: str) -> None:
+    first, other = (torch.cat([p.flatten() for p in make(name, seed=seed).parameters()]) for seed in (0, 1))
+    assert not torch.equal(first, other)
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MODELS.items() if entry.smallest > 1])
@@ -43,33 +83,7 @@ def test_a_smaller_image_is_refused(name: str) -> None:
         make(name, size=smallest - 1)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_every_parameter_gets_a_gradient(name: str) -> None:
-    model = make(name).train()
-    generator = torch.Generator().manual_seed(0)
-    logits = model(torch.rand(16, 1, 28, 28, generator=generator))
-    torch.nn.functional.cross_entropy(logits, torch.arange(16) % 10).backward()
-    without = [key for key, value in model.named_parameters() if value.grad is None or not value.grad.any()]
-    assert not without
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_seed_decides_the_weights(name: str) -> None:
-    first, again, other = (make(name, seed=seed).state_dict() for seed in (0, 0, 1))
-    assert all(torch.equal(first[key], again[key]) for key in first)
-    assert any(not torch.equal(first[key], other[key]) for key in first)
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_weights_survive_a_file(name: str) -> None:
-    model, other = make(name, seed=0).eval(), make(name, seed=1).eval()
-    other.load_state_dict(load(save(model.state_dict())))
-    images = torch.rand(3, 1, 28, 28)
-    with torch.no_grad():
-        assert torch.equal(model(images), other(images))
-
-
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SMALL)
 def test_glorot_fills_convolutions_and_linear_layers(name: str) -> None:
     """Uniform within sqrt(6 / (fan in + fan out)), close to that bound at the largest, and zero biases."""
     model = make(name)
@@ -79,7 +93,7 @@ def test_glorot_fills_convolutions_and_linear_layers(name: str) -> None:
             field = layer.weight[0, 0].numel() if layer.weight.ndim == 4 else 1
             bound = (6 / (field * (layer.weight.shape[0] + layer.weight.shape[1]))) ** 0.5
             largest = float(layer.weight.detach().abs().max())
-            assert 0.8 * bound < largest <= bound
+            assert (0.8 if layer.weight.numel() > 100 else 0.3) * bound < largest <= bound * (1 + 1e-6), "float32 rounds the bound"
             assert layer.bias is None or not layer.bias.any()
 
 
@@ -90,12 +104,38 @@ def test_glorot_fills_convolutions_and_linear_layers(name: str) -> None:
         ("drop", 1, 28, 93_322),
         ("baseline_cnn", 1, 28, 92_498),
         ("logistic", 1, 28, 7_850),
-        # 269,722 at 3 channels with option A: the count of the field's reimplementations of the paper's 0.27 M
+        ("keras_cnn", 1, 128, 1_912_010),
+        # 269,722 and 853,018 with option A: the counts of the field's reimplementations of the paper's 0.27 and 0.85 M
         ("resnet20", 3, 32, 269_722),
+        ("resnet56", 3, 32, 853_018),
+        ("densenet_bc", 3, 32, 769_162),
     ],
 )
 def test_published_parameter_counts(name: str, channels: int, size: int, count: int) -> None:
-    assert count_parameters(make(name, channels=channels, size=size)) == count
+    with torch.device("meta"):
+        assert count_parameters(make(name, channels=channels, size=size)) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("resnet18", 11_689_512),
+        ("resnet34", 21_797_672),
+        ("resnet50", 25_557_032),
+        ("resnet101", 44_549_160),
+        ("resnet152", 60_192_808),
+        ("wide_resnet50_2", 68_883_240),
+        ("vgg11", 132_863_336),
+        ("vgg13", 133_047_848),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("densenet121", 7_978_856),
+    ],
+)
+def test_counts_of_imagenet_classifiers(name: str, count: int) -> None:
+    """At 3 channels, 1,000 classes and 224 pixels, as torchvision publishes them."""
+    with torch.device("meta"):
+        assert count_parameters(make(name, channels=3, classes=1000, size=224)) == count
 
 
 def test_the_reports_base_flattens_to_4900() -> None:
@@ -126,7 +166,7 @@ def test_pooling_before_relu_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "sentence"),
     [
-        ("resnet21", {}, r"no model 'resnet21' \(closest: resnet20"),
+        ("resnet21", {}, r"no model 'resnet21' \(closest: resnet\d"),
         ("small_cnn", {"kernle": 3}, r"unknown key 'kernle' \(closest: kernel"),
         ("small_cnn", {"kernel": 4}, r"kernel = 4: must be odd"),
         ("small_cnn", {"width": 0}, r"width = 0: must be greater than or equal to 1"),

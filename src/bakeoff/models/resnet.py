@@ -1,87 +1,139 @@
-"""The 6n+2 residual networks for small images (He et al. 2016, section 4.2; report `deeper-networks`)."""
+"""The residual networks for ImageNet (He et al. 2016, table 1), wide (Zagoruyko & Komodakis 2016) and with squeeze
+and excitation (Hu et al. 2018), and the one of the report `augmented-resnet`.
+
+Parameter names and initialisation are torchvision's, so that its published weights load (models/weights.py). The
+squeeze-and-excitation networks hold theirs under the same names, and `gate` besides.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from bakeoff.models.blocks import Size
+from bakeoff.models.residual import BasicBlock, Block, Bottleneck, Gate, ShortcutKind, WideBottleneck, initialise, stage
+from bakeoff.models.se import Reduction, squeeze
+
+STEMS = {
+    # kernel, stride and padding of the first convolution; stride of the max-pooling, 0: none
+    "imagenet": (7, 2, 3, 2),
+    "small": (3, 1, 1, 0),
+    "augmented-resnet": (5, 1, 1, 1),
+}
 
 
-class PaddedShortcut(nn.Module):
-    """Option A: every second pixel, and zeros for the channels that are new. No parameters."""
+class ResNet(nn.Module):
+    """A stem, four stages of residual blocks, the mean over all pixels, and one linear layer.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    Args:
+        blocks: of each stage.
+        width: channels that leave the first stage; each next doubles.
+        stem: a name in STEMS.
+        dropout: before the linear layer.
+    """
+
+    stages = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        block: Block,
+        blocks: tuple[int, int, int, int],
+        width: int,
+        stem: str,
+        gate: Gate | None = None,
+        shortcut: ShortcutKind = "B",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.extra = outputs - inputs
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, C + extra, H/2, W/2)."""
-        return F.pad(images[:, :, ::2, ::2], (0, 0, 0, 0, self.extra // 2, self.extra - self.extra // 2))
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalisation, added to the shortcut."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, shortcut: str) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 and shortcut == "A":
-            self.downsample = PaddedShortcut(inputs, outputs)
-        elif stride != 1:
-            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, outputs, H/stride, W/stride)."""
-        inside = torch.relu(self.bn1(self.conv1(images)))
-        return torch.relu(self.bn2(self.conv2(inside)) + self.downsample(images))
-
-
-def _stage(inputs: int, outputs: int, blocks: int, stride: int, shortcut: str) -> nn.Sequential:
-    rest = [BasicBlock(outputs, outputs, 1, shortcut) for _ in range(blocks - 1)]
-    return nn.Sequential(BasicBlock(inputs, outputs, stride, shortcut), *rest)
-
-
-class SmallImageResNet(nn.Module):
-    """A 3x3 stem and three stages of n blocks at `width`, 2 x width and 4 x width channels."""
-
-    def __init__(self, channels: int, classes: int, blocks: int, width: int, shortcut: str) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels, width, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.layer1 = _stage(width, width, blocks, 1, shortcut)
-        self.layer2 = _stage(width, 2 * width, blocks, 2, shortcut)
-        self.layer3 = _stage(2 * width, 4 * width, blocks, 2, shortcut)
-        self.fc = nn.Linear(4 * width, classes)
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        kernel, stride, padding, pooling = STEMS[stem]
+        self.conv1 = nn.Conv2d(channels, 64, kernel, stride, padding, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
+        self.layer1 = stage(block, 64, width, blocks[0], 1, shortcut, gate)
+        self.layer2 = stage(block, width, 2 * width, blocks[1], 2, shortcut, gate)
+        self.layer3 = stage(block, 2 * width, 4 * width, blocks[2], 2, shortcut, gate)
+        self.layer4 = stage(block, 4 * width, 8 * width, blocks[3], 2, shortcut, gate)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(8 * width, classes)
+        initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K)."""
-        images = torch.relu(self.bn1(self.conv1(images)))
-        images = self.layer3(self.layer2(self.layer1(images)))
-        logits: Tensor = self.fc(images.mean((2, 3)))
+        images = torch.relu(self.maxpool(self.bn1(self.conv1(images))))
+        images = self.layer4(self.layer3(self.layer2(self.layer1(images))))
+        logits: Tensor = self.fc(self.dropout(images.mean((2, 3))))
         return logits
 
 
-Width = Annotated[int, Field(ge=1, le=512, description="channels of the first stage; each next doubles")]
-Shortcut = Annotated[Literal["A", "B"], Field(description="A: padded, no parameters; B: 1x1 projections")]
+Stem = Annotated[
+    Literal["imagenet", "small"],
+    Field(description="imagenet: 7x7 convolution and max-pooling, both with stride 2; small: 3x3 with stride 1"),
+]
 
 
-def resnet8(channels: int, classes: int, _size: Size, *, width: Width = 16, shortcut: Shortcut = "A") -> nn.Module:
-    """6n + 2 layers with n = 1."""
-    return SmallImageResNet(channels, classes, 1, width, shortcut)
+Layout = tuple[Block, tuple[int, int, int, int], int]
+
+LAYOUTS: dict[int, Layout] = {
+    18: (BasicBlock, (2, 2, 2, 2), 64),
+    34: (BasicBlock, (3, 4, 6, 3), 64),
+    50: (Bottleneck, (3, 4, 6, 3), 256),
+    101: (Bottleneck, (3, 4, 23, 3), 256),
+    152: (Bottleneck, (3, 8, 36, 3), 256),
+}
+"""By depth: the block, how many of them each stage has, and the channels that leave the first stage."""
 
 
-def resnet20(channels: int, classes: int, _size: Size, *, width: Width = 16, shortcut: Shortcut = "A") -> nn.Module:
-    """6n + 2 layers with n = 3: 0.27 M parameters at 3 channels and 10 classes."""
-    return SmallImageResNet(channels, classes, 3, width, shortcut)
+def _plain(layout: Layout, about: str) -> Callable[..., nn.Module]:
+    def build(channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet") -> nn.Module:
+        return ResNet(channels, classes, *layout, stem)
+
+    build.__doc__ = about
+    return build
+
+
+def _squeezed(layout: Layout, about: str) -> Callable[..., nn.Module]:
+    def build(
+        channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet", reduction: Reduction = 16
+    ) -> nn.Module:
+        return ResNet(channels, classes, *layout, stem, squeeze(reduction))
+
+    build.__doc__ = about
+    return build
+
+
+resnet18 = _plain(LAYOUTS[18], "18 layers (He et al. 2016): 11,689,512 parameters at 3 channels and 1,000 classes.")
+resnet34 = _plain(LAYOUTS[34], "34 layers (He et al. 2016): 21,797,672 parameters at 3 channels and 1,000 classes.")
+resnet50 = _plain(LAYOUTS[50], "50 layers (He et al. 2016): 25,557,032 parameters at 3 channels and 1,000 classes.")
+resnet101 = _plain(LAYOUTS[101], "101 layers (He et al. 2016): 44,549,160 parameters at 3 channels and 1,000 classes.")
+resnet152 = _plain(LAYOUTS[152], "152 layers (He et al. 2016): 60,192,808 parameters at 3 channels and 1,000 classes.")
+wide_resnet50_2 = _plain(
+    (WideBottleneck, (3, 4, 6, 3), 256),
+    "ResNet-50 with 3x3 convolutions twice as wide (Zagoruyko & Komodakis 2016): 68,883,240 parameters at 3 channels "
+    "and 1,000 classes.",
+)
+se_resnet18 = _squeezed(LAYOUTS[18], "ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet34 = _squeezed(
+    LAYOUTS[34],
+    "ResNet-34 with squeeze and excitation in every block (Hu et al. 2018): the best of the table in `largest-digit`.",
+)
+se_resnet50 = _squeezed(LAYOUTS[50], "ResNet-50 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet101 = _squeezed(LAYOUTS[101], "ResNet-101 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet152 = _squeezed(LAYOUTS[152], "ResNet-152 with squeeze and excitation in every block (Hu et al. 2018).")
+
+
+def resnet34_projection(
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    dropout: Annotated[float, Field(ge=0, lt=1, description="before the last linear layer")] = 0.5,
+) -> nn.Module:
+    """ResNet-34 as the report `augmented-resnet` changed it: a 5x5 stem and 3x3 max-pooling, both with stride 1, and a
+    1x1 projection in every block."""
+    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 64, "augmented-resnet", None, "C", dropout)

@@ -1,0 +1,55 @@
+"""Network in network (Lin, Chen & Yan 2014; report `deeper-networks`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import nn
+
+from bakeoff.models.blocks import PoolReLU, Size
+
+
+def _mlpconv(channels: int, filters: tuple[int, ...], kernel: int, batch_norm: bool) -> list[nn.Module]:
+    """A convolution that keeps the size, then 1x1 ones, ReLU between them: (N, C, H, W) -> (N, filters[-1], H, W)."""
+    parts: list[nn.Module] = []
+    for outputs in filters:
+        if parts:
+            parts.append(nn.ReLU())
+            kernel = 1
+        parts.append(nn.Conv2d(channels, outputs, kernel, padding=kernel // 2, bias=not batch_norm))
+        if batch_norm:
+            parts.append(nn.BatchNorm2d(outputs))
+        channels = outputs
+    return parts
+
+
+def nin(
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    dropout: Annotated[float, Field(ge=0, lt=1, description="after each of the two poolings")] = 0.5,
+    batch_norm: Annotated[bool, Field(description="after each convolution but the last")] = False,
+    rectify: Annotated[bool, Field(description="ReLU on the class maps, as in the paper's mlpconv")] = True,
+) -> nn.Module:
+    """mlpconv(5x5, 64) - P2 - mlpconv(3x3, 128) - P2 - mlpconv(3x3, 192, K) - global average. Padding that keeps
+    the size is chosen: the report prints none."""
+    model = nn.Sequential(
+        *_mlpconv(channels, (64, 64, 64), 5, batch_norm),
+        PoolReLU(),
+        nn.Dropout(dropout),
+        *_mlpconv(64, (128, 128, 128), 3, batch_norm),
+        PoolReLU(),
+        nn.Dropout(dropout),
+        *_mlpconv(128, (192, 192), 3, batch_norm),
+        nn.ReLU(),
+        nn.Conv2d(192, classes, 1),
+        nn.ReLU() if rectify else nn.Identity(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    )
+    for layer in model:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    return model

@@ -1,0 +1,115 @@
+"""VGG: plain stacks of 3x3 convolutions (Simonyan & Zisserman 2015; report `deeper-networks`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from bakeoff.models.blocks import Size
+
+A = (1, 1, 2, 2, 2)
+B = (2, 2, 2, 2, 2)
+D = (2, 2, 3, 3, 3)
+E = (2, 2, 4, 4, 4)
+"""Convolutions in each of the five stages, by the paper's letters."""
+
+Pool = Annotated[int, Field(ge=0, le=32, description="side of the map under the head, by averaging; 0: as it comes")]
+Width = Annotated[int, Field(ge=1, le=512, description="channels of the first stage; doubled thrice")]
+Hidden = Annotated[int, Field(ge=1, le=8192, description="units of each of the two hidden linear layers")]
+Dropout = Annotated[float, Field(ge=0, lt=1, description="on the outputs of the hidden linear layers")]
+
+
+class VGG(nn.Module):
+    """Five stages of convolutions, each ended by 2x2 max-pooling, and three linear layers; torchvision's names.
+
+    A pooling leaves alone a side that is one pixel already: 28 -> 14 -> 7 -> 3 -> 1 -> 1.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        size: Size,
+        stages: tuple[int, ...],
+        batch_norm: bool,
+        pool: int,
+        width: int,
+        hidden: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        height, wide = size
+        layers: list[nn.Module] = []
+        self.stages: tuple[tuple[str, ...], ...] = ()
+        for stage, convolutions in enumerate(stages):
+            filters, first = width * min(2**stage, 8), len(layers)
+            for convolution in range(convolutions):
+                layers.append(nn.Conv2d(channels, filters, 3, padding=1))
+                if batch_norm:
+                    layers.append(nn.BatchNorm2d(filters))
+                if convolution == convolutions - 1:  # before ReLU, as in blocks.PoolReLU
+                    layers.append(nn.MaxPool2d((min(height, 2), min(wide, 2))))
+                layers.append(nn.ReLU(inplace=True))
+                channels = filters
+            self.stages += (tuple(f"features.{layer}" for layer in range(first, len(layers))),)
+            height, wide = max(1, height // 2), max(1, wide // 2)
+        self.features = nn.Sequential(*layers)
+        self.avgpool: nn.Module = nn.Identity()
+        if pool and (height, wide) != (pool, pool):
+            self.avgpool = nn.AdaptiveAvgPool2d(pool)
+            height = wide = pool
+        self.classifier = nn.Sequential(
+            nn.Linear(channels * height * wide, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, classes),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, std=0.01)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K)."""
+        logits: Tensor = self.classifier(torch.flatten(self.avgpool(self.features(images)), 1))
+        return logits
+
+
+def _configuration(stages: tuple[int, ...], batch_norm: bool, about: str) -> Callable[..., nn.Module]:
+    def build(
+        channels: int,
+        classes: int,
+        size: Size,
+        *,
+        pool: Pool = 0,
+        width: Width = 64,
+        hidden: Hidden = 4096,
+        dropout: Dropout = 0.5,
+    ) -> nn.Module:
+        return VGG(channels, classes, size, stages, batch_norm, pool, width, hidden, dropout)
+
+    build.__doc__ = about
+    return build
+
+
+vgg11 = _configuration(
+    A, False, "Configuration A, the report's VGG-A: 132,863,336 parameters at 224x224x3, 1000 classes."
+)
+vgg13 = _configuration(B, False, "Configuration B: 133,047,848 parameters at 224x224x3, 1000 classes.")
+vgg16 = _configuration(D, False, "Configuration D: 138,357,544 parameters at 224x224x3, 1000 classes.")
+vgg19 = _configuration(E, False, "Configuration E: 143,667,240 parameters at 224x224x3, 1000 classes.")
+vgg11_bn = _configuration(A, True, "Configuration A with batch normalisation after each convolution.")
+vgg13_bn = _configuration(B, True, "Configuration B with batch normalisation after each convolution.")
+vgg16_bn = _configuration(D, True, "Configuration D with batch normalisation after each convolution.")
+vgg19_bn = _configuration(E, True, "Configuration E with batch normalisation after each convolution.")

@@ -1,0 +1,183 @@
+"""Weights from a file instead of chance, and stages that keep theirs while the rest is trained."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bakeoff.errors import BakeoffError, UsageError, closest
+
+ADDRESS = "https://download.pytorch.org/models/"
+"""Where torchvision publishes its weights."""
+
+IMAGENET: dict[str, str] = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet34": "resnet34-b627a593.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
+    "resnet152": "resnet152-394f9c45.pth",
+    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+    "vgg11": "vgg11-8a719046.pth",
+    "vgg11_bn": "vgg11_bn-6002323d.pth",
+    "vgg13": "vgg13-19584684.pth",
+    "vgg13_bn": "vgg13_bn-abd245e5.pth",
+    "vgg16": "vgg16-397923af.pth",
+    "vgg16_bn": "vgg16_bn-6c64b313.pth",
+    "vgg19": "vgg19-dcbb9e9d.pth",
+    "vgg19_bn": "vgg19_bn-c79401a0.pth",
+    "densenet121": "densenet121-a639ec97.pth",
+}
+"""torchvision's first ImageNet weights by model: the file, which ends in the first 8 hex digits of its SHA-256."""
+
+
+_ALLOWED = "it must be of the same network: only the classes may differ, and 3 channels become 1"
+
+
+def weights_folders() -> list[Path]:
+    """Where published weights are looked for, in order; the last, the user's cache, is where to put them."""
+    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
+    own = [Path(given) / "weights"] if given else []
+    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / "weights"]
+
+
+def find_weights(source: str, model: str) -> Path:
+    """The file that `source` means: `imagenet` for what is published for `model`, or a path.
+
+    Raises:
+        UsageError: nothing is published for this model, or it is no kind of file that can be read.
+        BakeoffError: the file is not there, or it is not the published one.
+    """
+    if source != "imagenet":
+        path = Path(source)
+        if path.suffix not in (".pth", ".pt", ".safetensors"):
+            raise UsageError(f"weights {source!r}: must be 'imagenet', or a .safetensors, .pth or .pt file")
+        if not path.is_file():
+            raise BakeoffError(f"weights {source!r}: there is no such file")
+        return path
+    if model not in IMAGENET:
+        raise UsageError(f"weights 'imagenet': none are published for {model}{closest(model, IMAGENET)}")
+    name = IMAGENET[model]
+    paths = [path for folder in weights_folders() if (path := folder / name).is_file()]
+    if not paths:
+        raise BakeoffError(
+            f"weights 'imagenet': there is no {name} in {' or '.join(map(str, weights_folders()))}: run `bakeoff data "
+            f"fetch weights/{model}`, or put {ADDRESS}{name} there"
+        )
+    checksum = name.removesuffix(".pth").rpartition("-")[2]
+    if not _sha256(paths[0]).startswith(checksum):
+        raise BakeoffError(f"{paths[0]}: damaged, its SHA-256 does not begin with {checksum}: fetch it again")
+    return paths[0]
+
+
+def load_weights(model: nn.Module, path: Path) -> str:
+    """Put the weights of a file into `model`; returns the file's SHA-256, for the record.
+
+    The file holds a table of named tensors in the model's own names (torchvision's, for the families it has). Two
+    things may differ. Where the number of classes does, the last layer keeps its fresh weights. Where the model takes
+    1 channel and the file 3, the first convolution gets the sum over them, so that a grey image gives what the same
+    image three times over gave. Published files expect standardised pixels.
+
+    Raises:
+        BakeoffError: the file is damaged, holds anything but tensors, or is not of this network.
+    """
+    own = model.state_dict()
+    loaded = {_modern(name): value for name, value in read_tensors(path).items()}
+    layers = [f"{name}.weight" for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    stem, head = layers[0], layers[-1]
+    if stem in loaded and own[stem].shape[1] == 1 and loaded[stem].shape[1:2] == (3,):
+        loaded[stem] = loaded[stem].sum(1, keepdim=True)
+    same_features = head in loaded and loaded[head].shape[1:] == own[head].shape[1:]
+    if same_features and len(loaded[head]) != len(own[head]):
+        loaded |= {name: value for name, value in own.items() if name.startswith(head.removesuffix("weight"))}
+    for name, value in own.items():
+        if name.endswith("num_batches_tracked"):  # older files do not count batches, and nothing here reads it
+            loaded[name] = value
+        elif name not in loaded:
+            raise BakeoffError(f"{path}: it has no {name!r}; {_ALLOWED}")
+        elif loaded[name].shape != value.shape:
+            there, here = (tuple(tensor.shape) for tensor in (loaded[name], value))
+            raise BakeoffError(f"{path}: {name!r} has shape {there}, and {here} in this model; {_ALLOWED}")
+    if strange := next((name for name in loaded if name not in own), None):
+        raise BakeoffError(f"{path}: {strange!r} is not in this model; {_ALLOWED}")
+    model.load_state_dict(loaded)
+    return _sha256(path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a .safetensors file, or of a PyTorch file; nothing in either is executed.
+
+    Raises:
+        BakeoffError: a damaged file, or one that holds anything else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        said = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can fail in any way: half a dozen kinds of error have been seen
+        fault = f"{type(error).__name__} while reading it"
+        raise BakeoffError(f"{path}: damaged, or it holds more than tensors, which is not read ({fault})") from None
+    if not isinstance(said, Mapping) or not all(isinstance(value, Tensor) for value in said.values()):
+        raise BakeoffError(f"{path}: it must hold names and tensors and nothing else: save a model's state_dict()")
+    return dict(said)
+
+
+def _modern(name: str) -> str:
+    """The name that torchvision gives today to a tensor of its first DenseNet files."""
+    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class FixedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation by the statistics it has, in training too; it gathers none."""
+
+    @classmethod
+    def of(cls, layer: nn.BatchNorm2d) -> FixedBatchNorm2d:
+        """The same layer, its tensors shared, with its statistics fixed."""
+        fixed = cls(layer.num_features, layer.eps, layer.momentum)
+        fixed.load_state_dict(layer.state_dict(), assign=True)
+        return fixed
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> the same shape."""
+        return F.batch_norm(images, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+
+
+def freeze(model: nn.Module, what: str) -> None:
+    """Keep the first stages of a model as they are: `stages:4` keeps four.
+
+    Stages are the paper's: in a residual network the first is the stem (conv1 and bn1), the second layer1, and so on.
+    Their parameters require no gradient, and their batch normalisation keeps its statistics, whatever `model.train()`
+    says. An optimiser must be given only the parameters that require a gradient.
+
+    A model says in `stages` which of its parts, by name, make up each stage.
+
+    Raises:
+        UsageError: not of this form, or more stages than the model has.
+    """
+    stages: tuple[tuple[str, ...], ...] = getattr(model, "stages", ())
+    match = re.fullmatch(r"stages:([1-9]\d*)", what)
+    if not stages:
+        raise UsageError(f"freeze = {what!r}: this model has no stages to freeze")
+    if not match or int(match[1]) > len(stages):
+        raise UsageError(f"freeze = {what!r}: must be stages:1 to stages:{len(stages)} for this model")
+    for part in (part for stage in stages[: int(match[1])] for part in stage):
+        norms = {
+            f"{part}.{name}".removesuffix("."): layer
+            for name, layer in model.get_submodule(part).named_modules()
+            if isinstance(layer, nn.BatchNorm2d)
+        }
+        for name, layer in norms.items():
+            model.set_submodule(name, FixedBatchNorm2d.of(layer))
+        model.get_submodule(part).requires_grad_(False)
