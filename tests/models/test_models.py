@@ -66,6 +66,7 @@ def test_training_step_and_file(name: str) -> None:
     assert all(torch.equal(value, weights[key]) for key, value in again.named_parameters())
     other = make(name, seed=1) if name in SMALL else copy.deepcopy(model)
     other.load_state_dict(load(save(again.state_dict())))
+    again, other = (one.to(memory_format=torch.channels_last) for one in (again, other))
     with torch.no_grad():
         assert torch.equal(again.eval()(images[:2]), other.eval()(images[:2]))
 
@@ -93,7 +94,9 @@ def test_glorot_fills_convolutions_and_linear_layers(name: str) -> None:
             field = layer.weight[0, 0].numel() if layer.weight.ndim == 4 else 1
             bound = (6 / (field * (layer.weight.shape[0] + layer.weight.shape[1]))) ** 0.5
             largest = float(layer.weight.detach().abs().max())
-            assert (0.8 if layer.weight.numel() > 100 else 0.3) * bound < largest <= bound * (1 + 1e-6), "float32 rounds the bound"
+            assert (0.8 if layer.weight.numel() > 100 else 0.3) * bound < largest <= bound * (1 + 1e-6), (
+                "float32 rounds the bound"
+            )
             assert layer.bias is None or not layer.bias.any()
 
 
