@@ -245,10 +245,14 @@ def compare(runs: tuple[Path, ...], json_out: bool) -> None:
 @bakeoff.command(short_help="Measure a run on any dataset that fits it.")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--dataset", help="A dataset's name or path.  [the run's own]")
-@click.option("--split", type=SPLITS, default="test", help="[test]")
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS.choices, "all"]),
+    help="all: every labelled image of --dataset.  [test; all where --dataset brings no test split]",
+)
 @DEVICE
 @JSON
-def evaluate(run: Path, dataset: str | None, split: str, device: str, json_out: bool) -> None:
+def evaluate(run: Path, dataset: str | None, split: str | None, device: str, json_out: bool) -> None:
     """Measure RUN on a split of any dataset that fits it."""
     from bakeoff.record import read_run
     from bakeoff.ship.predict import evaluate as measure
@@ -259,57 +263,64 @@ def evaluate(run: Path, dataset: str | None, split: str, device: str, json_out: 
         return
     interval = said.pop("accuracy")
     shown = f"{interval['mean']:.2%} (95 % interval {interval['low']:.2%} ... {interval['high']:.2%})"
-    click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {said.pop('split')} split")
-    said.pop("run")
+    measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
+    why = ": they bring no test split" if said["split"] == "all" and split is None else ""
+    click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
+    del said["run"], said["split"]
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
 
 
 @bakeoff.command(short_help="Predict images or a split with a run, as CSV.")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("images", required=False)
-@click.option("--split", type=SPLITS, help="Predict a split of a dataset instead of files.")
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS.choices, "unlabelled", "all"]),
+    help="Predict a split of a dataset instead of files; unlabelled: a competition's test images.",
+)
 @click.option("--dataset", help="With --split: a dataset's name or path.  [the run's own]")
-@click.option("--resize", help="Images of another size: stretch | pad | crop.")
+@click.option("--resize", help="With IMAGES: rule for other sizes: stretch | pad | crop.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write this file.  [standard output]")
-@click.option("--id-column", default="id", help="Header of the first column.  [id]")
-@click.option("--label-column", default="label", help="Header of the second column.  [label]")
+@click.option("--id-column", help="Header of the first column.  [the competition's; else id]")
+@click.option("--label-column", help="Header of the second column.  [the competition's; else label]")
 @click.option("--confidence/--no-confidence", default=False, help="A third column with the softmax probability.")
 @DEVICE
 @JSON
 def predict(
     run: Path,
-    images: str | None,
+    images: Path | None,
     split: str | None,
     dataset: str | None,
     resize: str | None,
     csv_file: Path | None,
-    id_column: str,
-    label_column: str,
+    id_column: str | None,
+    label_column: str | None,
     confidence: bool,
     device: str,
     json_out: bool,
 ) -> None:
-    """Predict IMAGES (a file, a folder, an .npz) or a dataset's split with RUN, as CSV.
+    """Predict IMAGES (a picture, a folder, an .npz, a pickled array) or a dataset's split with RUN, as CSV.
 
     A competition's file: `bakeoff predict RUN test/ --csv submission.csv --id-column Id --label-column Label`.
     """
-    from bakeoff.data import load_images
     from bakeoff.record import read_run
-    from bakeoff.ship.predict import csv_text, predict_rows, predict_split, write_csv
+    from bakeoff.ship.predict import csv_text, predict_files, predict_split, write_csv
 
+    if images is not None and dataset is not None:
+        raise click.UsageError("--dataset goes with --split; IMAGES are predicted as they are")
     if (images is None) == (split is None):
         raise click.UsageError("give either IMAGES or --split")
+    if split is not None and resize is not None:
+        raise click.UsageError("--resize goes with IMAGES; for a split, say --dataset PATH:size=PIXELS,resize=RULE")
     record = read_run(run)
-    if split:
-        rows = predict_split(record, dataset, split, device=device)
+    if images is not None:
+        rows, header = predict_files(record, images, resize=resize, device=device)
     else:
-        channels, *size = record.dataset["shape"]
-        pixels, names = load_images(Path(str(images)), size=tuple(size), channels=channels, resize=resize)
-        rows = predict_rows(record, pixels, names, device=device)
+        rows, header = predict_split(record, dataset, str(split), device=device)
     if json_out:
         as_json(rows)
         return
-    text = csv_text(rows, id_column, label_column, confidence=confidence)
+    text = csv_text(rows, id_column or header[0], label_column or header[1], confidence=confidence)
     if csv_file is None:
         click.echo(text, nl=False)
     else:
@@ -384,16 +395,18 @@ def data() -> None:
 def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     """Count a dataset's images per class and split, and write a contact sheet."""
     from bakeoff.data import load_dataset
-    from bakeoff.data.contact import contact_sheet
+    from bakeoff.data.contact import write_sheet
     from bakeoff.terminal import print_table
 
     dataset = load_dataset(name)
     file = sheet or Path(f"{dataset.name}.png")
-    contact_sheet(dataset, split).save(file)
+    write_sheet(dataset, file, split)
     counts = {part: values.tolist() for part, values in dataset.counts().items()}
+    unlabelled = 0 if dataset.unlabelled is None else len(dataset.unlabelled)
     if json_out:
         about = {"name": dataset.name, "fingerprint": dataset.fingerprint, "shape": dataset.shape}
-        as_json({**about, "classes": dataset.classes, "counts": counts, "sheet": str(file)})
+        more = {"unlabelled": unlabelled, "mirror": dataset.mirror, "sheet": str(file)}
+        as_json({**about, "classes": dataset.classes, "counts": counts, **more})
         return
     rows = [
         {"class": label, **{part: values[index] for part, values in counts.items()}}
@@ -401,7 +414,10 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     ]
     rows.append({"class": "all", **{part: sum(values) for part, values in counts.items()}})
     channels, height, width = dataset.shape
-    print_table(rows, title=f"{dataset.name}: {height}x{width} pixels, {channels} channel(s), {dataset.fingerprint}")
+    size = f"{height}x{width} pixels (height x width)"
+    print_table(rows, title=f"{dataset.name}: {size}, {channels} channel(s), {dataset.fingerprint}")
+    if unlabelled:
+        click.echo(f"\nwithout labels: {unlabelled} images (bakeoff predict RUN --split unlabelled)")
     click.echo(f"\ncontact sheet: {file}")
 
 

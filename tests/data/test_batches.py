@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from bakeoff.data.batches import derived_seed, normaliser, permutation
+from bakeoff.data import Split
+from bakeoff.data.batches import coins, derived_seed, load, normaliser, permutation
 
 
 def test_a_permutation_depends_on_seed_and_epoch_only() -> None:
@@ -23,6 +24,14 @@ def test_derived_seeds_do_not_meet() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
+def test_coins_are_fair_and_depend_on_the_seed_only() -> None:
+    first = coins(5, 10_000)
+    assert torch.equal(first, coins(5, 10_000))
+    assert set(first.tolist()) == {0, 1}
+    assert abs(float(first.double().mean()) - 0.5) < 0.02
+    assert abs(float((first == coins(6, 10_000)).double().mean()) - 0.5) < 0.02
+
+
 def test_normaliser_against_numpy() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 6), dtype=np.uint8)
     mean, std = np.array([0.1, 0.5, 0.9]), np.array([0.2, 0.3, 0.4])
@@ -33,3 +42,18 @@ def test_normaliser_against_numpy() -> None:
     np.testing.assert_allclose(
         standard.numpy(), (images / 255 - mean.reshape(shape)) / std.reshape(shape), rtol=1e-5, atol=1e-6
     )
+
+
+def test_loading_and_normalising_do_all_preprocessing() -> None:
+    """Thresholded, shrunk, standardised, repeated and blown up, against numpy step by step."""
+    images = np.random.default_rng(0).integers(0, 256, (4, 1, 6, 8), dtype=np.uint8)
+    steps = ["threshold:at=128", "downscale", "repeat", "upscale:times=3"]
+    loaded = load(Split(images, np.zeros(4, np.int64)), torch.device("cpu"), steps)
+    mean, std = np.array([0.3]), np.array([0.5])
+    made = normaliser("standardise", mean, std, torch.device("cpu"), steps)(loaded.images)
+    sharp = (images >= 128) * 255
+    small = np.floor(sharp.reshape(4, 1, 3, 2, 4, 2).mean((3, 5)) + 0.5)
+    expected = np.kron(np.repeat((small / 255 - 0.3) / 0.5, 3, axis=1), np.ones((3, 3)))
+    assert loaded.images.shape == (4, 1, 3, 4)
+    np.testing.assert_allclose(made.numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert made.is_contiguous(memory_format=torch.channels_last)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bakeoff.data.contact import contact_sheet
+from bakeoff.data.contact import contact_sheet, write_sheet
 from bakeoff.data.dataset import Dataset, Split
 from bakeoff.errors import UsageError
 
@@ -64,3 +64,9 @@ def test_faulty_wishes_are_one_sentence():
         contact_sheet(make(), split="tests")
     with pytest.raises(UsageError, match="0 columns is asked for where 1 to 100 are valid"):
         contact_sheet(make(), columns=0)
+
+
+@pytest.mark.parametrize("name", ["no-folder/sheet.png", "sheet.nonsense", ""])
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path, name):
+    with pytest.raises(UsageError, match=r"cannot be written .*: name a file such as sheet.png in a folder"):
+        write_sheet(make(), tmp_path / name)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
-from bakeoff.data.dataset import Dataset, Split, mean_and_std, split_validation, subset
+from bakeoff.data.dataset import Contents, Dataset, Split, mean_and_std, split_validation, subset
 from bakeoff.errors import BakeoffError, UsageError
 
 
@@ -69,6 +69,24 @@ def test_a_faulty_dataset_is_refused_by_name(change, said):
         make(**change)
 
 
+def test_unlabelled_images_are_checked_too():
+    with pytest.raises(BakeoffError, match="pets, unlabelled images: images are 1x5x4, those of the train split 1x4x5"):
+        replace(make(), unlabelled=random_split([0], (1, 5, 4)).images)
+
+
+def test_all_labelled_images_count_into_the_classes_that_are_asked_for():
+    few, more = random_split([1, 0]), random_split([0], seed=1)
+    contents = Contents("pets", ("cat", "dog"), {"train": few, "test": more})
+    images, labels = contents.labelled(["ape", "dog", "cat"])
+    assert (images == np.concatenate([few.images, more.images])).all()
+    assert labels.tolist() == [1, 2, 2]
+    with pytest.raises(UsageError, match=r"pets: class 'cat' is not one of the model's \(closest: cap"):
+        contents.labelled(["cap", "dog"])
+    odd = Contents("pets", ("cat",), {"train": few, "test": random_split([0], (1, 5, 4))})
+    with pytest.raises(UsageError, match="pets: its splits are 1x4x5 and 1x5x4"):
+        odd.labelled(["cat"])
+
+
 def test_the_fingerprint_is_of_the_content():
     plain = Split(np.arange(8, dtype=np.uint8).reshape(2, 1, 2, 2), np.arange(2))
     assert make(plain, plain, plain).fingerprint == "c9d30b2f9b0a0dac"  # as on any machine
@@ -83,7 +101,9 @@ def test_the_fingerprint_is_of_the_content():
         "shape": make(*[random_split([0, 1, 1], (1, 5, 4))] * 3),
     }
     assert len({dataset.fingerprint, *(other.fingerprint for other in changed.values())}) == 5
-    assert replace(dataset, name="beasts").fingerprint == dataset.fingerprint
+    more = {"unlabelled": random_split([0]).images, "header": ("Id", "Label"), "mirror": True}
+    for others in ({"name": "beasts"}, more):  # what decides no result
+        assert replace(dataset, **others).fingerprint == dataset.fingerprint
     assert len(dataset.fingerprint) == 16
 
 

@@ -14,7 +14,6 @@ import pytest
 
 from bakeoff.data import SOURCES, load_dataset
 from bakeoff.data.fetch import fetch
-from bakeoff.data.sources import Checksums
 from bakeoff.errors import BakeoffError, UsageError
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -91,15 +90,14 @@ def publish(tmp_path, monkeypatch, contents):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("BAKEOFF_DATA", raising=False)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    sums = {
-        name.removesuffix(".gz"): Checksums(
-            hashlib.sha256(content).hexdigest(), hashlib.sha256(gzip.decompress(content)).hexdigest()
-        )
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    inside = {
+        name.removesuffix(".gz"): hashlib.sha256(gzip.decompress(content)).hexdigest()
         for name, content in contents.items()
     }
 
     def become(*mirrors: str) -> Path:
-        monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], files=sums, mirrors=mirrors))
+        monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], files=files, contents=inside, mirrors=mirrors))
         return tmp_path / "bakeoff" / "mnist"
 
     return become
@@ -193,7 +191,8 @@ def test_when_no_mirror_answers_one_sentence_says_what_to_do(serve, publish):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("digits", "'digits' is embedded and needs no download"),
+        ("digits", "'digits' needs no download"),
+        ("largest-digit", "'largest-digit' needs no download"),
         ("fashion", r"'fashion' is unknown \(closest: fashion-mnist\)"),
     ],
 )

@@ -25,18 +25,20 @@ def load_one(file, **changes) -> np.ndarray:
 def test_pictures_come_as_they_were_saved(tmp_path, ending):
     picture(mode="RGB").save(tmp_path / f"a.{ending}", lossless=True)
     images, names = load_images(tmp_path / f"a.{ending}", size=8, channels=3, resize=None)
-    assert (images.shape, images.dtype, names) == ((1, 3, 8, 8), np.uint8, [f"a.{ending}"])
+    assert (images.shape, images.dtype, names) == ((1, 3, 8, 8), np.uint8, ["a"])
     assert (images[0].transpose(1, 2, 0) == np.asarray(picture(mode="RGB"))).all()
 
 
-def test_a_folder_is_searched_through_in_order(tmp_path):
-    for place, name in enumerate(["b.png", "a/z.JPG", "a/y.png", ".hidden/x.png", "c/.thumb.png"]):
+def test_a_folder_is_searched_through_in_natural_order(tmp_path):
+    for place, name in enumerate(["b10.png", "a/z.JPG", "b9.png", "a/y.png", ".hidden/x.png", "c/.thumb.png"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("L", (8, 8), place).save(tmp_path / name)
     (tmp_path / "notes.txt").write_text("not an image")
     images, names = load_images(tmp_path, **SQUARE)
-    assert names == ["a/y.png", "a/z.JPG", "b.png"]
-    assert images[:, 0, 0, 0].tolist() == [2, 1, 0]
+    assert names == ["y", "z", "b9", "b10"]
+    assert images[:, 0, 0, 0].tolist() == [3, 1, 2, 0]
+    Image.new("L", (8, 8)).save(tmp_path / "y.bmp")  # two files of one stem: their whole names tell them apart
+    assert load_images(tmp_path, **SQUARE)[1] == ["a/y.png", "a/z.JPG", "b9.png", "b10.png", "y.bmp"]
 
 
 def test_grey_and_colour_become_each_other(tmp_path):
@@ -110,7 +112,7 @@ def test_arrays_are_read_in_every_layout(tmp_path, layout, ending):
         np.savez_compressed(tmp_path / "a.npz", images=stored)
     loaded, names = load_images(tmp_path / f"a.{ending}", size=8, channels=images.shape[1], resize=None)
     assert (loaded == images).all()
-    assert (loaded.dtype, names) == (np.uint8, list("01234"))
+    assert (loaded.dtype, names) == (np.uint8, [0, 1, 2, 3, 4])
 
 
 def test_arrays_are_resized_and_recoloured_like_pictures(tmp_path):
@@ -126,13 +128,23 @@ def test_arrays_are_resized_and_recoloured_like_pictures(tmp_path):
         assert (ours == [load_one(tmp_path / f"{number}.png", **wanted) for number in range(3)]).all()
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", ">f8"])
+def test_floats_are_rounded_to_whole_numbers(tmp_path, kind):
+    values = np.random.default_rng(0).uniform(0, 255, (3, 8, 8)).astype(kind)
+    np.save(tmp_path / "a.npy", values)
+    images = load_images(tmp_path / "a.npy", **SQUARE)[0]
+    expected = [[[round(float(value)) for value in row] for row in image] for image in values]
+    assert images[:, 0].tolist() == expected
+
+
 def test_sizes_need_a_rule(tmp_path):
     picture(8, 8).save(tmp_path / "a.png")
     picture(9, 7).save(tmp_path / "b.png")
     rules = "stretch, pad, crop"
-    with pytest.raises(BakeoffError, match=rf"b.png is 9x7 pixels and asked for is 8x8: .*resize=RULE .*{rules}"):
+    size = r"b.png is 7x9 pixels \(height x width\) and"
+    with pytest.raises(BakeoffError, match=rf"{size} asked for is 8x8: choose a rule with --resize .*{rules}"):
         load_images(tmp_path, **SQUARE)
-    with pytest.raises(BakeoffError, match=rf"b.png is 9x7 pixels and \S*a.png is 8x8: .*size=PIXELS .*{rules}"):
+    with pytest.raises(BakeoffError, match=rf"{size} \S*a.png is 8x8: .*{rules}"):
         load_images(tmp_path, **SQUARE | {"size": None})
     with pytest.raises(UsageError, match=r"unknown resize rule 'padd' \(closest: pad\)"):
         load_images(tmp_path, **SQUARE | {"resize": "padd"})
@@ -168,8 +180,8 @@ def saved(**arrays) -> bytes:
         ),
         (
             "a.npz",
-            saved(images=np.array([{}])),
-            r"a.npz is not a readable NumPy file \(it holds pickled objects\)",
+            saved(names=np.zeros(3), images=np.array([{}])),
+            r"a.npz: array 'images' holds Python objects, which are never loaded: save it as numbers or",
         ),
         ("a.npz", saved(images=np.zeros((2, 8), np.uint8)), r"a.npz: images have the shape \(2, 8\) where"),
         (
@@ -178,16 +190,22 @@ def saved(**arrays) -> bytes:
             r"a.npz: images have the shape \(2, 8, 8, 2\)",
         ),
         ("a.npz", saved(images=np.zeros((0, 8, 8), np.uint8)), r"a.npz: images have the shape \(0, 8, 8\)"),
+        ("a.npy", b"\x80\x04N.", "a.npy is not a readable pickle of numeric arrays"),
+        ("a.npy", b"hello", r"a.npy is not a readable NumPy file \(it is neither .npy nor .npz\)"),
+        ("a.npz", saved(), "a.npz holds no array"),
+        ("a.npz", saved(images=np.array([["a"]])[None]), "a.npz: images are <U1 where numbers from 0 to 255"),
         (
             "a.npz",
-            saved(images=np.zeros((2, 8, 8))),
-            "a.npz: images are float64 where whole numbers from 0 to 255",
+            saved(images=np.linspace(0, 1, 128).reshape(2, 8, 8)),
+            "images hold float64 values from 0 to 1 where 0 to 255 are valid: multiply them by 255",
         ),
         (
             "a.npz",
-            saved(images=np.full((2, 8, 8), 256)),
-            "a.npz: images are int64 where whole numbers from 0 to",
+            saved(images=np.arange(128).reshape(2, 8, 8) * 10),
+            "images hold int64 values from 0 to 1270 where 0 to 255 are valid: scale them",
         ),
+        ("a.npz", saved(images=np.full((2, 8, 8), -1)), "images hold int64 values from -1 to -1 where"),
+        ("a.npz", saved(images=np.full((2, 8, 8), np.nan)), "images hold float64 values from nan to nan where"),
     ],
 )
 def test_faulty_files_are_one_sentence(tmp_path, name, content, said):

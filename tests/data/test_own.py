@@ -95,8 +95,9 @@ def test_grey_pictures_saved_in_colour_are_grey(tmp_path):
 def test_pictures_of_mixed_sizes_need_a_rule(tmp_path):
     class_folders(tmp_path / "odd:name", size=(9, 6))
     save(tmp_path / "odd:name" / "cow" / "9.png", 240, size=(4, 12))
-    rules = r"choose size=PIXELS and resize=RULE \(valid: stretch, pad, crop\)"
-    with pytest.raises(BakeoffError, match=rf"cow/9.png is 4x12 pixels and \S*ant/0.png is 9x6: {rules}"):
+    rules = r"add size=PIXELS and resize=RULE behind the path \(valid: stretch, pad, crop\)"
+    said = rf"cow/9.png is 12x4 pixels \(height x width\) and \S*ant/0.png is 6x9: {rules}"
+    with pytest.raises(BakeoffError, match=said):
         load_dataset(f"{tmp_path}/odd:name")
     for rule in ("stretch", "pad", "crop"):
         dataset = load_dataset(f"{tmp_path}/odd:name:size=8,resize={rule}")
@@ -104,12 +105,31 @@ def test_pictures_of_mixed_sizes_need_a_rule(tmp_path):
         assert told_by_pixels(dataset)
 
 
+def test_sizes_are_height_x_width(tmp_path):
+    class_folders(tmp_path, size=(9, 6))  # Pillow's order: width, height
+    assert load_dataset(str(tmp_path)).shape == (1, 6, 9)
+    assert load_dataset(f"{tmp_path}:size=8,resize=pad").shape == (1, 8, 8)
+    assert load_dataset(f"{tmp_path}:size=10x4,resize=pad").shape == (1, 10, 4)
+    assert load_dataset(f"{tmp_path}:size=6x9").shape == (1, 6, 9)
+    with pytest.raises(BakeoffError, match=r"0.png is 6x9 pixels \(height x width\) and asked for is 9x6: add"):
+        load_dataset(f"{tmp_path}:size=9x6")
+
+
+@pytest.mark.parametrize(("options", "mirror"), [("", None), (":mirror=yes", True), (":mirror=no", False)])
+def test_whether_a_mirrored_image_keeps_its_label_is_not_known_unless_said(tmp_path, options, mirror):
+    assert load_dataset(f"{class_folders(tmp_path)}{options}").mirror is mirror
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ("siz=8", r"unknown key 'siz' \(closest: size"),
         ("size=big", "size = 'big'"),
-        ("size=0", "size = '0'"),
+        ("size=0", "size = '0': must be a side or height x width, 1 to 1024 pixels, as in 28 or 28x32"),
+        ("size=28x", "size = '28x': must be a side or height x width"),
+        ("size=28x1025", "size = '28x1025': must be"),
+        ("size=99999", "size = '99999': must be"),
+        ("mirror=perhaps", "mirror = 'perhaps': must be 'yes' or 'no'"),
         ("size=8,resize=squash", "resize = 'squash': must be 'stretch', 'pad' or 'crop'"),
         ("resize=pad", "resize=pad needs a size"),
         ("channels=2", "channels = '2': must be '1' or '3'"),
@@ -170,7 +190,7 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path):
             "path,label,split\n" + "0.png,a,train\n0.png,b,train\n" * 3 + "0.png,a,test\n",
             "a, test split: class 'b' has no image",
         ),
-        ("path,label,split\n0.png,a,test\n0.png,b,test\n", "a.csv: no image is in the train split"),
+        ("path,label,split\n0.png,a,test\n0.png,b,test\n", "a: no image is in the train split"),
         ("path,label\na.csv,a\n", "a.csv is empty, damaged or no image at all"),
     ],
 )
@@ -244,6 +264,7 @@ def test_an_npz_keeps_its_splits(tmp_path, validation):
             {"labels": np.arange(17) % 3},
             r"a.npz, labels: labels are int64 \(17,\) where 18 integers or words",
         ),
+        ({"labels": np.array([1, "a"] * 9, object)}, r"array 'labels' holds Python objects, .*\.astype\(str\)"),
         ({"labels": np.arange(18) / 3}, r"a.npz, labels: labels are float64 \(18,\)"),
         ({"labels": np.arange(18) % 3 - 1}, "a.npz: label -1 is negative"),
         ({"labels": np.arange(18) % 3 + 1, "classes": list(COLOURS)}, r"a.npz: label 3 is outside 0\.\.2"),

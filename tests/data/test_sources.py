@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from bakeoff.data import SOURCES, DataWarning, load_dataset
-from bakeoff.data.sources import Checksums, parse_reference
+from bakeoff.data.sources import NoOptions, parse_reference
 from bakeoff.errors import BakeoffError, UsageError
 
 MNIST = Path(os.environ.get("BAKEOFF_DATA", "no-data")) / "mnist"
@@ -53,11 +53,8 @@ def tiny(monkeypatch) -> dict[str, bytes]:
         else:
             header, body = struct.pack(">2i", 0x801, count), bytes(n % 10 for n in range(count))
         contents[name] = header + body
-    sums = {
-        name: Checksums(*(hashlib.sha256(data).hexdigest() for data in (gzip.compress(content, mtime=0), content)))
-        for name, content in contents.items()
-    }
-    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], files=sums))
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], contents=sums))
     return contents
 
 
@@ -183,7 +180,11 @@ def test_every_source_says_what_it_is(name):
     assert len(set(source.classes)) == len(source.classes) >= 2
     assert bool(source.files) == bool(source.mirrors)
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in source.mirrors)
-    assert all(len(checksum) == 64 for checksums in source.files.values() for checksum in checksums)
+    assert all(len(sum) == 64 for sum in source.files.values())
+    assert all(len(sum) in (32, 64) for sum in source.contents.values())
+    assert bool(source.files) == bool(source.contents)
+    assert source.mirror is (name in ("fashion-mnist", "cifar10"))
+    assert source.options is NoOptions or name in ("largest-digit", "highest-digit")
 
 
 @pytest.mark.parametrize(
@@ -192,6 +193,9 @@ def test_every_source_says_what_it_is(name):
         ("minst", r"unknown dataset 'minst' \(closest: mnist\), and no file or folder"),
         ("./nowhere:size=28", "unknown dataset './nowhere'"),
         ("digits:size=32", "digits takes no options"),
+        ("largest-digit:cuont=3", r"largest-digit:cuont=3: unknown key 'cuont' \(closest: count"),
+        ("largest-digit:origin=elsewhere", "origin = 'elsewhere': must be 'generated' or 'kaggle'"),
+        ("highest-digit:digits=fashion-mnist", "digits = 'fashion-mnist': must be 'auto', 'mnist' or 'digits'"),
     ],
 )
 def test_unknown_references_are_one_sentence(reference, said):
@@ -206,6 +210,36 @@ def test_references_are_names_or_paths_with_options(tmp_path, monkeypatch):
     assert parse_reference("a:b:size=28") == ("a:b", {"size": "28"})
     (tmp_path / "a:size=28").mkdir()
     assert parse_reference("a:size=28") == ("a:size=28", {})
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "counts"), [("largest-digit", 64, (40_000, 10_000)), ("highest-digit", 128, (50_000, 10_000))]
+)
+def test_modified_mnist_is_made_of_the_digits_that_are_named(name, size, counts):
+    options = "count=120,test_count=60,digits=digits,min_digits=1,max_digits=1"  # one digit: no class is rare
+    dataset = load_dataset(f"{name}:{options}")
+    assert dataset.shape == (1, size, size)
+    assert (len(dataset.train) + len(dataset.validation), len(dataset.test)) == (120, 60)
+    assert (dataset.name, dataset.mirror) == (name, False)
+    chosen = SOURCES[name].options()
+    assert (chosen.count, chosen.test_count) == counts  # as in the competitions
+    assert load_dataset(f"{name}:{options},seed=1").fingerprint != dataset.fingerprint
+
+
+@pytest.mark.usefixtures("folders")
+def test_modified_mnist_says_where_it_falls_back_to_the_embedded_digits():
+    options = "count=120,test_count=60"
+    with pytest.warns(DataWarning, match=r"MNIST is not at hand, so its images are made of the 1,797 embedded digits"):
+        fallen = load_dataset(f"largest-digit:{options}")
+    assert fallen.fingerprint == load_dataset(f"largest-digit:{options},digits=digits").fingerprint
+    with pytest.raises(BakeoffError, match=r"mnist: there is no train-images-idx3-ubyte\.gz"):
+        load_dataset(f"largest-digit:{options},digits=mnist")
+
+
+@real_mnist
+def test_modified_mnist_is_made_of_mnist_where_it_is_at_hand():
+    options = "largest-digit:count=200,test_count=200"
+    assert load_dataset(options).fingerprint == load_dataset(f"{options},digits=mnist").fingerprint
 
 
 def test_importing_data_loads_no_heavy_library():

@@ -1,94 +1,305 @@
-"""Augmentation: a pure function of a batch and a generator, geometric steps fused into one resampling."""
+"""Augmentation: a pure function of a batch and a generator, on any device.
+
+Geometric steps that follow one another become one resampling: each only notes where its output finds its pixels, and
+the first step that needs pixels, or the end, fetches them.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
+from scipy.ndimage import gaussian_filter1d
 from torch import Generator, Tensor
 
-from bakeoff.spec import Frozen, choose
+from bakeoff.errors import UsageError
+from bakeoff.spec import choose, parse_choice, schema_of
+
+Mix = tuple[Tensor, Tensor]
+"""Of each mixed image: the label (N,) of its lighter part, and the share (N,), 0.5 ... 1, of its heavier part."""
 
 
-class Rotate(Frozen):
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Images on their way through the steps, and the geometry that is still to be done to them."""
+
+    images: Tensor
+    """(N, C, H, W) of 0 ... 255, uint8 or float32."""
+    labels: Tensor
+    """(N,) int64; of a mixed image, that of its heavier part."""
+    sight: Tensor
+    """(N,) int64: the epoch, plus 0 or 1 by a coin that each image keeps."""
+    mix: Mix | None = None
+    matrix: Tensor | None = None
+    """(N, 3, 3), from an output place to the input place it shows, in coordinates of -1 ... 1."""
+    field: Tensor | None = None
+    """(N, H, W, 2), what is added to each of these input places: (x, y)."""
+
+    def uniform(self, generator: Generator) -> Tensor:
+        """(N, 2) numbers drawn evenly from -1 ... 1."""
+        return torch.rand(len(self.images), 2, generator=generator, device=self.images.device) * 2 - 1
+
+    def moved(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Batch:
+        """With one more geometric step: (N,) each of [[a, b, x], [c, d, y]], from an output place to an input place."""
+        height, width = self.images.shape[2:]
+        zero, one = torch.zeros_like(a), torch.ones_like(a)
+        # the grid spans -1 ... 1 along both sides, however long they are
+        rows = [a, b * (height / width), x, c * (width / height), d, y, zero, zero, one]
+        step = torch.stack(rows, dim=1).view(-1, 3, 3)
+        # a later step acts on the earlier one's output, so its way back comes first
+        return dataclasses.replace(self, matrix=step if self.matrix is None else self.matrix @ step)
+
+    def resampled(self) -> Batch:
+        """With its geometry done: bilinear, black outside."""
+        if self.matrix is None and self.field is None:
+            return self
+        count, _, height, width = self.images.shape
+        grid = _places(height, width, self.images.device).expand(count, -1, -1)
+        if self.matrix is not None:
+            # what affine_grid does, without writing the same places anew for every image
+            grid = grid @ self.matrix[:, :2].transpose(1, 2)
+        grid = grid[:, :, :2].view(count, height, width, 2)
+        if self.field is not None:
+            grid = grid + self.field
+        images = F.grid_sample(self.images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        return dataclasses.replace(self, images=images, matrix=None, field=None)
+
+
+@functools.cache
+def _places(height: int, width: int, device: torch.device) -> Tensor:
+    """(height x width, 3) of (x, y, 1): the middles of all pixels, where the image spans -1 ... 1."""
+    x, y = (torch.linspace(-1, 1, side, device=device) * (side - 1) / side for side in (width, height))
+    return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones_like(x).repeat(height)], dim=1)
+
+
+def rotate(batch: Batch, generator: Generator, *, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Batch:
     """Turn by an angle drawn evenly from -degrees ... degrees."""
+    angle = batch.uniform(generator)[:, 0] * math.radians(degrees)
+    zero = torch.zeros_like(angle)
+    return batch.moved(angle.cos(), -angle.sin(), angle.sin(), angle.cos(), zero, zero)
 
-    degrees: float = Field(10.0, ge=0, le=180)
 
-
-class Zoom(Frozen):
+def zoom(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> Batch:
     """Scale by a factor drawn evenly from 1 - by ... 1 + by."""
-
-    by: float = Field(0.1, ge=0, lt=1)
-
-
-class Shift(Frozen):
-    """Move along each axis by a part of the side drawn evenly from -by ... by."""
-
-    by: float = Field(0.1, ge=0, le=1)
-
-
-def _rotate(options: Any, uniform: Tensor) -> Tensor:
-    angle = uniform[:, 0] * math.radians(options.degrees)
-    return _matrices(angle.cos(), -angle.sin(), angle.sin(), angle.cos())
-
-
-def _zoom(options: Any, uniform: Tensor) -> Tensor:
-    factor = 1 / (1 + uniform[:, 0] * options.by)
+    factor = 1 / (1 + batch.uniform(generator)[:, 0] * by)
     zero = torch.zeros_like(factor)
-    return _matrices(factor, zero, zero, factor)
+    return batch.moved(factor, zero, zero, factor, zero, zero)
 
 
-def _shift(options: Any, uniform: Tensor) -> Tensor:
-    one, zero = torch.ones_like(uniform[:, 0]), torch.zeros_like(uniform[:, 0])
-    matrices = _matrices(one, zero, zero, one)
-    matrices[:, :2, 2] = -2 * options.by * uniform  # the sampling grid spans -1 ... 1
-    return matrices
+def shift(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.1) -> Batch:
+    """Move along each axis by a part of the side drawn evenly from -by ... by."""
+    x, y = (-2 * by * batch.uniform(generator)).unbind(1)
+    one, zero = torch.ones_like(x), torch.zeros_like(x)
+    return batch.moved(one, zero, zero, one, x, y)
 
 
-def _matrices(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """(N,) each -> (N, 3, 3) homogeneous matrices [[a, b, 0], [c, d, 0], [0, 0, 1]]."""
-    zero, one = torch.zeros_like(a), torch.ones_like(a)
-    return torch.stack([a, b, zero, c, d, zero, zero, zero, one], dim=1).view(-1, 3, 3)
+def shear(batch: Batch, generator: Generator, *, degrees: Annotated[float, Field(ge=0, le=80)] = 10.0) -> Batch:
+    """Slant, so that upright lines lean by an angle drawn evenly from -degrees ... degrees."""
+    lean = (batch.uniform(generator)[:, 0] * math.radians(degrees)).tan()
+    one, zero = torch.ones_like(lean), torch.zeros_like(lean)
+    return batch.moved(one, lean, zero, one, zero, zero)
 
 
-AUGMENTATIONS: dict[str, tuple[type[Frozen], Callable[[Any, Tensor], Tensor]]] = {
-    "rotate": (Rotate, _rotate),
-    "zoom": (Zoom, _zoom),
-    "shift": (Shift, _shift),
+def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"] = "random") -> Batch:
+    """Mirror left and right: by a coin for each image, or `alternating`, by a coin when an image is first met and then
+    every other epoch (Jordan 2024, arXiv 2404.00498)."""
+    mirrored = batch.uniform(generator)[:, 0] < 0 if mode == "random" else batch.sight % 2 == 1
+    if batch.matrix is None and batch.field is None:
+        images = torch.where(mirrored[:, None, None, None], batch.images.flip(3), batch.images)
+        return dataclasses.replace(batch, images=images)
+    side = 1 - 2 * mirrored.float()
+    one, zero = torch.ones_like(side), torch.zeros_like(side)
+    return batch.moved(side, zero, zero, one, zero, zero)
+
+
+def elastic(
+    batch: Batch,
+    generator: Generator,
+    *,
+    alpha: Annotated[float, Field(ge=0, le=10_000)] = 34.0,
+    sigma: Annotated[float, Field(gt=0, le=1000)] = 4.0,
+) -> Batch:
+    """Move each pixel along both axes by `alpha` pixels times noise of -1 ... 1 smoothed by a Gaussian of `sigma`
+    pixels (Simard, Steinkraus & Platt 2003)."""
+    count, _, height, width = batch.images.shape
+    device = batch.images.device
+    noise = torch.rand(count, 2, height, width, generator=generator, device=device) * 2 - 1
+    smooth = _gaussian(height, sigma, device) @ noise @ _gaussian(width, sigma, device).T
+    sides = torch.tensor([width, height], device=device)
+    field = alpha * 2 / sides * smooth.permute(0, 2, 3, 1)
+    return dataclasses.replace(batch, field=field if batch.field is None else batch.field + field)
+
+
+@functools.cache
+def _gaussian(side: int, sigma: float, device: torch.device) -> Tensor:
+    """(side, side): the matrix that smooths a column by a Gaussian of `sigma` pixels, with zeros outside."""
+    return torch.from_numpy(gaussian_filter1d(np.eye(side, dtype=np.float32), sigma, axis=0, mode="constant")).to(
+        device
+    )
+
+
+def crop(batch: Batch, generator: Generator, *, padding: Annotated[int, Field(ge=1, le=1024)] = 4) -> Batch:
+    """Pad by reflection and cut the old size out at random: a shift by up to `padding` whole pixels.
+
+    Raises:
+        UsageError: a padding that is not less than the images' sides.
+    """
+    batch = batch.resampled()
+    count, channels, *sides = batch.images.shape
+    if padding >= min(sides):
+        raise UsageError(
+            f"augment: crop:padding={padding} is too much for images of {sides[0]}x{sides[1]} pixels: they can be "
+            f"reflected by {min(sides) - 1}"
+        )
+    device = batch.images.device
+    moves = torch.randint(-padding, padding + 1, (count, 2), generator=generator, device=device)
+    rows, columns = (
+        # places outside are reflected about the first and the last pixel
+        side - 1 - (side - 1 - (torch.arange(side, device=device) + move[:, None]).abs()).abs()
+        for side, move in zip(sides, moves.unbind(1), strict=True)
+    )
+    places = (rows[:, :, None] * sides[1] + columns[:, None, :]).flatten(1)
+    images = batch.images.flatten(2).gather(2, places[:, None].expand(-1, channels, -1))
+    return dataclasses.replace(batch, images=images.view_as(batch.images))
+
+
+def cutout(
+    batch: Batch,
+    generator: Generator,
+    *,
+    size: Annotated[int, Field(ge=1, le=1024)] = 8,
+    fill: Annotated[float, Field(ge=0, le=255)] = 0.0,
+) -> Batch:
+    """Paint a square of `size` pixels about a random pixel, cut off at the border, with the grey level `fill`
+    (DeVries & Taylor 2017)."""
+    batch = batch.resampled()
+    side = torch.full((len(batch.images),), size, device=batch.images.device)
+    hidden = _boxes(batch, generator, side, side)
+    return dataclasses.replace(batch, images=batch.images.masked_fill(hidden, fill))
+
+
+def _boxes(batch: Batch, generator: Generator, height: Tensor, width: Tensor) -> Tensor:
+    """(N, 1, H, W) bool: a box of (N,) heights and widths in pixels about a random pixel of each image."""
+    covered = []
+    for side, length in zip(batch.images.shape[2:], (height, width), strict=True):
+        centre = torch.randint(side, (len(length),), generator=generator, device=length.device)
+        place = torch.arange(side, device=length.device) - (centre - length // 2)[:, None]
+        covered.append((place >= 0) & (place < length[:, None]))
+    rows, columns = covered
+    return (rows[:, :, None] & columns[:, None, :])[:, None]
+
+
+def brightness(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.2) -> Batch:
+    """Multiply by a factor drawn evenly from 1 - by ... 1 + by; clipped to 0 ... 255."""
+    batch = batch.resampled()
+    factor = 1 + by * batch.uniform(generator)[:, :1, None, None]
+    return dataclasses.replace(batch, images=(batch.images * factor).clamp(0, 255))
+
+
+def contrast(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.2) -> Batch:
+    """Stretch about the image's mean by a factor drawn evenly from 1 - by ... 1 + by; clipped to 0 ... 255."""
+    batch = batch.resampled()
+    images = batch.images.float()
+    factor = 1 + by * batch.uniform(generator)[:, :1, None, None]
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return dataclasses.replace(batch, images=torch.lerp(mean, images, factor).clamp(0, 255))
+
+
+def noise(batch: Batch, generator: Generator, *, deviation: Annotated[float, Field(ge=0, le=1)] = 0.05) -> Batch:
+    """Add normal noise of `deviation` (1 is white) to every value; clipped to 0 ... 255."""
+    batch = batch.resampled()
+    normal = torch.randn(batch.images.shape, generator=generator, device=batch.images.device)
+    return dataclasses.replace(batch, images=(batch.images + 255 * deviation * normal).clamp(0, 255))
+
+
+def mixup(batch: Batch, generator: Generator, *, alpha: Annotated[float, Field(gt=0, le=1000)] = 0.2) -> Batch:
+    """Blend each image and its label with the next image's, in shares from Beta(alpha, alpha) (Zhang et al. 2018).
+
+    Shares are drawn for each pair; since both orders of a pair are alike, the larger share is the image's own.
+    """
+    batch = batch.resampled()
+    share = _beta(batch.uniform(generator), alpha)
+    share = share.maximum(1 - share)
+    images = batch.images.float()
+    blend = torch.lerp(images.roll(-1, 0), images, share[:, None, None, None])
+    return _mixed(batch, blend, share)
+
+
+def cutmix(batch: Batch, generator: Generator, *, alpha: Annotated[float, Field(gt=0, le=1000)] = 1.0) -> Batch:
+    """Paste a box of the next image into each; labels share by area (Yun et al. 2019).
+
+    The box has the image's proportions and a part of its area drawn from Beta(alpha, alpha), about a random pixel, cut
+    off at the border.
+    """
+    batch = batch.resampled()
+    height, width = batch.images.shape[2:]
+    part = _beta(batch.uniform(generator), alpha).sqrt()
+    pasted = _boxes(batch, generator, (height * part).long(), (width * part).long())
+    images = torch.where(pasted, batch.images.roll(-1, 0), batch.images)
+    return _mixed(batch, images, 1 - pasted.float().mean((1, 2, 3)))
+
+
+def _mixed(batch: Batch, images: Tensor, share: Tensor) -> Batch:
+    """`images`, of which each has `share` (N,) of its own in it, and the rest of the next one."""
+    if batch.mix is not None:
+        raise UsageError("augment: mixup and cutmix both mix labels; a recipe takes one of them, once")
+    nexts, own = batch.labels.roll(-1, 0), share >= 0.5
+    heavier, lighter = torch.where(own, batch.labels, nexts), torch.where(own, nexts, batch.labels)
+    return dataclasses.replace(batch, images=images, labels=heavier, mix=(lighter, share.maximum(1 - share)))
+
+
+def _beta(uniform: Tensor, alpha: float) -> Tensor:
+    """(N,) numbers of Beta(alpha, alpha) from (N, 2) uniform ones in -1 ... 1, by Bailey's (1994) t.
+
+    With u and v even in 0 ... 1, w = u^(1 / alpha) and c = cos(2 pi v), t = c sqrt(2 alpha (1 / w - 1)) has Student's
+    distribution of 2 alpha degrees of freedom, and 1/2 + t / (2 sqrt(2 alpha + t^2)) is of Beta(alpha, alpha).
+    """
+    first, second = uniform.double().unbind(1)
+    w, c = (1 - (first + 1) / 2) ** (1 / alpha), (math.pi * second).cos()
+    rest = (1 - w) * c.square()
+    return (0.5 + c.sign() * (rest / (rest + w).clamp_min(1e-300)).sqrt() / 2).float()
+
+
+AUGMENTATIONS: dict[str, Callable[..., Batch]] = {
+    "rotate": rotate,
+    "zoom": zoom,
+    "shift": shift,
+    "shear": shear,
+    "flip": flip,
+    "elastic": elastic,
+    "crop": crop,
+    "cutout": cutout,
+    "brightness": brightness,
+    "contrast": contrast,
+    "noise": noise,
+    "mixup": mixup,
+    "cutmix": cutmix,
 }
-"""Each: its options, and the function from (options, (N, 2) uniform numbers in -1 ... 1) to the matrices
-(N, 3, 3) that lead from an output place to the input place it shows, in coordinates of -1 ... 1."""
+"""From (batch, generator on its device, the step's own options) to the augmented batch."""
 
 
-def augmenter(steps: Sequence[str]) -> Callable[[Tensor, Generator], Tensor] | None:
-    """The function that augments a batch, or None for no steps.
-
-    It maps (images (N, C, H, W) of 0..255, generator on their device) to float32 images of the same shape,
-    bilinear, black outside. The steps act in the order given, in one resampling.
+def augmenter(steps: Sequence[str]) -> Callable[[Batch, Generator], Batch]:
+    """The function that does the steps to a batch, in the order given; none: the batch as it is.
 
     Raises:
         UsageError: an unknown step or option.
     """
-    schemas = {name: schema for name, (schema, _) in AUGMENTATIONS.items()}
-    chosen = [(choose(step, schemas, "augment"), AUGMENTATIONS[step.split(":")[0].strip()][1]) for step in steps]
-    if not chosen:
-        return None
+    schemas = {name: schema_of(function) for name, function in AUGMENTATIONS.items()}
+    chosen = []
+    for step in steps:
+        options = choose(step, schemas, "augment").model_dump()
+        chosen.append(functools.partial(AUGMENTATIONS[parse_choice(step)[0]], **options))
 
-    def augment(images: Tensor, generator: Generator) -> Tensor:
-        height, width = images.shape[2:]
-        aspect = torch.tensor([[1.0, height / width], [width / height, 1.0]], device=images.device)
-        matrix = torch.eye(3, device=images.device).expand(len(images), 3, 3)
-        for options, function in chosen:
-            uniform = torch.rand(len(images), 2, generator=generator, device=images.device) * 2 - 1
-            step = function(options, uniform)
-            step[:, :2, :2] *= aspect  # the grid spans -1 ... 1 along both sides, however long they are
-            matrix = matrix @ step  # a later step acts on the earlier one's output, so its way back comes first
-        grid = F.affine_grid(matrix[:, :2], list(images.shape), align_corners=False)
-        return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    def augment(batch: Batch, generator: Generator) -> Batch:
+        for step in chosen:
+            batch = step(batch, generator)
+        return batch.resampled()
 
     return augment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff.data.dataset import Split
+from bakeoff.data.preprocess import change, copier
 
-INIT, ORDER, AUGMENT, DROPOUT = range(4)
+INIT, ORDER, AUGMENT, DROPOUT, COIN = range(5)
 """What a random number is for: with the seed and a count it decides the number."""
 
 
@@ -27,8 +28,10 @@ class Loaded:
         return len(self.labels)
 
 
-def load(split: Split, device: torch.device) -> Loaded:
-    return Loaded(torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device))
+def load(split: Split, device: torch.device, preprocess: Sequence[str] = ()) -> Loaded:
+    """A split on the device, after those steps of `preprocess` that change pixels."""
+    images = change(preprocess, split.images)
+    return Loaded(torch.from_numpy(images).to(device), torch.from_numpy(split.labels).to(device))
 
 
 def derived_seed(seed: int, purpose: int, count: int) -> int:
@@ -42,21 +45,32 @@ def permutation(seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(generator.permutation(count))
 
 
+def coins(seed: int, count: int) -> Tensor:
+    """A coin for each training image: (count,) int64 of 0 and 1, a pure function of the seed."""
+    return torch.from_numpy(np.random.Philox(derived_seed(seed, COIN, 0)).random_raw(count).astype(np.int64) & 1)
+
+
 def normaliser(
-    pixels: str, mean: NDArray[np.float64], std: NDArray[np.float64], device: torch.device
+    pixels: str,
+    mean: NDArray[np.float64],
+    std: NDArray[np.float64],
+    device: torch.device,
+    preprocess: Sequence[str] = (),
 ) -> Callable[[Tensor], Tensor]:
-    """The function that turns uint8 or 0..255 images (N, C, H, W) into the model's float32 input.
+    """The function that turns loaded or augmented images (N, C, H, W) of 0 ... 255 into the model's float32 input.
 
     Args:
         pixels: `unit` (pixels / 255) or `standardise` (then less `mean`, over `std`, per channel).
-        mean, std: (C,) of the training split's pixels / 255.
+        mean, std: (C,) of the loaded training split's pixels / 255.
+        preprocess: those steps that copy pixels come last; the others were done by `load`.
     """
     centre = mean if pixels == "standardise" else np.zeros_like(mean)
     spread = std if pixels == "standardise" else np.ones_like(std)
     scale = torch.tensor(1 / (255 * spread), dtype=torch.float32, device=device).view(1, -1, 1, 1)
     offset = torch.tensor(-centre / spread, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+    copy = copier(preprocess)
 
     def normalise(images: Tensor) -> Tensor:
-        return torch.addcmul(offset, images.float(), scale).contiguous(memory_format=torch.channels_last)
+        return copy(torch.addcmul(offset, images.float(), scale)).contiguous(memory_format=torch.channels_last)
 
     return normalise

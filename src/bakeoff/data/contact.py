@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,11 +62,19 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
     return sheet
 
 
+def write_sheet(dataset: Dataset, file: Path, split: str = "train") -> None:
+    """The contact sheet as a picture in `file`. Raises UsageError for a place or an ending that cannot be written."""
+    try:
+        contact_sheet(dataset, split).save(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be written ({error}): name a file such as sheet.png in a folder") from error
+
+
 def _summary(dataset: Dataset, split: str) -> str:
     sizes = ", ".join(f"{name} {len(part):,}" for name, part in dataset.splits.items())
     height, width = dataset.size
     colour = "grey" if dataset.channels == 1 else "colour"
-    return f"{split} split  ·  {len(dataset.classes)} classes  ·  {width}x{height} {colour}  ·  images: {sizes}"
+    return f"{split} split  ·  {len(dataset.classes)} classes  ·  {height}x{width} {colour}  ·  images: {sizes}"
 
 
 def _spread(dataset: Dataset, split: str, label: int, count: int) -> NDArray[np.uint8]:

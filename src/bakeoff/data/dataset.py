@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, UsageError, closest
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -28,11 +29,45 @@ class Split:
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """A name, K class names and the splits train, validation and test.
+class Contents:
+    """What data bring, before anything is drawn: class names, and some of the splits train, validation, test."""
 
-    `fingerprint` is computed: the first 16 hex digits of the SHA-256 over the class names and all arrays,
-    the same on any machine. Raises BakeoffError for wrong types or shapes, labels outside 0..K-1 and
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Split]
+    unlabelled: Images | None = None
+    """Images (M, C, H, W) uint8 without labels, such as a competition's test set."""
+    header: tuple[str, str] | None = None
+    """The names of the id and the label column in the competition's CSV files."""
+    mirror: bool | None = None
+    """Whether a mirrored image keeps its label; None: not known."""
+
+    def labelled(self, classes: Sequence[str]) -> tuple[Images, Labels]:
+        """All labelled images, split after split, and their labels, which count into `classes`.
+
+        Raises UsageError for a class that is not among them, or images of several shapes.
+        """
+        for name in self.classes:
+            if name not in classes:
+                raise UsageError(f"{self.name}: class {name!r} is not one of the model's{closest(name, classes)}")
+        shapes = sorted({split.images.shape[1:] for split in self.splits.values()})
+        if len(shapes) > 1:
+            raise UsageError(
+                f"{self.name}: its splits are {by(shapes[0])} and {by(shapes[1])} (channels x height x width)"
+            )
+        place = np.array([classes.index(name) for name in self.classes], np.int64)
+        return (
+            np.concatenate([split.images for split in self.splits.values()]),
+            np.concatenate([place[split.labels] for split in self.splits.values()]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A name, K class names and the splits train, validation and test; the rest is as in Contents.
+
+    `fingerprint` is computed: the first 16 hex digits of the SHA-256 over the class names and the splits'
+    arrays, the same on any machine. Raises BakeoffError for wrong types or shapes, labels outside 0..K-1 and
     classes without an image in some split.
     """
 
@@ -41,6 +76,9 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
+    unlabelled: Images | None = None
+    header: tuple[str, str] | None = None
+    mirror: bool | None = None
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,20 +86,16 @@ class Dataset:
             raise BakeoffError(f"{self.name}: at least two classes with different names are needed")
         for name, split in self.splits.items():
             self._check(name, split)
+        if self.unlabelled is not None:
+            self._check_images("unlabelled images", self.unlabelled)
         object.__setattr__(self, "fingerprint", _fingerprint(self.classes, self.splits))
 
     def _check(self, name: str, split: Split) -> None:
         images, labels, where = split.images, split.labels, f"{self.name}, {name} split"
-        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
-            raise BakeoffError(f"{where}: images are {images.dtype} {images.shape} where uint8 (N, C, H, W) is valid")
+        self._check_images(f"{name} split", images)
         if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
             raise BakeoffError(
                 f"{where}: labels are {labels.dtype} {labels.shape} where int64 ({len(images)},) is valid"
-            )
-        if images.shape[1:] != self.shape:
-            raise BakeoffError(
-                f"{where}: images are {_by(images.shape[1:])}, those of the train split {_by(self.shape)} "
-                "(channels x height x width)"
             )
         outside = labels[(labels < 0) | (labels >= len(self.classes))]
         if len(outside):
@@ -69,6 +103,16 @@ class Dataset:
         missing = np.flatnonzero(np.bincount(labels, minlength=len(self.classes)) == 0)
         if len(missing):
             raise BakeoffError(f"{where}: class '{self.classes[missing[0]]}' has no image")
+
+    def _check_images(self, name: str, images: Images) -> None:
+        where = f"{self.name}, {name}"
+        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
+            raise BakeoffError(f"{where}: images are {images.dtype} {images.shape} where uint8 (N, C, H, W) is valid")
+        if images.shape[1:] != self.shape:
+            raise BakeoffError(
+                f"{where}: images are {by(images.shape[1:])}, those of the train split {by(self.shape)} "
+                "(channels x height x width)"
+            )
 
     @cached_property
     def splits(self) -> dict[str, Split]:
@@ -171,5 +215,6 @@ def _fingerprint(classes: tuple[str, ...], splits: dict[str, Split]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _by(shape: tuple[int, ...]) -> str:
+def by(shape: Sequence[int]) -> str:
+    """(1, 28, 32) -> `1x28x32`: channels x height x width, as everywhere."""
     return "x".join(map(str, shape))

@@ -29,27 +29,27 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     """
     remote = [key for key, source in SOURCES.items() if source.files]
     if name not in remote:
-        fault = "is embedded and needs no download" if name in SOURCES else "is unknown"
+        fault = "needs no download" if name in SOURCES else "is unknown"
         raise UsageError(f"dataset {name!r} {fault}{closest(name, remote)}")
     source, folder = SOURCES[name], data_folders(name)[-1]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BakeoffError(f"{folder} cannot be made ({error.strerror}): choose another XDG_CACHE_HOME") from error
-    for file, checksums in source.files.items():
-        target = folder / f"{file}.gz"
-        if target.exists() and _sha256(target) == checksums.zipped:
+    for file, sha256 in source.files.items():
+        target = folder / file
+        if target.exists() and _sha256(target) == sha256:
             continue
         faults: list[str] = []
         for mirror in source.mirrors:
-            failure = _download(f"{mirror}{target.name}", target, checksums.zipped, progress)
+            failure = _download(f"{mirror}{file}", target, sha256, progress)
             if failure is None:
                 break
             faults.append(f"{urlsplit(mirror).netloc}: {failure}")
         else:
             raise BakeoffError(
-                f"{target.name} of {name} could not be downloaded ({'; '.join(faults)}): try again later, "
-                f"or put {', '.join(f'{each}.gz' for each in source.files)} into {folder}"
+                f"{file} of {name} could not be downloaded ({'; '.join(faults)}): try again later, "
+                f"or put {', '.join(source.files)} into {folder}"
             )
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import tokenize
 import zipfile
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Images
 from bakeoff.data.idx import read_bytes
+from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError, UsageError, closest
 
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
@@ -44,6 +46,8 @@ class Shaping:
     size: tuple[int, int] | None = None
     resize: str | None = None
     channels: int | None = None
+    remedy: str = "add size=PIXELS and resize=RULE behind the path"
+    """What to do about images of another size."""
 
     def __post_init__(self) -> None:
         if self.resize is not None and self.resize not in RESIZE:
@@ -54,28 +58,40 @@ class Shaping:
 
 def load_images(
     path: Path, *, size: int | tuple[int, int] | None, channels: int, resize: str | None
-) -> tuple[Images, list[str]]:
-    """Unlabelled images (N, C, H, W) uint8 and their names, in the names' order.
+) -> tuple[Images, list[str] | list[int]]:
+    """Unlabelled images (N, C, H, W) uint8 and their names, in the names' natural order: 2 before 10.
 
-    `path` is a picture, a folder of pictures (searched through), an .npy array or an .npz with `images`;
-    names are paths inside the folder, or the index in an array. `size` (H, W) or side in pixels.
-    Raises BakeoffError for anything unreadable and for sizes other than `size` without a `resize` rule.
+    `path` is a picture, a folder of pictures (searched through), an .npy array, an .npz with `images` or a
+    pickled array. Names are the files' own, without folder and ending where they still differ, or the index in
+    an array. `size` (H, W) or side in pixels. Raises BakeoffError for anything unreadable and for sizes other
+    than `size` without a `resize` rule.
     """
-    shaping = Shaping((size, size) if isinstance(size, int) else size, resize, channels)
+    remedy = "choose a rule with --resize"
+    shaping = Shaping((size, size) if isinstance(size, int) else size, resize, channels, remedy)
+    if is_pickle(path):
+        images = shape_array(as_images(read_array(path), path), shaping, path)
+        return images, list(range(len(images)))
     if path.suffix.lower() in ARRAYS:
         arrays = read_arrays(path)
         if "images" not in arrays:
             raise BakeoffError(f"{path} has no array `images`{closest('images', arrays)}")
         images = shape_array(as_images(arrays["images"], path), shaping, path)
-        return images, [str(index) for index in range(len(images))]
+        return images, list(range(len(images)))
     if path.is_dir():
-        files = find_pictures(path)
+        files = sorted(find_pictures(path), key=lambda file: _natural(file.relative_to(path).as_posix()))
         if not files:
             raise BakeoffError(f"{path} holds no picture (PNG, JPEG or another format of Pillow)")
-        names = [file.relative_to(path).as_posix() for file in files]
+        names = [file.stem for file in files]
+        if len(set(names)) < len(names):
+            names = [file.relative_to(path).as_posix() for file in files]
     else:
-        files, names = [path], [path.name]
+        files, names = [path], [path.stem]
     return shape_pictures(((str(file), open_picture(file)) for file in files), shaping), names
+
+
+def _natural(name: str) -> list[str | int]:
+    """A key that sorts numbers in names by value."""
+    return [int(part) if place % 2 else part for place, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -135,8 +151,8 @@ def shape_pictures(pictures: Iterable[tuple[str, Image]], shaping: Shaping) -> I
         if (picture.height, picture.width) != wanted:
             asked = f"{first} is" if shaping.size is None else "asked for is"
             raise BakeoffError(
-                f"{name} is {picture.width}x{picture.height} pixels and {asked} {wanted[1]}x{wanted[0]}: "
-                f"choose size=PIXELS and resize=RULE (valid: {', '.join(RESIZE)})"
+                f"{name} is {picture.height}x{picture.width} pixels (height x width) and {asked} "
+                f"{wanted[0]}x{wanted[1]}: {shaping.remedy} (valid: {', '.join(RESIZE)})"
             )
         arrays.append(np.asarray(picture))
     assert wanted is not None, "no picture"
@@ -159,7 +175,11 @@ def shape_array(images: Images, shaping: Shaping, file: Path) -> Images:
 
 
 def as_images(array: NDArray[Any], file: Path) -> Images:
-    """(N, H, W), (N, C, H, W) or (N, H, W, C), whole numbers 0 to 255, C 1 or 3, as (N, C, H, W) uint8."""
+    """(N, H, W), (N, C, H, W) or (N, H, W, C), C 1 or 3, as (N, C, H, W) uint8.
+
+    Values are 0 to 255; those between whole numbers are rounded. Raises BakeoffError for others, and for
+    floating-point images within 0 to 1, which are a matter of another scale.
+    """
     given = array.shape
     if array.ndim == 3:
         array = array[:, None]
@@ -170,20 +190,48 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
             f"{file}: images have the shape {given} where (N, H, W), (N, C, H, W) or (N, H, W, C) "
             "with 1 or 3 channels is valid"
         )
-    if array.dtype.kind not in "ui" or array.min() < 0 or array.max() > 255:
-        raise BakeoffError(f"{file}: images are {array.dtype} where whole numbers from 0 to 255 are valid")
-    return np.ascontiguousarray(array, np.uint8)
+    if array.dtype.kind not in "uif":
+        raise BakeoffError(f"{file}: images are {array.dtype} where numbers from 0 to 255 are valid")
+    low, high = array.min(), array.max()
+    if not (low >= 0 and high <= 255):  # nan is neither
+        raise BakeoffError(
+            f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid: scale them"
+        )
+    if array.dtype.kind == "f" and 0 < high <= 1:
+        raise BakeoffError(
+            f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid: "
+            "multiply them by 255"
+        )
+    if array.dtype.kind != "f":
+        return np.ascontiguousarray(array, np.uint8)
+    images = np.empty(array.shape, np.uint8)
+    for image, values in zip(images, array, strict=True):  # one at a time: wide floats of many images fill memory
+        image[:] = np.rint(values)
+    return images
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz, or the one of an .npy as `images`. Pickled objects are refused, never run."""
     data = io.BytesIO(read_bytes(file))
+    name = ""
+    arrays: dict[str, NDArray[Any]] = {}
     try:
         loaded = np.load(data, allow_pickle=False)
-        return {"images": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+        if isinstance(loaded, np.ndarray):
+            return {"images": loaded}
+        for name in loaded:
+            arrays[name] = loaded[name]
     except DAMAGED_ARRAYS as error:
-        reason = "it holds pickled objects" if "pickle" in str(error) else error
+        if "Object arrays" in str(error):
+            raise BakeoffError(
+                f"{file}: {f'array {name!r}' if name else 'its array'} holds Python objects, which are never loaded: "
+                "save it as numbers or, for labels, as text (`.astype(str)`)"
+            ) from error
+        reason = "it is neither .npy nor .npz" if "pickle" in str(error) else error
         raise BakeoffError(f"{file} is not a readable NumPy file ({reason})") from error
+    if not arrays:
+        raise BakeoffError(f"{file} holds no array")
+    return arrays
 
 
 def _stretch(picture: Image, size: tuple[int, int]) -> Image:

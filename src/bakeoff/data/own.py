@@ -1,4 +1,4 @@
-"""The user's own data: a folder of class folders, an .npz, IDX files, or a CSV of paths and labels."""
+"""The user's own data: class folders, an .npz, IDX files, a CSV of paths and labels, or a competition's files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import csv
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from bakeoff.data.dataset import Images, Labels, Split
+from bakeoff.data.dataset import Contents, Images, Labels, Split
 from bakeoff.data.idx import find_idx, idx_split, read_bytes, read_payload
 from bakeoff.data.images import (
     Shaping,
@@ -24,21 +25,32 @@ from bakeoff.data.images import (
     shape_array,
     shape_pictures,
 )
+from bakeoff.data.kaggle import Edition, find_edition, read_originals
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.spec import Frozen, validate
 
-Parts = tuple[tuple[str, ...], dict[str, Split]]
-"""Class names, and the splits the data bring: `train`, perhaps `validation`, perhaps `test`."""
-
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+LARGEST = 1024
+"""Pixels of a side that may be asked for."""
+
+
+def _size(given: object) -> tuple[int, int]:
+    """`28` -> (28, 28), `28x32` -> (28, 32)."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(given), re.ASCII)
+    if not match or not all(len(side) <= 4 and 1 <= int(side) <= LARGEST for side in match.groups(match[1])):
+        raise ValueError(f"must be a side or height x width, 1 to {LARGEST} pixels, as in 28 or 28x32")
+    return int(match[1]), int(match[2] or match[1])
 
 
 class Options(Frozen):
     """What may follow a path: `./letters:size=28,resize=pad,channels=1`."""
 
-    size: int | None = Field(None, ge=1, le=1024, description="side of the square images, in pixels")
+    size: Annotated[tuple[int, int] | None, BeforeValidator(_size)] = Field(
+        None, description="height x width in pixels; one number for a square"
+    )
     resize: Literal["stretch", "pad", "crop"] | None = Field(None, description="rule for other sizes")
     channels: Literal["1", "3"] | None = Field(None, description="1 (grey) or 3 (RGB)")
+    mirror: Literal["yes", "no"] | None = Field(None, description="whether a mirrored image keeps its label")
 
 
 class Row(NamedTuple):
@@ -49,30 +61,36 @@ class Row(NamedTuple):
     file: Path
 
 
-def load_own(path: Path, options: Mapping[str, str]) -> Parts:
+def load_own(path: Path, options: Mapping[str, str]) -> Contents:
     """Read `path`, whatever kind of data it is, in the shape `options` ask for.
 
     Raises BakeoffError, naming file and fault, for damaged, empty or contradictory data.
     """
     chosen = validate(Options, options, str(path))
-    shaping = Shaping(
-        size=(chosen.size, chosen.size) if chosen.size else None,
-        resize=chosen.resize,
-        channels=int(chosen.channels) if chosen.channels else None,
-    )
+    shaping = Shaping(chosen.size, chosen.resize, int(chosen.channels) if chosen.channels else None)
+    contents = _read(path, shaping)
+    return contents if chosen.mirror is None else replace(contents, mirror=chosen.mirror == "yes")
+
+
+def _read(path: Path, shaping: Shaping) -> Contents:
+    name = path.stem if path.is_file() else path.resolve().name
+    if path.is_dir() and (edition := find_edition(path)):
+        return _read_kaggle(name, path, edition, shaping)
     if path.is_dir() and not any(path.glob("*-ubyte*")):
-        return _open_rows(_folder_rows(path), path, shaping)
+        return _open_rows(name, _folder_rows(path), path, shaping)
     if path.is_dir():
-        return _read_idx(path, "", shaping)
+        return _read_idx(name, path, "", shaping)
     if path.suffix.lower() == ".csv":
-        return _open_rows(_csv_rows(path), path, shaping)
+        return _open_rows(name, _csv_rows(path), path, shaping)
     if path.suffix.lower() == ".npz":
-        return _read_npz(path, shaping)
+        return _read_npz(name, path, shaping)
     if find_idx(path.parent, f"{path.name}-", "train-images"):
-        return _read_idx(path.parent, f"{path.name}-", shaping)
+        return _read_idx(name, path.parent, f"{path.name}-", shaping)
+    if find_edition(path.parent):
+        raise UsageError(f"{path} is one file of a competition: name the folder, {path.parent}")
     raise UsageError(
-        f"{path} is none of the valid kinds of data: a folder of class folders, an .npz, a .csv, "
-        "a folder with IDX files or the beginning of their names"
+        f"{path} is none of the valid kinds of data: a folder of class folders, an .npz, a .csv, a folder with IDX "
+        "files or the beginning of their names, or a folder with the competition's train_images.pkl or train_max_x"
     )
 
 
@@ -117,10 +135,7 @@ def _csv_rows(file: Path) -> list[Row]:
             raise BakeoffError(f"{file} has no column {column!r}{closest(column, columns)}")
     if not lines:
         raise BakeoffError(f"{file} has a header and no rows")
-    rows = [_csv_row(file, number, line) for number, line in lines]
-    if all(row.split != "train" for row in rows):
-        raise BakeoffError(f"{file}: no image is in the train split")
-    return rows
+    return [_csv_row(file, number, line) for number, line in lines]
 
 
 def _csv_row(file: Path, number: int, line: Mapping[str, str | None]) -> Row:
@@ -135,23 +150,29 @@ def _csv_row(file: Path, number: int, line: Mapping[str, str | None]) -> Row:
     return Row(SPLITS[split], label, file.parent / path)
 
 
-def _open_rows(rows: list[Row], where: Path, shaping: Shaping) -> Parts:
+def _open_rows(name: str, rows: list[Row], where: Path, shaping: Shaping) -> Contents:
     images = shape_pictures(((str(row.file), open_picture(row.file)) for row in rows), shaping)
-    places = {name: [n for n, row in enumerate(rows) if row.split == name] for name in SPLITS.values()}
-    words = {name: [rows[n].label for n in chosen] for name, chosen in places.items() if chosen}
+    places = {split: [n for n, row in enumerate(rows) if row.split == split] for split in SPLITS.values()}
+    words = {split: [rows[n].label for n in chosen] for split, chosen in places.items() if chosen}
     classes, labels = _number(words, where)
-    return classes, {name: Split(images[places[name]], labels[name]) for name in words}
+    return Contents(name, classes, {split: Split(images[places[split]], labels[split]) for split in words})
 
 
-def _read_idx(folder: Path, prefix: str, shaping: Shaping) -> Parts:
+def _read_kaggle(name: str, folder: Path, edition: Edition, shaping: Shaping) -> Contents:
+    images, words, unlabelled, header = read_originals(folder, edition, shaping)
+    classes, labels = _number({"train": words}, folder / edition.labels)
+    return Contents(name, classes, {"train": Split(images, labels["train"])}, unlabelled, header, mirror=False)
+
+
+def _read_idx(name: str, folder: Path, prefix: str, shaping: Shaping) -> Contents:
     pairs: dict[str, tuple[Images, list[str]]] = {}
-    for name, beginnings in {"train": ("train",), "test": ("t10k", "test")}.items():
+    for part, beginnings in {"train": ("train",), "test": ("t10k", "test")}.items():
         for beginning in beginnings:
             images = find_idx(folder, prefix, f"{beginning}-images")
             labels = find_idx(folder, prefix, f"{beginning}-labels")
             if images and labels:
                 split = idx_split(read_payload(images), read_payload(labels))
-                pairs[name] = shape_array(split.images, shaping, images), _words(split.labels)
+                pairs[part] = shape_array(split.images, shaping, images), _words(split.labels)
             elif images or labels:
                 raise BakeoffError(f"{images or labels} lies without its {'labels' if images else 'images'}")
     if "train" not in pairs:
@@ -159,11 +180,11 @@ def _read_idx(folder: Path, prefix: str, shaping: Shaping) -> Parts:
             f"{folder} holds IDX files and no {prefix}train-images-idx3-ubyte among them; where the names "
             f"begin otherwise, say {folder}/BEGINNING"
         )
-    classes, numbers = _number({name: words for name, (_, words) in pairs.items()}, folder)
-    return classes, {name: Split(images, numbers[name]) for name, (images, _) in pairs.items()}
+    classes, numbers = _number({part: words for part, (_, words) in pairs.items()}, folder)
+    return Contents(name, classes, {part: Split(images, numbers[part]) for part, (images, _) in pairs.items()})
 
 
-def _read_npz(file: Path, shaping: Shaping) -> Parts:
+def _read_npz(name: str, file: Path, shaping: Shaping) -> Contents:
     """`images` and `labels`, or x_train, y_train and the like for validation and test; perhaps `classes`."""
     arrays = read_arrays(file)
     pairs = {split: (f"x_{key}", f"y_{key}") for key, split in SPLITS.items() if f"x_{key}" in arrays}
@@ -172,17 +193,17 @@ def _read_npz(file: Path, shaping: Shaping) -> Parts:
     images: dict[str, Images] = {}
     labels: dict[str, NDArray[Any]] = {}
     for split, (x, y) in pairs.items():
-        for name in (x, y):
-            if name not in arrays:
-                raise BakeoffError(f"{file} has no array {name!r}{closest(name, arrays)}")
+        for array in (x, y):
+            if array not in arrays:
+                raise BakeoffError(f"{file} has no array {array!r}{closest(array, arrays)}")
         images[split] = shape_array(as_images(arrays[x], file), shaping, file)
         labels[split] = _flat_labels(arrays[y], len(images[split]), f"{file}, {y}")
     if "classes" in arrays:
-        classes = tuple(str(name) for name in arrays["classes"].ravel())
+        classes = tuple(str(word) for word in arrays["classes"].ravel())
         indices = {split: _indices(values, len(classes), file) for split, values in labels.items()}
     else:
         classes, indices = _number({split: _words(values) for split, values in labels.items()}, file)
-    return classes, {split: Split(images[split], indices[split]) for split in images}
+    return Contents(name, classes, {split: Split(images[split], indices[split]) for split in images})
 
 
 def _flat_labels(labels: NDArray[Any], count: int, where: str) -> NDArray[Any]:

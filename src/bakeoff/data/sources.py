@@ -5,32 +5,50 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
-from bakeoff.data.dataset import Dataset, Split, split_validation, subset
+from bakeoff.data import cifar
+from bakeoff.data.composite import HighestDigit, LargestDigit, composite_splits
+from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
+from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
 from bakeoff.errors import BakeoffError, UsageError, closest
-from bakeoff.spec import parse_choice
+from bakeoff.spec import Frozen, parse_choice, validate
 
 TEST_FRACTION = 1 / 6
 """Drawn as test split where the data bring none."""
 
 
 class DataWarning(UserWarning):
-    """Data are used although they are not the published ones."""
+    """Data are used although they are not the published ones, or not the ones that were meant."""
 
 
-class Checksums(NamedTuple):
-    """SHA-256 of a published file, gzipped and unzipped."""
+class NoOptions(Frozen):
+    """A dataset that takes no options."""
 
-    zipped: str
-    payload: str
+
+class Origin(Frozen):
+    """Where modified MNIST comes from."""
+
+    origin: Literal["generated", "kaggle"] = Field("generated", description="made here, or the competition's own files")
+    digits: Literal["auto", "mnist", "digits"] = Field(
+        "auto", description="what images are made of; auto: MNIST where it is at hand, else the embedded digits"
+    )
+
+
+class LargestDigitOptions(LargestDigit, Origin):
+    """Options of `largest-digit`."""
+
+
+class HighestDigitOptions(HighestDigit, Origin):
+    """Options of `highest-digit`."""
 
 
 @dataclass(frozen=True)
@@ -39,31 +57,48 @@ class Source:
 
     description: str
     classes: tuple[str, ...]
-    load: Callable[[], dict[str, Split]]
-    files: Mapping[str, Checksums] = field(default_factory=dict)
-    """By name without `.gz`."""
+    load: Callable[[Any], Contents]
+    """Takes an instance of `options`."""
+    options: type[Frozen] = NoOptions
+    mirror: bool | None = None
+    """Whether a mirrored image keeps its label."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What is downloaded: the SHA-256 of each published file by its name."""
+    contents: Mapping[str, str] = field(default_factory=dict)
+    """What is read: the published SHA-256, or MD5, of each file by its name, unzipped."""
     mirrors: tuple[str, ...] = ()
-    """Addresses of folders with the gzipped files, in the order to try."""
+    """Addresses of folders with the files, in the order to try."""
 
 
 def load_dataset(reference: str, *, validation: float = 1 / 6, images: int | None = None) -> Dataset:
-    """The dataset that `reference` names: an entry of SOURCES, or a path, perhaps with options.
+    """The dataset that `reference` names: an entry of SOURCES, or a path, each perhaps with options.
 
     `validation` is the fraction (0 to 1) of the training images drawn, stratified, as validation split where
     the data bring none; `images` cuts the training split down to so many, stratified. Both are drawn the same
     way for everyone. Raises UsageError for what is unknown, BakeoffError for missing or damaged data.
     """
+    return draw_splits(read_contents(reference), validation=validation, images=images)
+
+
+def read_contents(reference: str) -> Contents:
+    """What the data that `reference` names bring, before anything is drawn; see `load_dataset`."""
     name, options = parse_reference(reference)
     path = Path(name)
     if name in SOURCES:
-        if options:
+        source = SOURCES[name]
+        if options and source.options is NoOptions:
             raise UsageError(f"{reference}: {name} takes no options; those are for paths to your own data")
-        classes, splits = SOURCES[name].classes, SOURCES[name].load()
-    elif path.exists() or find_idx(path.parent, f"{path.name}-", "train-images"):
-        classes, splits = load_own(path, options)
-        name = path.stem if path.is_file() else path.resolve().name
-    else:
-        raise UsageError(f"unknown dataset {name!r}{closest(name, SOURCES)}, and no file or folder of that name")
+        return source.load(validate(source.options, options, reference))
+    if path.exists() or find_idx(path.parent, f"{path.name}-", "train-images"):
+        return load_own(path, options)
+    raise UsageError(f"unknown dataset {name!r}{closest(name, SOURCES)}, and no file or folder of that name")
+
+
+def draw_splits(contents: Contents, *, validation: float = 1 / 6, images: int | None = None) -> Dataset:
+    """A dataset with all three splits; those that `contents` lack are drawn. Raises as `load_dataset` does."""
+    name, classes, splits = contents.name, contents.classes, contents.splits
+    if "train" not in splits:
+        raise BakeoffError(f"{name}: no image is in the train split")
     train, test, held_out = splits["train"], splits.get("test"), splits.get("validation")
     if test is None:
         train, test = _draw(name, "test", classes, train, TEST_FRACTION, seed=1)
@@ -71,7 +106,8 @@ def load_dataset(reference: str, *, validation: float = 1 / 6, images: int | Non
         train, held_out = _draw(name, "validation", classes, train, validation, seed=0)
     if images is not None:
         train = subset(train, images)
-    return Dataset(name, classes, train, held_out, test)
+    extras = contents.unlabelled, contents.header, contents.mirror
+    return Dataset(name, classes, train, held_out, test, *extras)
 
 
 def parse_reference(reference: str) -> tuple[str, dict[str, str]]:
@@ -98,32 +134,96 @@ def _draw(
     return split_validation(train.images, train.labels, fraction, seed)
 
 
-def _published(name: str) -> dict[str, Split]:
+def _published(name: str) -> Contents:
     """The two splits of an IDX source, from local files; a DataWarning where one is not as published."""
-    source, folders = SOURCES[name], data_folders(name)
+    source = SOURCES[name]
     payloads: list[Payload] = []
-    for published, checksums in source.files.items():
-        found = [file for folder in folders if (file := find_idx(folder, "", published.partition("-idx")[0]))]
-        if not found:
-            raise BakeoffError(
-                f"{name}: there is no {published}.gz in {' or '.join(map(str, folders))}: run `bakeoff data "
-                f"fetch {name}`, or put {', '.join(f'{file}.gz' for file in source.files)} there"
-            )
-        payloads.append(read_payload(found[0]))
-        if hashlib.sha256(payloads[-1].data).hexdigest() != checksums.payload:
-            warnings.warn(
-                f"{found[0]} is not the published file of {name}: it is used as it is",
-                DataWarning,
-                stacklevel=2,
-            )
+    for published in source.contents:
+        found = _find_published(name, published)
+        if found is None:
+            raise _missing(name, f"{published}.gz")
+        payloads.append(read_payload(found))
+    _warn_unpublished(name, zip(source.contents, payloads, strict=True))
     splits = {"train": idx_split(*payloads[:2]), "test": idx_split(*payloads[2:])}
     for split, (file, _) in zip(splits.values(), payloads[1::2], strict=True):
         if split.labels.max() >= len(source.classes):
             raise BakeoffError(f"{file}: label {split.labels.max()} is outside 0..{len(source.classes) - 1}")
-    return splits
+    return Contents(name, source.classes, splits, mirror=source.mirror)
 
 
-def _digits() -> dict[str, Split]:
+def _find_published(name: str, published: str) -> Path | None:
+    """The local file of an IDX source, by any of the names seen in the wild."""
+    found = (find_idx(folder, "", published.partition("-idx")[0]) for folder in data_folders(name))
+    return next((file for file in found if file), None)
+
+
+def _cifar10() -> Contents:
+    """CIFAR-10 from local files; a DataWarning where they are not as published."""
+    name = "cifar10"
+    batches = cifar.find_batches(data_folders(name))
+    if batches is None:
+        raise _missing(name, f"{cifar.BINARY.archive} or {cifar.PYTHON.archive}, packed or unpacked,")
+    _warn_unpublished(name, ((batch.file.name, batch) for batch in batches))
+    return Contents(name, cifar.CLASSES, cifar.read_splits(batches), mirror=SOURCES[name].mirror)
+
+
+def _missing(name: str, what: str) -> BakeoffError:
+    return BakeoffError(
+        f"{name}: there is no {what} in {' or '.join(map(str, data_folders(name)))}: run `bakeoff data fetch {name}`, "
+        f"or put {', '.join(SOURCES[name].files)} there"
+    )
+
+
+def _warn_unpublished(name: str, found: Iterable[tuple[str, Payload]]) -> None:
+    """One DataWarning on all those of the payloads, each with its published name, that are not as published."""
+    sums = SOURCES[name].contents
+    odd = [file for published, (file, data) in found if _digest(data, like=sums[published]) != sums[published]]
+    if odd:
+        more = f" and {len(odd) - 1} more" if odd[1:] else ""
+        verb = "are not the published files" if odd[1:] else "is not the published file"
+        warnings.warn(f"{odd[0]}{more} {verb} of {name}, but used all the same", DataWarning, stacklevel=2)
+
+
+def _digest(data: bytes, like: str) -> str:
+    """SHA-256, or MD5 where `like` is one; neither guards against anything but another edition of the data."""
+    return hashlib.new("sha256" if len(like) == 64 else "md5", data, usedforsecurity=False).hexdigest()
+
+
+def _composite(name: str, options: LargestDigitOptions | HighestDigitOptions) -> Contents:
+    """Modified MNIST, made from a source of digits; or the competition's own files."""
+    if options.origin == "kaggle":
+        return _original(name, options)
+    chosen = options.digits
+    if chosen == "auto":
+        chosen = "mnist" if all(_find_published("mnist", file) for file in SOURCES["mnist"].contents) else "digits"
+        if chosen == "digits":
+            warnings.warn(
+                f"{name}: MNIST is not at hand, so its images are made of the 1,797 embedded digits "
+                "(`bakeoff data fetch mnist`, or say digits=digits to mean it)",
+                DataWarning,
+                stacklevel=2,
+            )
+    digits = read_contents(chosen).splits
+    given = options.model_dump(exclude_unset=True, exclude=set(Origin.model_fields))
+    classes, splits = composite_splits(name, given, digits["train"], digits.get("test"))
+    return Contents(name, classes, splits, header=EDITIONS[name].header, mirror=False)
+
+
+def _original(name: str, options: Frozen) -> Contents:
+    odd = sorted(options.model_fields_set - {"origin"})
+    if odd:
+        raise UsageError(f"{name}: {odd[0]} is for generated images; origin=kaggle takes them as they are")
+    folders, edition = data_folders(name), EDITIONS[name]
+    folder = next((folder for folder in folders if find_edition(folder) == edition), None)
+    if folder is None:
+        raise BakeoffError(
+            f"{name}: there is no {edition.train} in {' or '.join(map(str, folders))}: put the competition's "
+            f"{edition.train}, {edition.labels} and {edition.test} there"
+        )
+    return replace(load_own(folder, {}), name=name)
+
+
+def _digits() -> Contents:
     """scikit-learn's 8x8 digits made like MNIST: 20x20 (bicubic) in the middle of 28x28, white on black."""
     from PIL import Image
     from sklearn.datasets import load_digits
@@ -133,34 +233,34 @@ def _digits() -> dict[str, Split]:
     images = np.zeros((len(pixels), 1, 28, 28), np.uint8)
     for image, digit in zip(images, pixels, strict=True):
         image[0, 4:24, 4:24] = np.asarray(Image.fromarray(digit).resize((20, 20), Image.Resampling.BICUBIC))
-    return {"train": Split(images, labels.astype(np.int64))}
+    return Contents("digits", DIGITS, {"train": Split(images, labels.astype(np.int64))}, mirror=False)
 
 
 DIGITS = tuple("0123456789")
 
 SOURCES: dict[str, Source] = {
-    "digits": Source("1,797 handwritten digits embedded in scikit-learn, 8x8 up-scaled to 28x28 grey", DIGITS, _digits),
+    "digits": Source(
+        "1,797 handwritten digits embedded in scikit-learn, 8x8 up-scaled to 28x28 grey",
+        DIGITS,
+        lambda _: _digits(),
+        mirror=False,
+    ),
     "mnist": Source(
         "MNIST: 70,000 handwritten digits, 28x28 grey (LeCun, Cortes & Burges 1998)",
         DIGITS,
-        lambda: _published("mnist"),
+        lambda _: _published("mnist"),
+        mirror=False,
         files={
-            "train-images-idx3-ubyte": Checksums(
-                "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            ),
-            "train-labels-idx1-ubyte": Checksums(
-                "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            ),
-            "t10k-images-idx3-ubyte": Checksums(
-                "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            ),
-            "t10k-labels-idx1-ubyte": Checksums(
-                "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-                "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            ),
+            "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        },
+        contents={
+            "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         },
         mirrors=(
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -181,28 +281,59 @@ SOURCES: dict[str, Source] = {
             "Bag",
             "Ankle boot",
         ),
-        lambda: _published("fashion-mnist"),
+        lambda _: _published("fashion-mnist"),
+        mirror=True,
         files={
-            "train-images-idx3-ubyte": Checksums(
-                "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            ),
-            "train-labels-idx1-ubyte": Checksums(
-                "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            ),
-            "t10k-images-idx3-ubyte": Checksums(
-                "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            ),
-            "t10k-labels-idx1-ubyte": Checksums(
-                "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-                "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-            ),
+            "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        },
+        contents={
+            "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         },
         mirrors=(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         ),
+    ),
+    "cifar10": Source(
+        "CIFAR-10: 60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky 2009)",
+        cifar.CLASSES,
+        lambda _: _cifar10(),
+        mirror=True,
+        files={"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+        contents={
+            "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+            "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+            "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+            "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+            "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+            "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+            "data_batch_1": "c99cafc152244af753f735de768cd75f",
+            "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+            "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+            "data_batch_4": "634d18415352ddfa80567beed471001a",
+            "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+            "test_batch": "40351d587109b95175f43aff81a1287e",
+        },
+        mirrors=("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"),
+    ),
+    "largest-digit": Source(
+        "Modified MNIST, generated: 2 or 3 digits on a texture, 64x64 grey; which is the largest?",
+        DIGITS,
+        lambda options: _composite("largest-digit", options),
+        LargestDigitOptions,
+        mirror=False,
+    ),
+    "highest-digit": Source(
+        "Modified MNIST, generated: 3 digits on a texture, 128x128 grey; which is the highest?",
+        DIGITS,
+        lambda options: _composite("highest-digit", options),
+        HighestDigitOptions,
+        mirror=False,
     ),
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +16,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from scipy.special import softmax
 
-from bakeoff.data import Dataset, load_dataset
+from bakeoff.data import load_images
 from bakeoff.data.batches import normaliser
+from bakeoff.data.dataset import Images, Labels, by
+from bakeoff.data.preprocess import change, model_shape
+from bakeoff.data.sources import draw_splits, read_contents
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
 from bakeoff.models import create_model
 from bakeoff.record import Run, write_atomic
 from bakeoff.training.loop import infer_images
 from bakeoff.training.run import find_device, find_precision
+
+Header = tuple[str, str]
+HEADER = ("id", "label")
+"""Columns of a CSV file, where no competition says otherwise."""
+
+
+class Part(NamedTuple):
+    """Images (N, C, H, W) to answer, perhaps with labels (N,), the dataset and the split they are, and the header of
+    the competition they are from."""
+
+    dataset: str
+    split: str
+    images: Images
+    labels: Labels | None
+    header: Header | None
 
 
 def logits_of(run: Run, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
@@ -35,16 +54,17 @@ def logits_of(run: Run, images: NDArray[np.uint8], *, device: str = "auto") -> N
     shape = tuple(run.dataset["shape"])
     if images.shape[1:] != shape:
         raise UsageError(
-            f"{run.path}: was trained on images of {shape} (channels, height, width), not {images.shape[1:]}"
+            f"{run.path}: was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
         )
     if run.status != "finished":
         raise UsageError(f"{run.path}: {run.status}, so it has no weights")
-    where = find_device(device)
+    where, preprocess = find_device(device), run.spec.recipe.preprocess
+    channels, height, width = model_shape(preprocess, shape)
     model = create_model(
         run.spec.model,
-        channels=shape[0],
+        channels=channels,
         classes=len(run.dataset["classes"]),
-        size=(shape[1], shape[2]),
+        size=(height, width),
         **run.spec.parameters,
     )
     file = run.path / "weights.safetensors"
@@ -54,55 +74,95 @@ def logits_of(run: Run, images: NDArray[np.uint8], *, device: str = "auto") -> N
         raise BakeoffError(f"{file}: cannot be loaded: {str(error).splitlines()[0]}") from None
     model = model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     mean, std = (np.asarray(run.dataset[key]) for key in ("mean", "std"))
-    normalise = normaliser(run.spec.recipe.pixels, mean, std, where)
+    normalise = normaliser(run.spec.recipe.pixels, mean, std, where, preprocess)
     precision = find_precision(run.spec.recipe.precision, where)
-    logits = infer_images(model, torch.from_numpy(images).to(where), normalise, precision)
+    logits = infer_images(model, torch.from_numpy(change(preprocess, images)).to(where), normalise, precision)
     return logits.cpu().numpy()
 
 
-def evaluate(run: Run, dataset: str | None, split: str, *, device: str = "auto") -> dict[str, Any]:
-    """A run's metrics on a split of any dataset with its shape and classes.
-
-    Args:
-        dataset: a dataset reference; None: the run's own.
-        split: train, validation or test.
+def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device: str = "auto") -> dict[str, Any]:
+    """A run's metrics on a split of any dataset with its shape and classes; see `find_part`.
 
     Raises:
         UsageError: a dataset that does not fit.
     """
-    data = _dataset_of(run, dataset)
-    part = data.splits[split]
+    part = find_part(run, dataset, split)
+    if part.labels is None:
+        raise UsageError(f"{part.dataset}: its {part.split} images cannot be measured without labels: predict them")
     logits = logits_of(run, part.images, device=device)
     right = int((logits.argmax(1) == part.labels).sum())
-    interval = wilson(right, len(part))
+    interval = wilson(right, len(part.labels))
     return {
         "run": str(run.path),
-        "dataset": data.name,
-        "split": split,
-        "n": len(part),
+        "dataset": part.dataset,
+        "split": part.split,
+        "n": len(part.labels),
         "accuracy": {"mean": interval.mean, "low": interval.low, "high": interval.high},
         **{name: metric(logits, part.labels) for name, metric in METRICS.items() if name != "accuracy"},
     }
 
 
-def _dataset_of(run: Run, reference: str | None) -> Dataset:
-    data = load_dataset(
-        reference or run.spec.dataset,
-        validation=run.spec.validation,
-        images=run.spec.images if reference is None else None,
-    )
-    if list(data.classes) != list(run.dataset["classes"]):
+def find_part(run: Run, reference: str | None, split: str | None = None) -> Part:
+    """The images of a split, with labels that count into the run's classes.
+
+    Args:
+        reference: a dataset reference; None: the run's own.
+        split: train, validation, test, unlabelled, or all that is labelled; None: test, and all where other data
+            than the run's bring no test split, since all of them are new to it.
+
+    Raises:
+        UsageError: data without that split, or of another shape or other classes than the run's.
+    """
+    own, classes = reference is None, run.dataset["classes"]
+    contents = read_contents(run.spec.dataset if reference is None else reference)
+    split = split or ("test" if own or "test" in contents.splits else "all")
+    labels: Labels | None = None
+    if split == "unlabelled":
+        if contents.unlabelled is None:
+            raise UsageError(f"{contents.name}: brings no images without labels: choose another split")
+        images = contents.unlabelled
+    elif split == "all" and own:
+        raise UsageError(f"{run.path}: was trained on part of its own data: choose one split, or other data")
+    elif split == "all":
+        images, labels = contents.labelled(classes)
+    elif split == "test" and "test" in contents.splits and not own:
+        images, labels = replace(contents, splits={"test": contents.splits["test"]}).labelled(classes)
+    else:
+        cut = run.spec.images if own else None
+        data = draw_splits(contents, validation=run.spec.validation, images=cut)
+        if list(data.classes) != classes:
+            raise UsageError(f"{contents.name}: its classes are not those of {run.path} ({', '.join(classes)})")
+        images, labels = data.splits[split].images, data.splits[split].labels
+    channels, height, width = run.dataset["shape"]
+    if images.shape[1:] != (channels, height, width):
         raise UsageError(
-            f"{reference or run.spec.dataset}: its classes are not those of {run.path} "
-            f"({', '.join(run.dataset['classes'])})"
+            f"{contents.name}: its images are {by(images.shape[1:])} (channels x height x width), and {run.path} takes "
+            f"{channels}x{height}x{width}: say PATH:size={height}x{width},resize=pad,channels={channels}"
         )
-    return data
+    return Part(contents.name, split, images, labels, contents.header)
 
 
-def predict_split(run: Run, reference: str | None, split: str, *, device: str = "auto") -> list[dict[str, Any]]:
-    """One row an image of a split; see `predict_rows`. Ids count from 0."""
-    images = _dataset_of(run, reference).splits[split].images
-    return predict_rows(run, images, range(len(images)), device=device)
+def predict_split(
+    run: Run, reference: str | None, split: str, *, device: str = "auto"
+) -> tuple[list[dict[str, Any]], Header]:
+    """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. Ids count from 0."""
+    part = find_part(run, reference, split)
+    return predict_rows(run, part.images, range(len(part.images)), device=device), part.header or _header(run)
+
+
+def predict_files(
+    run: Run, path: Path, *, resize: str | None = None, device: str = "auto"
+) -> tuple[list[dict[str, Any]], Header]:
+    """One row an image of a file or folder, see `load_images` and `predict_rows`, and the columns they go by."""
+    channels, height, width = run.dataset["shape"]
+    images, names = load_images(path, size=(height, width), channels=channels, resize=resize)
+    return predict_rows(run, images, names, device=device), _header(run)
+
+
+def _header(run: Run) -> Header:
+    """The columns of the competition that the run's data are from."""
+    first, second = run.dataset.get("header") or HEADER
+    return first, second
 
 
 def predict_rows(

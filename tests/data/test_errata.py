@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from bakeoff.data import SOURCES, known_wrong_labels
+from bakeoff.data.errata import WRONG_LABELS
+
+
+def test_errata_are_of_known_datasets_and_differ_from_the_label():
+    assert set(WRONG_LABELS) <= set(SOURCES)
+    for name, errata in WRONG_LABELS.items():
+        classes = range(len(SOURCES[name].classes))
+        assert all(given in classes and seen in classes and given != seen for given, seen in errata.values())
+    assert known_wrong_labels("digits") == {}
+
+
+def test_mnists_errata_are_of_the_images_they_name(mnist):
+    errata = known_wrong_labels("mnist")
+    assert len(errata) == 15  # as Northcutt, Athalye & Mueller (2021), table 2, count them
+    assert [int(mnist.test.labels[place]) for place in errata] == [given for given, _ in errata.values()]
