@@ -1,9 +1,26 @@
 """Recipes, choices and run names: what is valid, and the sentence for what is not."""
 
+import typing
+
 import pytest
 
+from bakeoff.data.augment import AUGMENTATIONS
+from bakeoff.data.preprocess import CHANGES, COPIES
 from bakeoff.errors import UsageError
-from bakeoff.spec import Cosine, Early, Plateau, Recipe, RunSpec, Step, parse_choice, validate
+from bakeoff.spec import (
+    RESULTS,
+    Best,
+    Cosine,
+    Early,
+    OneCycle,
+    Plateau,
+    Recipe,
+    RunSpec,
+    Step,
+    parse_choice,
+    schema_of,
+    validate,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +75,30 @@ def test_a_wrong_recipe_gets_one_sentence(values: dict, sentence: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"epochs": "2"}, "here: epochs = '2': must be a valid integer"),
+        ({"epochs": 2.0}, "here: epochs = 2.0: must be a valid integer"),
+        ({"epochs": True}, "here: epochs = True: must be a valid integer"),
+        ({"lr": True}, "here: lr = True: must be a valid number"),
+        ({"lr": "0.1"}, "here: lr = '0.1': must be a valid number"),
+        ({"nesterov": "yes"}, "here: nesterov = 'yes': must be a valid boolean"),
+        ({"augment": "rotate"}, "here: augment = 'rotate': must be a valid list"),
+        ({"augment": [3]}, "here: augment.0 = 3: must be a valid string"),
+    ],
+)
+def test_a_files_values_have_types(values: dict, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        validate(Recipe, values, "here", strict=True)
+
+
+def test_what_toml_can_say_is_taken_and_a_command_lines_text_as_well() -> None:
+    made = validate(Recipe, {"lr": 1, "epochs": 2, "augment": ["rotate"], "stop": "early:patience=7"}, "", strict=True)
+    assert (made.lr, made.epochs, made.augment) == (1.0, 2, ("rotate",))
+    assert made == validate(Recipe, {"lr": "1", "epochs": "2", "augment": ("rotate",), "stop": "early:patience=7"}, "")
+
+
 def test_choosing_on_test_is_marked() -> None:
     assert Recipe(keep="best:monitor=test_accuracy").selects_on_test
     assert not Recipe(keep="best:monitor=validation_accuracy").selects_on_test
@@ -80,6 +121,106 @@ def test_a_runs_name_changes_with_all_that_decides_its_result() -> None:
         RunSpec(contender="c", model="conv", dataset="mnist").directory("other data"),
     }
     assert len(names) == 8
+
+
+@pytest.mark.parametrize("name", Recipe.model_fields)
+def test_every_recipe_field_changes_the_name(name: str) -> None:
+    others = {
+        "schedule": "constant",
+        "stop": "early",
+        "keep": "best",
+        "preprocess": ("threshold",),
+        "augment": ("flip",),
+    }
+    field = Recipe.model_fields[name]
+    if typing.get_origin(field.annotation) is typing.Literal:
+        others[name] = next(value for value in typing.get_args(field.annotation) if value != field.default)
+    elif isinstance(field.default, bool):
+        others[name] = not field.default
+    other = others[name] if name in others else field.default + 1 if isinstance(field.default, int) else 0.5
+    spec = RunSpec(contender="c", model="conv", dataset="mnist")
+    changed = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={name: other})})
+    assert changed.directory("f") != spec.directory("f")
+
+
+def test_a_new_field_that_does_nothing_keeps_every_name() -> None:
+    """As if a later version had one more field in Recipe, and one more in RunSpec."""
+
+    class LaterRecipe(Recipe):
+        wobble: float = 0.0
+
+    class LaterSpec(RunSpec):
+        recipe: LaterRecipe = LaterRecipe()
+        fold: int = 0
+
+    def later(**recipe: object) -> LaterSpec:
+        return LaterSpec(contender="c", model="conv", dataset="mnist", recipe=LaterRecipe(**recipe))
+
+    assert later().directory("f") == base()
+    assert later(lr=0.1).directory("f") == base(recipe=Recipe(lr=0.1))
+    assert later(wobble=1).directory("f") != base()
+    assert later().model_copy(update={"fold": 1}).directory("f") != base()
+
+
+def test_a_default_that_changes_raises_results() -> None:
+    """Names leave defaults out: a default may change only together with RESULTS, whose digits stand here."""
+    assert RESULTS == 2
+    defaults = {
+        "epochs": 10,
+        "batch_size": 128,
+        "optimizer": "adam",
+        "lr": 0.003,
+        "momentum": 0.0,
+        "nesterov": False,
+        "l2": 0.0,
+        "weight_decay": 0.0,
+        "schedule": "one-cycle",
+        "loss": "cross_entropy",
+        "label_smoothing": 0.0,
+        "stop": "never",
+        "keep": "last",
+        "fits": 1,
+        "gradient_clip": 0.0,
+        "ema": 0.0,
+        "precision": "auto",
+        "init": "torch",
+        "pixels": "standardise",
+        "preprocess": (),
+        "augment": (),
+    }
+    assert {name: getattr(Recipe(), name) for name in defaults} == defaults
+    spec = RunSpec(contender="c", model="conv", dataset="mnist")
+    assert (spec.validation, spec.images, spec.seed, spec.parameters) == (1 / 6, None, 0, {})
+    chosen = [Step(), Cosine(), OneCycle(), Plateau(), Early(), Best()]
+    assert [tuple(dict(choice).values()) for choice in chosen] == [
+        (3, 0.1),
+        (0.0, 0.0),
+        (0.3, 25.0, 1e4),
+        ("validation_loss", 0.5, 3, 1e-4),
+        ("validation_loss", 5, 0.0),
+        ("validation_loss",),
+    ]
+    steps = {
+        "rotate": (10.0,),
+        "zoom": (0.1,),
+        "shift": (0.1,),
+        "shear": (10.0,),
+        "flip": ("random",),
+        "elastic": (34.0, 4.0),
+        "crop": (4,),
+        "cutout": (8, 0.0),
+        "brightness": (0.2,),
+        "contrast": (0.2,),
+        "noise": (0.05,),
+        "mixup": (0.2,),
+        "cutmix": (1.0,),
+        "threshold": (230,),
+        "downscale": (2,),
+        "repeat": (3,),
+        "upscale": (2,),
+    }
+    table = {**AUGMENTATIONS, **CHANGES, **COPIES}
+    assert {name: tuple(dict(schema_of(table[name])()).values()) for name in steps} == steps
 
 
 def test_a_runs_name_is_readable_and_does_not_depend_on_where_the_data_lie() -> None:

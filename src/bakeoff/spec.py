@@ -6,6 +6,7 @@ line and in Python alike: `schedule = "step:every=3,gamma=0.6"`.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import json
@@ -60,7 +61,7 @@ def validate(model: type[F], values: Mapping[str, Any], where: str, *, strict: b
             raise UsageError(f"{where}: unknown key {key!r}{closest(last, _keys_at(model, place))}") from None
         if error["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing") from None
-        said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("tuple", "list")
         said = said[0].lower() + said[1:]
         if not key:
             raise UsageError(f"{where}: {said}") from None
@@ -95,6 +96,7 @@ def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
     return validate(table[name], options, f"{what} {name}")
 
 
+@functools.cache
 def schema_of(function: Callable[..., Any]) -> type[Frozen]:
     """The keyword-only parameters of a function as a model: their types, ranges and defaults."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()

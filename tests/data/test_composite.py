@@ -64,7 +64,7 @@ def test_an_image_depends_on_seed_and_index_only(text: str, monkeypatch: pytest.
         np.testing.assert_array_equal(composite(text).render([index])[0][0], images[index])
     monkeypatch.setattr("bakeoff.data.composite.CHUNK", 7 * 64 * 64)
     monkeypatch.setattr("bakeoff.data.glyphs.BLOCK", 5)
-    split, split_labels = composite(text).render(range(60), threads=3)
+    split, split_labels = composite(text).render(range(60))
     np.testing.assert_array_equal(split, images)
     np.testing.assert_array_equal(split_labels, labels)
     assert (composite(text, seed=4).render(range(60))[0] != images).any(axis=(1, 2, 3)).all()

@@ -1,5 +1,6 @@
 """The loop against a plain one, and against itself when it is interrupted at any step."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,14 +8,16 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bakeoff.data import Dataset
+from bakeoff.data import Dataset, Split
+from bakeoff.data.augment import AUGMENTATIONS
 from bakeoff.data.batches import INIT, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
-from bakeoff.errors import Interrupted
+from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.training.run import train_run
+from bakeoff.training.loop import new_state, train
+from bakeoff.training.run import build_model, check_spec, make_task, train_run
 
 EVERYTHING = {
     "epochs": 2,
@@ -89,6 +92,98 @@ def test_interrupted_anywhere_ends_in_the_same_bits(blocks: Dataset, tmp_path: P
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
+AUGMENTED = {
+    "mixup": ["flip:mode=alternating", "rotate", "elastic", "zoom", "shear", "shift", "contrast", "noise", "mixup"],
+    "cutmix": ["crop:padding=2", "flip", "cutout:size=2", "brightness", "cutmix"],
+}
+
+
+@pytest.mark.parametrize("kill_at", [1, 4, 7])
+@pytest.mark.parametrize("mixing", AUGMENTED)
+def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str, kill_at: int) -> None:
+    assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS)
+    preprocess = ["threshold:at=100", "downscale", "repeat", "upscale:times=4"]
+    made = small(epochs=3, batch_size=32, augment=AUGMENTED[mixing], preprocess=preprocess, label_smoothing=0.1)
+    whole = train_run(made, blocks, tmp_path / "whole", threads=1)
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        train_run(made, blocks, tmp_path / "cut", threads=1, stop=lambda: next(calls) == kill_at)
+    train_run(made, blocks, tmp_path / "cut", threads=1)
+    assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
+    assert whole.dataset["shape"] == [1, 8, 8], "the record speaks of the data as they are"
+
+
+def test_alternating_flips_show_each_image_both_ways_within_two_epochs(blocks: Dataset) -> None:
+    """About half of them mirrored in each: what the model is given, image by image, however the epoch is ordered."""
+    made = small(epochs=3, batch_size=32, augment=["flip:mode=alternating"], pixels="unit")
+    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    seen: list[bytes] = []
+
+    def watched(images: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled():
+            seen.extend(image.numpy().tobytes() for image in images)
+        return task.normalise(images)
+
+    for _ in train(dataclasses.replace(task, normalise=watched), new_state(build_model(made, blocks), made.recipe)):
+        pass
+    assert len(seen) == 3 * 90
+    epochs = [set(seen[start : start + 90]) for start in (0, 90, 180)]
+    upright, mirrored = ([image[..., ::step].tobytes() for image in blocks.train.images] for step in (1, -1))
+    for one, other in zip(upright, mirrored, strict=True):
+        assert [one in epoch for epoch in epochs] in ([True, False, True], [False, True, False])
+        assert [other in epoch for epoch in epochs] == [one not in epoch for epoch in epochs]
+    assert 30 < sum(image in epochs[0] for image in mirrored) < 60
+
+
+@pytest.mark.parametrize("pixels", ["unit", "standardise"])
+def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_path: Path, pixels: str) -> None:
+    """The same bits as from a data set that numpy made of it."""
+
+    def preprocessed(split: Split) -> Split:
+        sharp = np.where(split.images >= 100, 255, 0).astype(np.uint8)
+        return Split(np.repeat(np.kron(sharp, np.ones((3, 3), np.uint8)), 3, axis=1), split.labels)
+
+    made = small(epochs=2, batch_size=32, pixels=pixels, precision="fp32")
+    steps = ["threshold:at=100", "upscale:times=3", "repeat"]
+    told = made.model_copy(update={"recipe": made.recipe.model_copy(update={"preprocess": tuple(steps)})})
+    data = Dataset("made", blocks.classes, *map(preprocessed, blocks.splits.values()))
+    run, expected = (
+        train_run(told, blocks, tmp_path / "told", threads=1),
+        train_run(made, data, tmp_path / "made", threads=1),
+    )
+    assert bits(tmp_path / "told")["weights"] == bits(tmp_path / "made")["weights"]
+    assert run.metrics == expected.metrics
+    assert run.multiply_adds == expected.multiply_adds
+    assert run.parameters == expected.parameters
+
+
+def test_the_curve_within_an_epoch(blocks: Dataset) -> None:
+    """Every point is the mean loss since the one before: against the running sum of the loss, read at every step."""
+    made = small(epochs=1, batch_size=4)
+    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    state = new_state(build_model(made, blocks), made.recipe)
+    sums = [(float(state.loss_sum), int(state.correct)) for _ in train(task, state)]
+    (row,) = state.history
+    steps = [step for step, _, _ in row["curve"]]
+    assert steps == [*range(2, 23, 2), 23], "23 steps, of which the last has two images"
+    sums.append((row["train_loss"] * 90, round(row["train_accuracy"] * 90)))
+    for (step, loss, accuracy), before in zip(row["curve"], [0, *steps], strict=False):
+        images = min(step * 4, 90) - before * 4
+        assert loss == pytest.approx((sums[step][0] - sums[before][0]) / images, abs=1e-6)
+        assert accuracy == pytest.approx((sums[step][1] - sums[before][1]) / images, abs=1e-6)
+
+
+@pytest.mark.parametrize(("epochs", "fits", "points"), [(1, 1, 20), (5, 1, 20), (10, 1, 10), (10, 5, 2), (101, 2, 1)])
+def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, fits: int, points: int) -> None:
+    made = small(epochs=epochs, fits=fits, batch_size=3)
+    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    state = new_state(build_model(made, blocks), made.recipe)
+    for _ in train(task, state):
+        if state.history:
+            break
+    assert len(state.history[0]["curve"]) == pytest.approx(points, abs=points / 4)
+
+
 def test_a_checkpoint_at_every_step_changes_nothing(blocks: Dataset, tmp_path: Path) -> None:
     made = small(epochs=1, batch_size=16, optimizer="nadam")
     train_run(made, blocks, tmp_path / "a", threads=1)
@@ -158,3 +253,26 @@ def test_the_thread_count_of_a_checkpoint_is_kept(blocks: Dataset, tmp_path: Pat
     with pytest.raises(Interrupted):
         train_run(small(), blocks, tmp_path, threads=2, stop=lambda: next(calls) == 2)
     assert train_run(small(), blocks, tmp_path, threads=1).environment["threads"] == 2
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [
+        ({"augment": ["flip:mode=alternating"]}, "augment: flip would change what images of blocks mean"),
+        ({"augment": ["crop:padding=8"]}, "crop:padding=8 is too much for images of 8x8 pixels"),
+        ({"augment": ["crop:padding=4"], "preprocess": ["downscale", "upscale"]}, "for images of 4x4 pixels"),
+        ({"augment": ["mixup", "mixup"]}, "mixup and cutmix both mix labels"),
+        ({"augment": ["spin"]}, "augment: unknown choice 'spin'"),
+        ({"preprocess": ["downscale:times=3"]}, "downscale:times=3 does not divide images of 8x8 pixels"),
+        ({"preprocess": ["downscale"]}, "model small_cnn: images of 4x4 are too small"),
+    ],
+)
+def test_what_does_not_fit_the_data_is_refused_before_training(blocks: Dataset, recipe: dict, sentence: str) -> None:
+    told = dataclasses.replace(blocks, mirror=False)
+    with pytest.raises(UsageError, match=sentence):
+        check_spec(small(**recipe), told)
+
+
+@pytest.mark.parametrize("mirror", [None, True])
+def test_flips_are_allowed_where_they_are_not_known_to_harm(blocks: Dataset, mirror: bool | None) -> None:
+    check_spec(small(augment=["flip"]), dataclasses.replace(blocks, mirror=mirror))

@@ -44,6 +44,23 @@ def test_label_smoothing_mixes_in_the_mean_over_classes() -> None:
     assert float(make_loss(Recipe(label_smoothing=0.1), LABELS, 3)(logits, LABELS)) == pytest.approx(float(expected))
 
 
+@pytest.mark.parametrize(
+    "recipe", [{}, {"loss": "balanced_cross_entropy", "label_smoothing": 0.1}, {"loss": "softmax_output"}]
+)
+def test_a_mixed_image_counts_as_two(recipe: dict) -> None:
+    """With shares of quarters: the loss of a batch where an image stands once for each quarter of a label."""
+    generator = torch.Generator().manual_seed(2)
+    logits, lighter = torch.randn(10, 3, generator=generator), LABELS.flip(0)
+    quarters = torch.tensor([2, 3, 4, 2, 3, 4, 2, 3, 4, 2])
+    loss = make_loss(Recipe(**recipe), LABELS, 3)
+    counts = torch.cat([quarters, 4 - quarters])
+    expected = loss(
+        logits.repeat(2, 1).repeat_interleave(counts, 0), torch.cat([LABELS, lighter]).repeat_interleave(counts)
+    )
+    assert float(loss(logits, LABELS, (lighter, quarters / 4))) == pytest.approx(float(expected))
+    assert float(loss(logits, LABELS, (lighter, torch.ones(10)))) == pytest.approx(float(loss(logits, LABELS)))
+
+
 def trained(recipe: Recipe, make=None) -> torch.Tensor:
     """Weights after five steps on a fixed quadratic, with the loop's order of decay and step."""
     weight = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))

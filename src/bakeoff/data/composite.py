@@ -3,14 +3,13 @@
 Two course competitions used such images: the largest of 2 or 3 digits at 64x64, the highest of 3 at 128x128. An
 image is a pure function of (options, digits, seed, index): every random number is a hash of seed, index and what it
 is for, and all arithmetic that decides a pixel is exact, so that the bytes are the same on any machine, in any
-order, for any batch and number of threads.
+order and for any batch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -191,11 +190,11 @@ class Composite:
                 f"size is {options.size}: at most {math.floor(100 * options.size / longest) / 100:g} is valid"
             )
 
-    def render(self, indices: ArrayLike, *, out: Images | None = None, threads: int = 1) -> tuple[Images, Labels]:
+    def render(self, indices: ArrayLike, *, out: Images | None = None) -> tuple[Images, Labels]:
         """The composites with the numbers `indices` (N,), 0 or more: images (N, 1, S, S) uint8, labels (N,) int64.
 
-        The images are written into `out` where it is given. `threads` changes the time it takes and nothing else.
-        Raises UsageError where no arrangement of the digits is found.
+        The images are written into `out` where it is given. Raises UsageError where no arrangement of the digits is
+        found.
         """
         numbers, size = _numbers(indices), self.options.size
         images = np.empty((len(numbers), 1, size, size), np.uint8) if out is None else out
@@ -203,15 +202,11 @@ class Composite:
         assert images.flags.c_contiguous
         labels = np.empty(len(numbers), np.int64)
         windows = sliding_window_view(self._textures, (size, size), axis=(1, 2))
-
-        def make(here: slice) -> None:
+        for here in self._chunks(len(numbers)):
             parts, ink = self._arrange(numbers[here])
             images[here, 0] = windows[parts.kinds, parts.crops[:, 0], parts.crops[:, 1]]
             images[here].reshape(-1)[ink] = 255
             labels[here] = self._label(parts.values)
-
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(make, self._chunks(len(numbers))))
         return images, labels
 
     def parts(self, indices: ArrayLike) -> Parts:
@@ -365,7 +360,7 @@ class Composite:
 
 
 def composite_splits(
-    task: str, options: Mapping[str, Any], digits: Split, test_digits: Split | None = None, *, threads: int = 1
+    task: str, options: Mapping[str, Any], digits: Split, test_digits: Split | None = None
 ) -> tuple[tuple[str, ...], dict[str, Split]]:
     """The class names and the splits `train` and `test` of a task of TASKS.
 
@@ -391,7 +386,7 @@ def composite_splits(
         if source.images.shape[1] != 1:
             raise BakeoffError(f"{task}: digits with {source.images.shape[1]} channels where 1 is valid")
         composite = Composite(chosen, source.images[:, 0], source.labels, seed=2 * chosen.seed + number)
-        splits[name] = Split(*composite.render(range(count), threads=threads))
+        splits[name] = Split(*composite.render(range(count)))
     return chosen.classes, splits
 
 

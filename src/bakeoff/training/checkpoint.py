@@ -15,7 +15,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.record import write_atomic
 from bakeoff.training.loop import State
 
-COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "seconds", "history")
+COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "looks", "seconds", "history")
 
 
 def save_checkpoint(path: Path, state: State, threads: int) -> None:

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bakeoff.data.augment import augmenter
-from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, derived_seed, permutation
+from bakeoff.data.augment import Batch, augmenter
+from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, coins, derived_seed, permutation
 from bakeoff.record import Row
 from bakeoff.spec import Best, Recipe
 from bakeoff.training.loss import make_loss
 from bakeoff.training.optim import OPTIMIZERS, average, decay, set_rate
 from bakeoff.training.schedule import is_best, rate_factor, should_stop
 
-DIVERGENCE_CHECK = 50
-"""Steps between two looks at whether the loss is still finite: each look waits for the device."""
+CURVE = (100, 20)
+"""About how many points the curve of training loss and accuracy has in a run, and at most in an epoch."""
 
 
 class Diverged(Exception):
@@ -60,6 +62,8 @@ class State:
     batch: int = 0
     loss_sum: float | Tensor = 0.0
     correct: int | Tensor = 0
+    looks: list[list[float]] = dataclasses.field(default_factory=list)
+    """What was read off within this epoch: [batches, loss_sum, correct]."""
     seconds: float = 0.0
     history: list[Row] = dataclasses.field(default_factory=list)
 
@@ -82,6 +86,7 @@ def train(task: Task, state: State) -> Iterator[None]:
 
     At a yield the caller may save the state, show progress, or leave. Every random number is a pure function of
     (seed, epoch) or (seed, step), so a state saved there and restored ends in the same bits.
+    Training accuracy is that of augmented images; a mixed one counts by the label of its larger part.
 
     Raises:
         Diverged: the loss became non-finite.
@@ -90,8 +95,9 @@ def train(task: Task, state: State) -> Iterator[None]:
     steps = math.ceil(len(data) / recipe.batch_size)
     loss_of = make_loss(recipe, data.labels, task.classes)
     augment = augmenter(recipe.augment)
-    generator = torch.Generator(data.images.device)
+    generator, coin = torch.Generator(data.images.device), coins(task.seed, len(data)).to(data.labels.device)
     schedule = recipe.schedule_choice
+    look = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.fits))))
     while state.fit < recipe.fits:
         order = permutation(task.seed, state.epoch, len(data)).to(data.labels.device)
         rows = state.rows()
@@ -100,15 +106,14 @@ def train(task: Task, state: State) -> Iterator[None]:
             yield
             began = time.perf_counter()
             chosen = order[state.batch * recipe.batch_size : (state.batch + 1) * recipe.batch_size]
-            images, labels = data.images[chosen], data.labels[chosen]
-            if augment:
-                images = augment(images, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
+            batch = Batch(data.images[chosen], data.labels[chosen], coin[chosen] + state.epoch)
+            batch = augment(batch, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
             factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
             set_rate(state.optimizer, recipe.lr * factor)
             torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
-            with torch.autocast(labels.device.type, task.precision, enabled=task.precision is not None):
-                logits = state.model(task.normalise(images))
-            loss = loss_of(logits.float(), labels)
+            with torch.autocast(order.device.type, task.precision, enabled=task.precision is not None):
+                logits = state.model(task.normalise(batch.images))
+            loss = loss_of(logits.float(), batch.labels, batch.mix)
             state.optimizer.zero_grad()
             loss.backward()
             if recipe.gradient_clip:
@@ -118,11 +123,13 @@ def train(task: Task, state: State) -> Iterator[None]:
             state.optimizer.step()
             if recipe.ema:
                 average(state.ema, state.model, recipe.ema, state.step)
-            state.loss_sum += loss.detach().double() * len(labels)
-            state.correct += (logits.detach().argmax(1) == labels).sum()
+            state.loss_sum += loss.detach().double() * len(chosen)
+            state.correct += (logits.detach().argmax(1) == batch.labels).sum()
             state.batch, state.step, state.fit_step = state.batch + 1, state.step + 1, state.fit_step + 1
-            if state.step % DIVERGENCE_CHECK == 0 and not math.isfinite(float(state.loss_sum)):
-                raise Diverged
+            if state.batch % look == 0 or state.batch == steps:  # a look waits for the device
+                state.looks.append([state.batch, float(state.loss_sum), int(state.correct)])
+                if not math.isfinite(state.looks[-1][1]):
+                    raise Diverged
             state.seconds += time.perf_counter() - began
         end_epoch(task, state, recipe.lr * factor)
 
@@ -130,10 +137,9 @@ def train(task: Task, state: State) -> Iterator[None]:
 def end_epoch(task: Task, state: State, rate: float) -> None:
     """Measure the epoch, keep its weights if they are the best, and begin the next epoch or fit."""
     began, recipe, count = time.perf_counter(), task.recipe, len(task.train)
-    row: Row = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
+    row: dict[str, Any] = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
     row |= {"train_loss": float(state.loss_sum) / count, "train_accuracy": int(state.correct) / count}
-    if not math.isfinite(row["train_loss"]):
-        raise Diverged
+    row["curve"] = curve(state, recipe.batch_size, count)
     splits = {"validation": task.validation}
     if recipe.selects_on_test:
         splits["test"] = task.test
@@ -145,10 +151,20 @@ def end_epoch(task: Task, state: State, rate: float) -> None:
     state.history.append({**row, "lr": rate, "seconds": round(state.seconds, 3)})
     if isinstance(keep := recipe.keep_choice, Best) and is_best(keep, state.history):
         state.best = {name: value.clone() for name, value in state.evaluated().items()}
-    state.batch, state.loss_sum, state.correct, state.epoch = 0, 0.0, 0, state.epoch + 1
+    state.batch, state.loss_sum, state.correct, state.looks, state.epoch = 0, 0.0, 0, [], state.epoch + 1
     if len(state.rows()) == recipe.epochs or should_stop(recipe.stop_choice, state.rows()):
         state.fit, state.fit_step = state.fit + 1, 0
         state.optimizer = OPTIMIZERS[recipe.optimizer](state.model.parameters(), recipe)
+
+
+def curve(state: State, batch_size: int, count: int) -> list[list[float]]:
+    """The finished epoch's [step, loss, accuracy], each the mean over the images since the point before."""
+    first, points = state.step - state.batch, []
+    for before, now in itertools.pairwise([[0, 0.0, 0], *state.looks]):
+        images = min(now[0] * batch_size, count) - before[0] * batch_size
+        loss, accuracy = ((b - a) / images for a, b in zip(before[1:], now[1:], strict=True))
+        points.append([first + now[0], round(loss, 6), round(accuracy, 6)])
+    return points
 
 
 def infer(task: Task, model: nn.Module, split: Loaded) -> Tensor:

@@ -1,4 +1,4 @@
-"""Losses: (logits (N, K), labels (N,)) -> the batch's mean."""
+"""Losses: (logits (N, K), labels (N,), what mixing images did to the labels) -> the batch's mean."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bakeoff.data.augment import Mix
 from bakeoff.spec import Recipe
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor, Mix | None], Tensor]
 
 
 def balance(labels: Tensor, classes: int) -> Tensor:
@@ -20,10 +21,22 @@ def balance(labels: Tensor, classes: int) -> Tensor:
 
 
 def make_loss(recipe: Recipe, labels: Tensor, classes: int) -> Loss:
-    """The recipe's loss; `labels` (N,) of the training split give the class weights."""
+    """The recipe's loss; `labels` (N,) of the training split give the class weights.
+
+    An image that mixing made of two counts as two images, each with its share of one.
+    """
     smoothing = recipe.label_smoothing
-    if recipe.loss == "softmax_output":
-        # the reports' fault: probabilities taken for logits; with 10 classes it cannot fall below 1.46
-        return lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)
     weight = balance(labels, classes) if recipe.loss == "balanced_cross_entropy" else None
-    return lambda logits, labels: F.cross_entropy(logits, labels, weight, label_smoothing=smoothing)
+
+    def loss(logits: Tensor, labels: Tensor, mix: Mix | None = None) -> Tensor:
+        if recipe.loss == "softmax_output":
+            # the reports' fault: probabilities taken for logits; with 10 classes it cannot fall below 1.46
+            logits = logits.softmax(1)
+        if mix is None:
+            return F.cross_entropy(logits, labels, weight, label_smoothing=smoothing)
+        lighter, share = mix
+        both, shares = torch.cat([labels, lighter]), torch.cat([share, 1 - share])
+        each = F.cross_entropy(logits.repeat(2, 1), both, weight, reduction="none", label_smoothing=smoothing)
+        return (shares * each).sum() / (shares if weight is None else shares * weight[both]).sum()
+
+    return loss

@@ -17,12 +17,14 @@ from safetensors.torch import save
 from torch import nn
 
 from bakeoff import record
+from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, derived_seed, load, normaliser
-from bakeoff.data.dataset import Dataset, mean_and_std
+from bakeoff.data.dataset import Dataset, Split, mean_and_std
+from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import glorot_
-from bakeoff.spec import RunSpec
+from bakeoff.spec import RunSpec, parse_choice
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
 from bakeoff.training.loop import Diverged, Task, infer, measure, new_state, train
 
@@ -71,20 +73,27 @@ def find_precision(asked: str, device: torch.device) -> torch.dtype | None:
 
 
 def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
-    """`spec` with all parameters of its model spelled out, after a dry build of the model.
+    """`spec` with all parameters of its model spelled out, after a dry build of the model and a try at augmenting.
 
     Raises:
-        UsageError: a model, parameter or size that cannot be.
+        UsageError: a model, parameter, size, preprocessing or augmentation that cannot be.
     """
     parameters = check_parameters(spec.model, spec.parameters)
     checked = spec.model_copy(update={"parameters": parameters})
     with torch.device("meta"):
         build_model(checked, dataset)
+    if dataset.mirror is False and any(parse_choice(step)[0] == "flip" for step in spec.recipe.augment):
+        raise UsageError(
+            f"augment: flip would change what images of {dataset.name} mean: mirrored, they lose their label"
+        )
+    pair = torch.from_numpy(change(spec.recipe.preprocess, dataset.train.images[:2]))
+    zeros = torch.zeros(len(pair), dtype=torch.int64)
+    augmenter(spec.recipe.augment)(Batch(pair, zeros, zeros), torch.Generator())
     return checked
 
 
 def build_model(spec: RunSpec, dataset: Dataset) -> nn.Module:
-    channels, height, width = dataset.shape
+    channels, height, width = model_shape(spec.recipe.preprocess, dataset.shape)
     classes = len(dataset.classes)
     return create_model(spec.model, channels=channels, classes=classes, size=(height, width), **spec.parameters)
 
@@ -147,7 +156,8 @@ def _train(
         warnings.warn(f"{error}; set aside as {aside.name}, and trained from the start", stacklevel=2)
     torch.set_num_threads(threads)
     torch.backends.cudnn.deterministic = True
-    moments = mean_and_std(dataset.train)
+    preprocess = spec.recipe.preprocess
+    moments = mean_and_std(Split(change(preprocess, dataset.train.images), dataset.train.labels))
     task = make_task(spec, dataset, moments, device)
     torch.manual_seed(derived_seed(spec.seed, INIT, 0))
     model = build_model(spec, dataset)
@@ -156,7 +166,7 @@ def _train(
     description = describe_run(spec, dataset, moments, task, threads) | {
         "status": "running",
         "parameters": count_parameters(model),
-        "multiply_adds": count_multiply_adds(model, dataset.shape),
+        "multiply_adds": count_multiply_adds(model, model_shape(preprocess, dataset.shape)),
     }
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = new_state(model, spec.recipe)
@@ -194,15 +204,16 @@ def _train(
 
 
 def make_task(spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device) -> Task:
-    """What is trained on what; `moments` are the training split's mean and deviation."""
+    """What is trained on what; `moments` are the loaded training split's mean and deviation."""
+    preprocess = spec.recipe.preprocess
     return Task(
         recipe=spec.recipe,
         seed=spec.seed,
         classes=len(dataset.classes),
-        train=load(dataset.train, device),
-        validation=load(dataset.validation, device),
-        test=load(dataset.test, device),
-        normalise=normaliser(spec.recipe.pixels, *moments, device),
+        train=load(dataset.train, device, preprocess),
+        validation=load(dataset.validation, device, preprocess),
+        test=load(dataset.test, device, preprocess),
+        normalise=normaliser(spec.recipe.pixels, *moments, device, preprocess),
         precision=find_precision(spec.recipe.precision, device),
     )
 
