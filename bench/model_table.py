@@ -92,10 +92,12 @@ def table(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
         "# Models\n\n"
         "Written by `python bench/model_table.py`; `bakeoff list models` shows each one's own options, "
         "`bakeoff show MODEL` its layers.\n\n"
-        "For grey images and 10 classes: parameters at 32x32; multiply-adds of one image, forward, at a side of 28, 32, "
-        f"64 and 128 pixels (–: too small for it); images/s of training and inference at 32x32 (or the side in brackets, "
-        f"the smallest the model takes) in batches of {BATCH}. Measured on: {said}; a shared machine, so compare "
-        "magnitudes. `timm:NAME` is any model of timm's, where that package is installed.\n\n" + "\n".join(lines) + "\n"
+        "For grey images and 10 classes: parameters at 32x32; multiply-adds of one image, forward, at a side of 28, "
+        "32, 64 and 128 pixels (–: too small for it); images/s of training and inference at 32x32 (or the side in "
+        f"brackets, the smallest the model takes) in batches of {BATCH}. Measured on: {said}; a shared machine, so "
+        "compare magnitudes. `timm:NAME` is any model of timm's, where that package is installed.\n\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 

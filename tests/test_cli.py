@@ -131,7 +131,7 @@ def test_every_recipe_field_is_an_option_of_train_and_nothing_else_is(capsys: py
     offered = {word.strip(",") for word in out.split() if word.startswith("--")}
     offered = {option for group in offered for option in group.split("/") if not option.startswith("--no-")}
     fields = {"--" + name.replace("_", "-") for name in Recipe.model_fields}
-    beside = {"--seed", "--validation", "--images", "--threads", "--device", "--out", "--json", "--help"}
+    beside = {"--seed", "--validation", "--images", "--threads", "--device", "--out", "--json", "--help", "--from"}
     assert offered == fields | beside | {"--checkpoint-seconds"}
 
 

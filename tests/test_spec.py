@@ -123,9 +123,11 @@ def test_a_runs_name_changes_with_all_that_decides_its_result() -> None:
     assert len(names) == 8
 
 
-@pytest.mark.parametrize("name", Recipe.model_fields)
+@pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name != "weights"])
 def test_every_recipe_field_changes_the_name(name: str) -> None:
+    """All but the place of a file of weights, whose bytes count and not their path."""
     others = {
+        "freeze": "stages:1",
         "schedule": "constant",
         "stop": "early",
         "keep": "best",

@@ -132,29 +132,43 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 
 
 @bakeoff.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
-@click.argument("dataset")
-@click.argument("model")
-@click.option("--seed", type=click.IntRange(0), default=0, help="Decides weights, order and dropout.  [0]")
-@click.option("--validation", type=float, default=1 / 6, help="Part drawn for validation.  [1/6]")
+@click.argument("dataset", required=False)
+@click.argument("model", required=False)
+@click.option("--from", "parent", type=click.Path(path_type=Path), help="Train this finished run further instead.")
+@click.option("--seed", type=click.IntRange(0), help="Decides weights, order and dropout.  [0]")
+@click.option("--validation", type=float, help="Part drawn for validation.  [1/6]")
 @click.option("--images", type=click.IntRange(1), help="Training images, a stratified choice.  [all]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [all cores]")
 @DEVICE
 @OUT
 @CHECKPOINT
 @JSON
-def train(json_out: bool, **options: Any) -> None:
+def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     """Train MODEL on DATASET once: `bakeoff train mnist conv --epochs 2`.
 
     DATASET is a name or a path, MODEL a name, each perhaps with options: `./letters:size=28,resize=pad`,
     `small_cnn:width=100,dropout=0.5`. Interrupted, the same command goes on.
+
+    `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.spec import Best
     from bakeoff.studies.runner import train as train_one
+    from bakeoff.studies.runner import train_further
     from bakeoff.terminal import display, print_table
     from bakeoff.training.schedule import is_best
 
-    with display(f"{options['model']} on {options['dataset']}") as shown:
-        ended = train_one(**given(options), show=shown.show, begin=shown.begin)
+    options = given(options)
+    if parent is not None:
+        fixed = next((key for key in ("dataset", "model", "seed", "validation", "images") if key in options), None)
+        if fixed:
+            raise click.UsageError(f"--from: the {fixed} is that of {parent}: leave it out")
+        with display(f"{parent}, further") as shown:
+            ended = train_further(parent, **options, show=shown.show, begin=shown.begin)
+    elif "model" not in options:
+        raise click.UsageError("give DATASET and MODEL, or --from RUN")
+    else:
+        with display(f"{options['model']} on {options['dataset']}") as shown:
+            ended = train_one(**options, show=shown.show, begin=shown.begin)
     if ended.status != "finished":
         raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
     figures = {
@@ -384,7 +398,7 @@ def show_model(model: str, size: tuple[int, int] | None, channels: int, classes:
 
 @bakeoff.group(cls=Verbs)
 def data() -> None:
-    """Show or fetch datasets."""
+    """Show, make or fetch datasets."""
 
 
 @data.command()
@@ -421,14 +435,45 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     click.echo(f"\ncontact sheet: {file}")
 
 
+@data.command("make")
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1), help="Training images.  [as the competition's]")
+@click.option("--test-count", type=click.IntRange(1), help="Test images.  [10000]")
+@click.option("--seed", type=click.IntRange(0), help="Another seed gives other images.  [0]")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [NAME.npz]")
+@JSON
+def make_data(name: str, out: Path | None, json_out: bool, **options: int | None) -> None:
+    """Generate modified MNIST into an .npz: `bakeoff data make largest-digit --count 40000`.
+
+    NAME is largest-digit or highest-digit, perhaps with options: `largest-digit:by=ink,overlap=0.1`. The file is a
+    dataset for every other verb, and tells the digits, boxes, angles and scales of every image.
+    """
+    from bakeoff.data.make import make
+
+    file = out or Path(f"{name.partition(':')[0]}.npz")
+    counts = make(name, file, given(options))
+    if json_out:
+        as_json({"name": name, "file": str(file), "images": counts})
+    else:
+        click.echo(f"{name}: {counts['train']:,} training and {counts['test']:,} test images: {file}")
+
+
 @data.command("fetch")
 @click.argument("name")
 @JSON
 def fetch_data(name: str, json_out: bool) -> None:
-    """Download a published dataset, checked against its SHA-256."""
-    from bakeoff.data.fetch import fetch
+    """Download a published dataset, checked against its SHA-256; or ImageNet weights, as `weights/resnet34`."""
+    from bakeoff.data.fetch import download, fetch
+    from bakeoff.models.weights import ADDRESS, published_weights
+    from bakeoff.record import data_folders
+    from bakeoff.terminal import downloads
 
-    folder = fetch(name)
+    kind, _, model = name.partition("/")
+    with downloads() as progress:
+        if kind == "weights":
+            folder = download(name, published_weights(model), (ADDRESS,), data_folders(kind)[-1], progress)
+        else:
+            folder = fetch(name, progress)
     as_json({"name": name, "folder": str(folder)}) if json_out else click.echo(f"{name}: {folder}")
 
 

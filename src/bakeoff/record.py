@@ -33,7 +33,7 @@ from bakeoff.spec import RunSpec, validate
 
 FORMAT = 1
 FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")
-Row = dict[str, float]
+Row = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +229,14 @@ def set_aside(path: Path) -> Path:
         number += 1
     path.rename(aside)
     return aside
+
+
+def data_folders(name: str) -> list[Path]:
+    """Where published files are looked for, in order: below $BAKEOFF_DATA, then in the user's cache, where they are
+    downloaded to."""
+    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
+    own = [Path(given) / name] if given else []
+    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / name]
 
 
 @functools.cache

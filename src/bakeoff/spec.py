@@ -230,6 +230,16 @@ class Recipe(Frozen):
         "auto", description="bf16 autocast; auto: where the hardware multiplies bf16"
     )
     init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
+    weights: str = Field(
+        "",
+        description="start from weights: imagenet, a .safetensors or .pth file, or the directory of a finished run; "
+        "the last layer is new where the classes differ",
+    )
+    freeze: str = Field(
+        "",
+        pattern=r"^(stages:[1-9][0-9]*)?$",
+        description="stages that are not trained: stages:4 keeps the first four as they are",
+    )
     pixels: Literal["unit", "standardise"] = Field(
         "standardise",
         description="pixels / 255, or that less the training split's mean, over its deviation, per channel",
@@ -332,9 +342,12 @@ class RunSpec(Frozen):
     def directory(self, fingerprint: str) -> str:
         """The run's directory name: contender, seed, and a digest of all that decides the result.
 
+        `fingerprint` names the bytes of the data, and of the weights where training starts from a file.
+
         The digest covers the fields that differ from their defaults, so that a field added later, whose default does
         nothing, leaves every name as it is. A default that changes its meaning or value raises `RESULTS`.
         """
-        decides = self.model_dump(mode="json", exclude={"contender", "dataset"}, exclude_defaults=True)
+        apart: Any = {"contender": True, "dataset": True, "recipe": {"weights"}}
+        decides = self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
         text = json.dumps([RESULTS, fingerprint, decides], sort_keys=True)
         return f"{self.contender}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -118,7 +118,7 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
         near = closest(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])
         raise UsageError(f"{where}: unknown key {unknown!r}{near}")
     start = base.recipe if base else recipe
-    own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where)
+    own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where, strict=True)
     if base:
         own = {
             "model": base.model,
@@ -126,7 +126,7 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
             **own,
             "parameters": {**base.parameters, **own.get("parameters", {})},
         }
-    return validate(Contender, {"name": name, **own}, where)
+    return validate(Contender, {"name": name, **own}, where, strict=True)
 
 
 def _label(point: Mapping[str, Any]) -> str:
@@ -157,7 +157,7 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
         same = next((c for c in contenders if c.same_run_as(made)), None)
         if same is None:
             contenders.append(made)
-        reported = validate(Reported, point.get("reported", {}), f"{where} {label}")
+        reported = validate(Reported, point.get("reported", {}), f"{where} {label}", strict=True)
         points.append(Point(label=label, contender=(same or made).name, reported=reported))
     if not points:
         raise UsageError(f"{where}: points is missing or empty")
@@ -189,7 +189,7 @@ def parse_study(text: str, name: str, where: str) -> Study:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
     about = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
-    recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]")
+    recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]", strict=True)
     contenders = [
         _contender(key, value, None, recipe, f"{where} [contenders.{key}]")
         for key, value in table.pop("contenders", {}).items()
@@ -210,7 +210,7 @@ def parse_study(text: str, name: str, where: str) -> Study:
         tables = ("recipe", "contenders", "grid", "sweeps")
         raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, (*known, *tables))}")
     written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
-    return validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where)
+    return validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
 
 
 def load_study(path: Path) -> Study:
@@ -265,7 +265,8 @@ def at_scale(
     contenders = []
     for c in study.contenders:
         if c.name in kept:
-            cut_recipe = validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, f"{study.name} [scales.{scale}]")
+            where = f"study {study.name} [scales.{scale}]"
+            cut_recipe = validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, where, strict=True)
             changed = validate(Recipe, {**cut_recipe.model_dump(), **given}, f"study {study.name}, contender {c.name}")
             contenders.append(c.model_copy(update={"recipe": changed, **({"dataset": ""} if cut.dataset else {})}))
     sweeps = []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Display:
         if progress.run not in self.seen:
             self.seen.add(progress.run)
             if progress.step:
-                self.console.print(f"{progress.run}: goes on in epoch {progress.epoch + 1}", markup=False, soft_wrap=True)
+                said = f"{progress.run}: goes on in epoch {progress.epoch + 1}"
+                self.console.print(said, markup=False, highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
             return
         if progress.run not in self.bars:
@@ -85,6 +86,25 @@ def display(title: str) -> Iterator[Display]:
     shown = Display(title)
     with shown.live if shown.console.is_terminal else contextlib.nullcontext():
         yield shown
+
+
+@contextlib.contextmanager
+def downloads() -> Iterator[Callable[[str, int, int], None]]:
+    """Within: a bar for each file, from its name, the bytes that are here and those it will have."""
+    bars: dict[str, TaskID] = {}
+    live = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=Console(stderr=True))
+
+    def show(name: str, here: int, total: int) -> None:
+        if name not in bars:
+            live.start()
+            bars[name] = live.add_task(name, total=total)
+        live.update(bars[name], completed=here, total=total)
+
+    try:
+        yield show
+    finally:
+        if bars:
+            live.stop()
 
 
 def print_text(text: str) -> None:

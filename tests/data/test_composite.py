@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.stats import chi2_contingency, chisquare
 
 from bakeoff.data import Dataset, Split
-from bakeoff.data.composite import TASKS, Composite, CompositeOptions, composite_splits
+from bakeoff.data.composite import TASKS, Composite, CompositeOptions, composite_splits, composites
 from bakeoff.data.dataset import split_validation
 from bakeoff.data.glyphs import SCALE, TURN, Glyphs
 from bakeoff.data.textures import TEXTURES, texture
@@ -209,13 +209,14 @@ def test_class_counts_are_the_published_ones(task: str, mnist: Dataset) -> None:
 def test_splits_share_no_digit() -> None:
     digits = solids(60)
     sevens = digits.labels == 7
-    classes, splits = composite_splits(
+    made = composites(
         "largest-digit",
         {"count": "300", "test_count": "100", "rule": "sum", "min_digits": "1", "max_digits": "2"},
         Split(digits.images[~sevens], digits.labels[~sevens]),
         Split(digits.images[sevens], digits.labels[sevens]),
     )
-    assert classes == tuple(str(value) for value in range(19))
+    splits = composite_splits(made)
+    assert made["train"].classes == tuple(str(value) for value in range(19))
     assert sorted(splits) == ["test", "train"]
     assert splits["train"].images.shape == (300, 1, 64, 64)
     assert splits["test"].labels.shape == (100,)
@@ -225,7 +226,8 @@ def test_splits_share_no_digit() -> None:
 
 def test_without_a_test_part_a_stratified_sixth_of_the_digits_is_set_aside() -> None:
     digits = solids(120)
-    _, splits = composite_splits("highest-digit", {"count": 20, "test_count": 10, "size": 64, "seed": 5}, digits)
+    given = {"count": 20, "test_count": 10, "size": 64, "seed": 5}
+    splits = composite_splits(composites("highest-digit", given, digits))
     rest, aside = split_validation(digits.images, digits.labels, 1 / 6, seed=1)
     assert np.bincount(aside.labels).tolist() == [2] * 10
     chosen = options("highest-digit:size=64")
@@ -302,6 +304,6 @@ def test_wrong_digits_get_a_sentence() -> None:
     with pytest.raises(BakeoffError, match=r"digits: label 10 is outside 0\.\.9"):
         Composite(options("largest-digit"), digits.images[:, 0], digits.labels + 1)
     with pytest.raises(BakeoffError, match="highest-digit: digits with 3 channels where 1 is valid"):
-        composite_splits("highest-digit", {}, Split(digits.images.repeat(3, axis=1), digits.labels))
+        composites("highest-digit", {}, Split(digits.images.repeat(3, axis=1), digits.labels))
     with pytest.raises(UsageError, match=r"unknown task 'largest' \(closest: largest-digit"):
-        composite_splits("largest", {}, digits)
+        composites("largest", {}, digits)

@@ -165,8 +165,8 @@ def test_published_weights_are_looked_for_and_checked(tmp_path: Path, monkeypatc
     ("source", "model", "kind", "sentence"),
     [
         ("imagenet", "se_resnet34", UsageError, r"none are published for se_resnet34 \(closest: resnet34"),
-        ("imagnet", "resnet34", UsageError, r"'imagnet': must be 'imagenet', or a .safetensors, .pth or .pt file"),
-        ("weights.npz", "resnet34", UsageError, r"must be 'imagenet', or"),
+        ("imagnet", "resnet34", UsageError, r"'imagnet': must be 'imagenet', a .safetensors, .pth or .pt file"),
+        ("weights.npz", "resnet34", UsageError, r"must be 'imagenet', a .safetensors"),
         ("gone.pth", "resnet34", BakeoffError, r"'gone.pth': there is no such file"),
     ],
 )

@@ -1,23 +1,26 @@
 """The loop against a plain one, and against itself when it is interrupted at any step."""
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 from bakeoff.data import Dataset, Split
 from bakeoff.data.augment import AUGMENTATIONS
-from bakeoff.data.batches import INIT, derived_seed, permutation
+from bakeoff.data.batches import INIT, batches, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
-from bakeoff.errors import Interrupted, UsageError
+from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, check_spec, make_task, train_run
+from bakeoff.training.run import build_model, check_spec, make_task, run_directory, train_run
 
 EVERYTHING = {
     "epochs": 2,
@@ -276,3 +279,60 @@ def test_what_does_not_fit_the_data_is_refused_before_training(blocks: Dataset, 
 @pytest.mark.parametrize("mirror", [None, True])
 def test_flips_are_allowed_where_they_are_not_known_to_harm(blocks: Dataset, mirror: bool | None) -> None:
     check_spec(small(augment=["flip"]), dataclasses.replace(blocks, mirror=mirror))
+
+
+def test_frozen_stages_keep_their_bits(blocks: Dataset, tmp_path: Path) -> None:
+    """Decay, averaging and batch statistics included; everything behind them is trained."""
+    chosen = spec("resnet8", freeze="stages:2", epochs=1, weight_decay=0.1, l2=0.01, batch_size=16)
+    run = train_run(chosen, blocks, tmp_path / "run", threads=1)
+    torch.manual_seed(derived_seed(chosen.seed, INIT, 0))
+    before = build_model(chosen, blocks).state_dict()
+    after = load_file(run.path / "weights.safetensors")
+    same = {name for name in before if torch.equal(before[name], after[name])}
+    frozen = {name for name in before if name.startswith(("conv1", "bn1", "layer1"))}
+    assert frozen <= same
+    assert all("num_batches" in name for name in same - frozen)
+
+
+def test_training_goes_on_from_the_weights_of_a_run(blocks: Dataset, tmp_path: Path) -> None:
+    """With steps that round to nothing the parent's answers come back; its weights, not its place, name the run."""
+    parent = train_run(small(epochs=2, batch_size=32), blocks, tmp_path / "parent", threads=1)
+    still = small(epochs=1, batch_size=32, optimizer="sgd", lr=1e-30, weights=str(parent.path))
+    child = train_run(still, blocks, tmp_path / "child", threads=1)
+    assert np.array_equal(child.logits("test"), parent.logits("test"))
+    said = json.loads((child.path / "run.json").read_text())["weights"]
+    assert said["file"] == str(parent.path / "weights.safetensors")
+    assert said["sha256"] == hashlib.sha256((parent.path / "weights.safetensors").read_bytes()).hexdigest()
+    name = run_directory(still, blocks)
+    moved = parent.path.rename(tmp_path / "elsewhere")
+    assert run_directory(small(**{**still.recipe.model_dump(), "weights": str(moved)}), blocks) == name
+    other = train_run(small(epochs=1, batch_size=32), blocks, tmp_path / "other", threads=1)
+    assert run_directory(small(**{**still.recipe.model_dump(), "weights": str(other.path)}), blocks) != name
+    with pytest.raises(BakeoffError, match="of the same network"):
+        train_run(spec("logistic", weights=str(moved)), blocks, tmp_path / "unlike", threads=1)
+
+
+def test_a_whitened_network_sees_white_patches(blocks: Dataset, tmp_path: Path) -> None:
+    """The first layer's outputs on training images are uncorrelated, as far as its variance floor lets them be."""
+    chosen = spec("whitened_cnn", {"width": 4}, epochs=1, batch_size=32, preprocess=("upscale:times=2",))
+    run = train_run(chosen, blocks, tmp_path / "run", threads=1)
+    filters = load_file(run.path / "weights.safetensors")["whitening.weight"][:4].double()
+    task = make_task(chosen, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    outputs = F.conv2d(task.normalise(task.train.images).double(), filters).transpose(0, 1).flatten(1)
+    moments = outputs @ outputs.T / outputs.shape[1]
+    assert torch.allclose(moments, torch.diag(torch.diag(moments)), atol=1e-4)
+    assert 0.9 < float(moments.max()) <= 1
+
+
+@pytest.mark.parametrize(("count", "size", "sizes"), [(9, 4, [4, 5]), (8, 4, [4, 4]), (10, 4, [4, 4, 2]), (1, 4, [1])])
+def test_no_batch_of_one(count: int, size: int, sizes: list[int]) -> None:
+    assert batches(count, size) == len(sizes)
+
+
+def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path: Path) -> None:
+    """Maps of 1x1 and a last image alone would have no deviation to divide by; every image is still seen once."""
+    size = len(blocks.train) - 1
+    run = train_run(spec("resnet18", epochs=1, batch_size=size), blocks, tmp_path / "run", threads=1)
+    (row,) = run.history
+    assert row["step"] == 1
+    assert row["curve"][-1][1] == pytest.approx(row["train_loss"], abs=1e-5)

@@ -39,6 +39,12 @@ def derived_seed(seed: int, purpose: int, count: int) -> int:
     return int(np.random.SeedSequence((seed, purpose, count)).generate_state(1, np.uint64)[0] >> 1)
 
 
+def batches(count: int, batch_size: int) -> int:
+    """How many batches `count` images make. A last one of a single image joins the one before it, since batch
+    normalisation needs two."""
+    return max(1, -(-(count - (batch_size > 1)) // batch_size))
+
+
 def permutation(seed: int, epoch: int, count: int) -> Tensor:
     """The order of an epoch: (count,) int64, a pure function of (seed, epoch)."""
     generator = np.random.Generator(np.random.Philox(derived_seed(seed, ORDER, epoch)))

@@ -359,10 +359,10 @@ class Composite:
         )
 
 
-def composite_splits(
+def composites(
     task: str, options: Mapping[str, Any], digits: Split, test_digits: Split | None = None
-) -> tuple[tuple[str, ...], dict[str, Split]]:
-    """The class names and the splits `train` and `test` of a task of TASKS.
+) -> dict[str, Composite]:
+    """The endless sets `train` and `test` of a task of TASKS; no digit image is in both.
 
     Args:
         task: `largest-digit` or `highest-digit`.
@@ -379,15 +379,18 @@ def composite_splits(
     chosen = validate(TASKS[task], options, task)
     if test_digits is None:
         digits, test_digits = split_validation(digits.images, digits.labels, TEST_FRACTION, seed=1)
-    splits = {}
-    for number, (name, source, count) in enumerate(
-        (("train", digits, chosen.count), ("test", test_digits, chosen.test_count))
-    ):
+    made = {}
+    for number, (name, source) in enumerate((("train", digits), ("test", test_digits))):
         if source.images.shape[1] != 1:
             raise BakeoffError(f"{task}: digits with {source.images.shape[1]} channels where 1 is valid")
-        composite = Composite(chosen, source.images[:, 0], source.labels, seed=2 * chosen.seed + number)
-        splits[name] = Split(*composite.render(range(count)))
-    return chosen.classes, splits
+        made[name] = Composite(chosen, source.images[:, 0], source.labels, seed=2 * chosen.seed + number)
+    return made
+
+
+def composite_splits(made: Mapping[str, Composite]) -> dict[str, Split]:
+    """The first `count` images of the set `train` and the first `test_count` of `test`."""
+    counts = {name: {"train": one.options.count, "test": one.options.test_count}[name] for name, one in made.items()}
+    return {name: Split(*one.render(range(counts[name]))) for name, one in made.items()}
 
 
 def _numbers(indices: ArrayLike) -> Words:

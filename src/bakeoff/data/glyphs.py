@@ -47,11 +47,11 @@ class Glyphs:
     """N digits to draw: images (N, H, W) uint8, white on black. Raises BakeoffError for one without ink."""
 
     def __init__(self, images: Images) -> None:
-        inked = images >= INK
-        rows = inked.any(axis=2)
+        inked: NDArray[np.bool_] = images >= INK
+        rows: NDArray[np.bool_] = np.logical_or.reduce(inked, axis=2)
         if not rows.any(axis=1).all():
             raise BakeoffError(f"digit image {rows.any(axis=1).argmin()} has no ink: no pixel of {INK} or brighter")
-        columns = inked.any(axis=1)
+        columns: NDArray[np.bool_] = np.logical_or.reduce(inked, axis=1)
         height, width = images.shape[1:]
         first, last = inked.argmax(axis=2), width - 1 - inked[:, :, ::-1].argmax(axis=2)
         top, left = rows.argmax(axis=1), columns.argmax(axis=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,20 @@ import numpy as np
 from pydantic import Field
 
 from bakeoff.data import cifar
-from bakeoff.data.composite import HighestDigit, LargestDigit, composite_splits
+from bakeoff.data.composite import (
+    Composite,
+    CompositeOptions,
+    HighestDigit,
+    LargestDigit,
+    composite_splits,
+    composites,
+)
 from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.record import data_folders
 from bakeoff.spec import Frozen, parse_choice, validate
 
 TEST_FRACTION = 1 / 6
@@ -115,13 +122,6 @@ def parse_reference(reference: str) -> tuple[str, dict[str, str]]:
     return (reference, {}) if Path(reference).exists() else parse_choice(reference)
 
 
-def data_folders(name: str) -> list[Path]:
-    """Where the files of source `name` are looked for, in order; `fetch` writes into the last, the cache."""
-    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
-    own = [Path(given) / name] if given else []
-    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / name]
-
-
 def _draw(
     name: str, part: str, classes: tuple[str, ...], train: Split, fraction: float, seed: int
 ) -> tuple[Split, Split]:
@@ -193,6 +193,27 @@ def _composite(name: str, options: LargestDigitOptions | HighestDigitOptions) ->
     """Modified MNIST, made from a source of digits; or the competition's own files."""
     if options.origin == "kaggle":
         return _original(name, options)
+    made = _composites(name, options)
+    return Contents(name, made["train"].classes, composite_splits(made), header=EDITIONS[name].header, mirror=False)
+
+
+def find_composites(reference: str) -> dict[str, Composite]:
+    """The endless sets `train` and `test` that a generated dataset begins with.
+
+    Raises UsageError for anything but a generated dataset, and as `load_dataset` does.
+    """
+    name, options = parse_reference(reference)
+    made = [key for key, source in SOURCES.items() if issubclass(source.options, CompositeOptions)]
+    if name not in made:
+        raise UsageError(f"{name}: no dataset that is generated{closest(name, made)}")
+    chosen = validate(SOURCES[name].options, options, reference)
+    assert isinstance(chosen, LargestDigitOptions | HighestDigitOptions)
+    if chosen.origin != "generated":
+        raise UsageError(f"{reference}: the competition's own files are as they are: leave origin out")
+    return _composites(name, chosen)
+
+
+def _composites(name: str, options: LargestDigitOptions | HighestDigitOptions) -> dict[str, Composite]:
     chosen = options.digits
     if chosen == "auto":
         chosen = "mnist" if all(_find_published("mnist", file) for file in SOURCES["mnist"].contents) else "digits"
@@ -205,8 +226,7 @@ def _composite(name: str, options: LargestDigitOptions | HighestDigitOptions) ->
             )
     digits = read_contents(chosen).splits
     given = options.model_dump(exclude_unset=True, exclude=set(Origin.model_fields))
-    classes, splits = composite_splits(name, given, digits["train"], digits.get("test"))
-    return Contents(name, classes, splits, header=EDITIONS[name].header, mirror=False)
+    return composites(name, given, digits["train"], digits.get("test"))
 
 
 def _original(name: str, options: Frozen) -> Contents:

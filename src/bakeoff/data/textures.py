@@ -32,7 +32,8 @@ class _Random:
         self._words = np.random.Philox(np.random.SeedSequence(seed))
 
     def draw(self, *shape: int) -> Plane:
-        return (self._words.random_raw(shape) >> np.uint64(11)) * 2.0**-53  # type: ignore[no-any-return]
+        numbers: Plane = (self._words.random_raw(shape) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return numbers
 
 
 def _grid() -> tuple[Plane, Plane]:
@@ -196,7 +197,8 @@ def _rings(random: _Random) -> Plane:
     y, x = rows - top, columns - left
     ring = np.sqrt(y * y + x * x) / 26
     part = ring - np.floor(ring)
-    return 6 + 178 * (1 - part) * _smooth(part * 9) + 3 * random.draw(SIDE, SIDE)
+    rings: Plane = 6 + 178 * (1 - part) * _smooth(part * 9) + 3 * random.draw(SIDE, SIDE)
+    return rings
 
 
 TEXTURES: dict[str, Callable[[_Random], Plane]] = {

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
 
 Size = tuple[int, int]
+
+
+@runtime_checkable
+class Whitens(Protocol):
+    """A model whose first layer is set from training images before training."""
+
+    def whiten(self, images: Tensor) -> None:
+        """Set it from images (N, C, H, W), normalised as the model will see them."""
 
 
 class PoolReLU(nn.Module):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.record import data_folders
 
 ADDRESS = "https://download.pytorch.org/models/"
 """Where torchvision publishes its weights."""
@@ -41,38 +41,41 @@ IMAGENET: dict[str, str] = {
 _ALLOWED = "it must be of the same network: only the classes may differ, and 3 channels become 1"
 
 
-def weights_folders() -> list[Path]:
-    """Where published weights are looked for, in order; the last, the user's cache, is where to put them."""
-    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
-    own = [Path(given) / "weights"] if given else []
-    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / "weights"]
+def published_weights(model: str) -> dict[str, str]:
+    """The published file for a model, and what its SHA-256 begins with.
+
+    Raises:
+        UsageError: nothing is published for this model.
+    """
+    if model not in IMAGENET:
+        raise UsageError(f"weights 'imagenet': none are published for {model}{closest(model, IMAGENET)}")
+    name = IMAGENET[model]
+    return {name: name.removesuffix(".pth").rpartition("-")[2]}
 
 
 def find_weights(source: str, model: str) -> Path:
-    """The file that `source` means: `imagenet` for what is published for `model`, or a path.
+    """The file that `source` means: `imagenet` for what is published for `model`, a path, or a run's directory.
 
     Raises:
         UsageError: nothing is published for this model, or it is no kind of file that can be read.
         BakeoffError: the file is not there, or it is not the published one.
     """
     if source != "imagenet":
-        path = Path(source)
+        path = Path(source) / "weights.safetensors" if Path(source).is_dir() else Path(source)
         if path.suffix not in (".pth", ".pt", ".safetensors"):
-            raise UsageError(f"weights {source!r}: must be 'imagenet', or a .safetensors, .pth or .pt file")
+            raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")
         if not path.is_file():
             raise BakeoffError(f"weights {source!r}: there is no such file")
         return path
-    if model not in IMAGENET:
-        raise UsageError(f"weights 'imagenet': none are published for {model}{closest(model, IMAGENET)}")
-    name = IMAGENET[model]
-    paths = [path for folder in weights_folders() if (path := folder / name).is_file()]
+    ((name, checksum),) = published_weights(model).items()
+    folders = data_folders("weights")
+    paths = [path for folder in folders if (path := folder / name).is_file()]
     if not paths:
         raise BakeoffError(
-            f"weights 'imagenet': there is no {name} in {' or '.join(map(str, weights_folders()))}: run `bakeoff data "
-            f"fetch weights/{model}`, or put {ADDRESS}{name} there"
+            f"weights 'imagenet': there is no {name} in {' or '.join(map(str, folders))}: run `bakeoff data fetch "
+            f"weights/{model}`, or put {ADDRESS}{name} there"
         )
-    checksum = name.removesuffix(".pth").rpartition("-")[2]
-    if not _sha256(paths[0]).startswith(checksum):
+    if not sha256(paths[0]).startswith(checksum):
         raise BakeoffError(f"{paths[0]}: damaged, its SHA-256 does not begin with {checksum}: fetch it again")
     return paths[0]
 
@@ -108,7 +111,7 @@ def load_weights(model: nn.Module, path: Path) -> str:
     if strange := next((name for name in loaded if name not in own), None):
         raise BakeoffError(f"{path}: {strange!r} is not in this model; {_ALLOWED}")
     model.load_state_dict(loaded)
-    return _sha256(path)
+    return sha256(path)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -134,7 +137,8 @@ def _modern(name: str) -> str:
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """64 hex digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

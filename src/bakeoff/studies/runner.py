@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
-from bakeoff.data.augment import augmenter
+from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.evaluation.compare import Comparison, compare_all
 from bakeoff.models import count_multiply_adds
@@ -28,7 +28,7 @@ from bakeoff.reports.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec, parse_choice, validate
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.study import Study, at_scale, load_study, parse_study
-from bakeoff.training.run import Progress, build_model, check_spec, find_device, train_run
+from bakeoff.training.run import Progress, build_model, check_spec, find_device, run_directory, train_run
 
 
 def packaged_studies() -> dict[str, Study]:
@@ -72,7 +72,6 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
     contenders = []
     for contender in study.contenders:
         try:
-            augmenter(contender.recipe.augment)
             spec = check_spec(first[contender.name], datasets[study.dataset_of(contender)])
         except UsageError as error:
             raise UsageError(f"study {study.name}, contender {contender.name}: {error}") from None
@@ -134,7 +133,7 @@ def run_study(
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
-    works = [Work(spec, folder / spec.directory(loaded[spec.dataset].fingerprint)) for spec in study.runs()]
+    works = [Work(spec, folder / run_directory(spec, loaded[spec.dataset])) for spec in study.runs()]
     if restart:
         for work in works:
             shutil.rmtree(work.path, ignore_errors=True)
@@ -206,7 +205,8 @@ def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
     spec = next(spec for spec in study.runs() if spec.contender == contender.name)
     with torch.device("meta"):
         model = build_model(spec, dataset)
-    return count_multiply_adds(model, dataset.shape) * contender.recipe.epochs * contender.recipe.fits
+    shape = model_shape(contender.recipe.preprocess, dataset.shape)
+    return count_multiply_adds(model, shape) * contender.recipe.epochs * contender.recipe.fits
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -316,17 +316,67 @@ def train(
     """
     name, parameters = parse_choice(model)
     chosen = validate(Recipe, recipe, "recipe")
-    augmenter(chosen.augment)
     label = re.sub(r"[^A-Za-z0-9._=+,-]+", "-", model)[:80]
     plain = {"contender": label, "model": name, "parameters": dict(parameters), "dataset": dataset}
     sizes = {"validation": validation, "images": images, "seed": seed}
     spec = validate(RunSpec, {**plain, **sizes, "recipe": chosen}, "train")
+    setting: dict[str, Any] = {
+        "out": out,
+        "device": device,
+        "threads": threads,
+        "checkpoint_seconds": checkpoint_seconds,
+    }
+    return _train_one(spec, **setting, show=show, begin=begin)
+
+
+def train_further(
+    parent: Path | str,
+    *,
+    out: Path | str = "runs",
+    device: str = "auto",
+    threads: int | None = None,
+    checkpoint_seconds: float = 60.0,
+    show: Callable[[Progress], None] = lambda _: None,
+    begin: Callable[[int, int], None] = lambda _total, _missing: None,
+    **recipe: Any,
+) -> Run:
+    """Train a finished run's network further, as a new run whose record names the parent's weights; returns its record.
+
+    Args:
+        parent: the finished run's directory; model, data, seed and recipe are its own.
+        recipe: fields of `Recipe` instead of the parent's. Optimiser and schedule begin anew.
+
+    The others are those of `train`, and so is what is raised.
+    """
+    before = record.read_run(Path(parent))
+    if before.status != "finished":
+        raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
+    chosen = validate(Recipe, {**before.spec.recipe.model_dump(), "weights": str(parent), **recipe}, "recipe")
+    setting: dict[str, Any] = {
+        "out": out,
+        "device": device,
+        "threads": threads,
+        "checkpoint_seconds": checkpoint_seconds,
+    }
+    return _train_one(before.spec.model_copy(update={"recipe": chosen}), **setting, show=show, begin=begin)
+
+
+def _train_one(
+    spec: RunSpec,
+    *,
+    out: Path | str,
+    device: str,
+    threads: int | None,
+    checkpoint_seconds: float,
+    show: Callable[[Progress], None],
+    begin: Callable[[int, int], None],
+) -> Run:
     find_device(device)
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}: must be 1 or more")
-    data = load_dataset(dataset, validation=validation, images=images)
+    data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
     spec = check_spec(spec, data)
-    path = record.make_folder(Path(out)) / spec.directory(data.fingerprint)
+    path = record.make_folder(Path(out)) / run_directory(spec, data)
     begin(1, 0 if _has_ended(path) else 1)
     with interruptible() as stop:
         return train_run(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bakeoff.data.augment import Batch, augmenter
-from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, coins, derived_seed, permutation
+from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, derived_seed, permutation
 from bakeoff.record import Row
 from bakeoff.spec import Best, Recipe
 from bakeoff.training.loss import make_loss
@@ -78,7 +78,12 @@ class State:
 
 def new_state(model: nn.Module, recipe: Recipe) -> State:
     ema = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else {}
-    return State(model, OPTIMIZERS[recipe.optimizer](model.parameters(), recipe), ema)
+    return State(model, OPTIMIZERS[recipe.optimizer](trained(model), recipe), ema)
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
 def train(task: Task, state: State) -> Iterator[None]:
@@ -92,7 +97,7 @@ def train(task: Task, state: State) -> Iterator[None]:
         Diverged: the loss became non-finite.
     """
     recipe, data = task.recipe, task.train
-    steps = math.ceil(len(data) / recipe.batch_size)
+    steps = batches(len(data), recipe.batch_size)
     loss_of = make_loss(recipe, data.labels, task.classes)
     augment = augmenter(recipe.augment)
     generator, coin = torch.Generator(data.images.device), coins(task.seed, len(data)).to(data.labels.device)
@@ -105,7 +110,8 @@ def train(task: Task, state: State) -> Iterator[None]:
         while state.batch < steps:
             yield
             began = time.perf_counter()
-            chosen = order[state.batch * recipe.batch_size : (state.batch + 1) * recipe.batch_size]
+            end = (state.batch + 1) * recipe.batch_size if state.batch + 1 < steps else len(data)
+            chosen = order[state.batch * recipe.batch_size : end]
             batch = Batch(data.images[chosen], data.labels[chosen], coin[chosen] + state.epoch)
             batch = augment(batch, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
             factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
@@ -119,7 +125,7 @@ def train(task: Task, state: State) -> Iterator[None]:
             if recipe.gradient_clip:
                 nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
             if recipe.weight_decay:
-                decay(state.model.parameters(), recipe.lr * factor * recipe.weight_decay)
+                decay(trained(state.model), recipe.lr * factor * recipe.weight_decay)
             state.optimizer.step()
             if recipe.ema:
                 average(state.ema, state.model, recipe.ema, state.step)
@@ -154,14 +160,14 @@ def end_epoch(task: Task, state: State, rate: float) -> None:
     state.batch, state.loss_sum, state.correct, state.looks, state.epoch = 0, 0.0, 0, [], state.epoch + 1
     if len(state.rows()) == recipe.epochs or should_stop(recipe.stop_choice, state.rows()):
         state.fit, state.fit_step = state.fit + 1, 0
-        state.optimizer = OPTIMIZERS[recipe.optimizer](state.model.parameters(), recipe)
+        state.optimizer = OPTIMIZERS[recipe.optimizer](trained(state.model), recipe)
 
 
 def curve(state: State, batch_size: int, count: int) -> list[list[float]]:
     """The finished epoch's [step, loss, accuracy], each the mean over the images since the point before."""
     first, points = state.step - state.batch, []
     for before, now in itertools.pairwise([[0, 0.0, 0], *state.looks]):
-        images = min(now[0] * batch_size, count) - before[0] * batch_size
+        images = (now[0] * batch_size if now[0] < state.batch else count) - before[0] * batch_size
         loss, accuracy = ((b - a) / images for a, b in zip(before[1:], now[1:], strict=True))
         points.append([first + now[0], round(loss, 6), round(accuracy, 6)])
     return points

@@ -18,12 +18,13 @@ from torch import nn
 
 from bakeoff import record
 from bakeoff.data.augment import Batch, augmenter
-from bakeoff.data.batches import INIT, Loaded, derived_seed, load, normaliser
+from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, Split, mean_and_std
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
-from bakeoff.models.blocks import glorot_
+from bakeoff.models.blocks import Whitens, glorot_
+from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
 from bakeoff.spec import RunSpec, parse_choice
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
 from bakeoff.training.loop import Diverged, Task, infer, measure, new_state, train
@@ -81,7 +82,11 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
     parameters = check_parameters(spec.model, spec.parameters)
     checked = spec.model_copy(update={"parameters": parameters})
     with torch.device("meta"):
-        build_model(checked, dataset)
+        model = build_model(checked, dataset)
+    if spec.recipe.freeze:
+        freeze(model, spec.recipe.freeze)
+    if spec.recipe.weights:
+        find_weights(spec.recipe.weights, spec.model)
     if dataset.mirror is False and any(parse_choice(step)[0] == "flip" for step in spec.recipe.augment):
         raise UsageError(
             f"augment: flip would change what images of {dataset.name} mean: mirrored, they lose their label"
@@ -90,6 +95,14 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
     zeros = torch.zeros(len(pair), dtype=torch.int64)
     augmenter(spec.recipe.augment)(Batch(pair, zeros, zeros), torch.Generator())
     return checked
+
+
+def run_directory(spec: RunSpec, dataset: Dataset) -> str:
+    """The name of the run's directory; the data and the weights it starts from count by their bytes."""
+    marks = dataset.fingerprint
+    if spec.recipe.weights:
+        marks += f" {sha256(find_weights(spec.recipe.weights, spec.model))}"
+    return spec.directory(marks)
 
 
 def build_model(spec: RunSpec, dataset: Dataset) -> nn.Module:
@@ -159,12 +172,10 @@ def _train(
     preprocess = spec.recipe.preprocess
     moments = mean_and_std(Split(change(preprocess, dataset.train.images), dataset.train.labels))
     task = make_task(spec, dataset, moments, device)
-    torch.manual_seed(derived_seed(spec.seed, INIT, 0))
-    model = build_model(spec, dataset)
-    if spec.recipe.init == "glorot":
-        glorot_(model)
+    model, origin = initial_model(spec, dataset, task)
     description = describe_run(spec, dataset, moments, task, threads) | {
         "status": "running",
+        "weights": origin,
         "parameters": count_parameters(model),
         "multiply_adds": count_multiply_adds(model, model_shape(preprocess, dataset.shape)),
     }
@@ -175,7 +186,7 @@ def _train(
     else:
         record.write_json(path / "run.json", {"format": record.FORMAT, **description})
 
-    steps = -(-len(task.train) // spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
+    steps = batches(len(task.train), spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
     arrays, weights = None, None
     try:
@@ -201,6 +212,24 @@ def _train(
         "images_per_second": round(seen / max(state.seconds, 1e-9), 1),
     }
     record.write_finished(path, description, state.history, arrays, weights)
+
+
+def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Module, dict[str, str] | None]:
+    """The model as training begins, and where its weights come from if not from chance: the file and its SHA-256."""
+    recipe = spec.recipe
+    torch.manual_seed(derived_seed(spec.seed, INIT, 0))
+    model = build_model(spec, dataset)
+    if recipe.init == "glorot":
+        glorot_(model)
+    origin = None
+    if recipe.weights:
+        file = find_weights(recipe.weights, spec.model)
+        origin = {"file": str(file), "sha256": load_weights(model, file)}
+    elif isinstance(model, Whitens):
+        model.whiten(task.normalise(task.train.images[:TRAIN_SAMPLE]).cpu())
+    if recipe.freeze:
+        freeze(model, recipe.freeze)
+    return model, origin
 
 
 def make_task(spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device) -> Task:
@@ -229,6 +258,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
             "fingerprint": dataset.fingerprint,
             "classes": list(dataset.classes),
             "shape": list(dataset.shape),
+            "header": list(dataset.header) if dataset.header else None,
             "mean": mean.tolist(),
             "std": std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
