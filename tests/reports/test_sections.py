@@ -160,3 +160,23 @@ def test_the_last_epoch_of_a_contender_that_chooses_on_test(runs):
     said, _ = judge("test_accuracy", 0.5, ours, comparable=True)
     mean = np.mean([run.history[-1]["test_accuracy"] for run in ours])
     assert said.startswith(f"{100 * mean:.2f} %")
+
+
+def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write_run):
+    """A line for each contender, though no epoch has another to be joined to."""
+    one = study.model_copy(
+        update={
+            "contenders": tuple(
+                c.model_copy(update={"recipe": c.recipe.model_copy(update={"epochs": 1})})
+                for c in study.contenders
+                if c.name in ("conv", "logistic")
+            ),
+            "sweeps": (),
+        }
+    )
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in one.runs()]
+    context = Context.of(one, runs, tables.summarise(one, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="curves")))
+    figures = [figure for block in part.blocks if isinstance(block, Figures) for figure in block.figures]
+    assert [figure.name for figure in figures] == ["curves-train-loss-step", "curves-train-accuracy-step"]
+    assert all({f"line s{i}" in figure.svg for i in (1, 2)} == {True} for figure in figures)

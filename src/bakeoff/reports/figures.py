@@ -110,7 +110,7 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
         wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
         y = logarithmic(values, f"{y_label} (log scale)") if wide else linear(values, y_label)
     x = linear([v for s in series for v in s.x] + [0], x_label, tight=True)
-    if x_label == "epoch":
+    if x_label in ("epoch", "step"):
         x = dataclasses.replace(x, ticks=tuple(t for t in x.ticks if t[0] == round(t[0])))
     panel = Panel(x, y, f"{y_label} by {x_label}")
     by_name = {s.name: s for s in series}

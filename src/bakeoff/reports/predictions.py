@@ -38,24 +38,41 @@ def _series(name: str, runs: Sequence[Run], value: str, against: str) -> Series:
     return Series(name, x, *(f(found, axis=1).tolist() for f in (np.mean, np.min, np.max)))
 
 
+def _by_step(name: str, runs: Sequence[Run], column: int) -> Series | None:
+    """Training loss (column 1) or accuracy (2) against the step, as far as every seed was trained; None for records
+    that have no curve within their epochs."""
+    every = [[point for row in run.history for point in row.get("curve", [])] for run in runs]
+    length = min(map(len, every))
+    if not length:
+        return None
+    found = np.array([[points[i][column] for points in every] for i in range(length)])
+    x = [float(point[0]) for point in every[0][:length]]
+    return Series(name, x, *(f(found, axis=1).tolist() for f in (np.mean, np.min, np.max)))
+
+
 def curves(context: Context, section: Section) -> list[Block]:
-    """How validation accuracy and loss went, by epoch and by second."""
+    """How training went by step, and validation by epoch and by second."""
     every = [c["name"] for c in context.only(section)]
     names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
-    if not names:
-        return []
-    shown = [name for name in context.shown(section, len(every)) if name in names][:SERIES]
+    order = context.shown(section, len(every))
     drawn = []
-    for value in ("validation_accuracy", "validation_loss"):
+    for column, value in ((1, "train loss"), (2, "train accuracy")):
+        by_step = [series for name in every if (series := _by_step(name, context.finished[name], column))]
+        if by_step:
+            svg = figures.curves(by_step, "step", value, order[:SERIES])
+            drawn.append(Figure(f"{value.replace(' ', '-')}-step", svg))
+    for value in ("validation_accuracy", "validation_loss") if names else ():
         for against in ("epoch", "seconds"):
             series = [_series(name, context.finished[name], value, against) for name in names]
-            svg = figures.curves(series, against, value.replace("_", " "), shown)
+            svg = figures.curves(series, against, value.replace("_", " "), [n for n in order if n in names][:SERIES])
             drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
+    if not drawn:
+        return []
     said = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
-    if len(names) > SERIES:
-        said += f" The best {SERIES} of {len(names)} contenders have colours."
-    if len(names) < len(every):
-        said += f" {tables.plural(len(every) - len(names), 'contender')} trained for one epoch, which makes no curve."
+    if len(every) > SERIES:
+        said += f" The best {SERIES} of {len(every)} contenders have colours."
+    if names and len(names) < len(every):
+        said += f" {tables.plural(len(every) - len(names), 'contender')} trained for one epoch: see the curves by step."
     return [Words(said), Figures(drawn)]
 
 
