@@ -57,7 +57,7 @@ def curves(context: Context, section: Section) -> list[Block]:
     order = context.shown(section, len(every))
     drawn = []
     for column, value in ((1, "train loss"), (2, "train accuracy")):
-        by_step = [series for name in every if (series := _by_step(name, context.finished[name], column))]
+        by_step = [line for name in every if (line := _by_step(name, context.finished[name], column))]
         if by_step:
             svg = figures.curves(by_step, "step", value, order[:SERIES])
             drawn.append(Figure(f"{value.replace(' ', '-')}-step", svg))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.metadata
 import time
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import Whitens, glorot_
+from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
 from bakeoff.spec import RunSpec, parse_choice
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
@@ -266,6 +268,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
         },
         "environment": {
             **record.environment(),
+            **({"timm": importlib.metadata.version("timm")} if spec.model.startswith(PREFIX) else {}),
             "threads": threads,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "precision": "bf16" if task.precision else "fp32",
