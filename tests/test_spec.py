@@ -128,6 +128,7 @@ def test_every_recipe_field_changes_the_name(name: str) -> None:
     """All but the place of a file of weights, whose bytes count and not their path."""
     others = {
         "freeze": "stages:1",
+        "feed": "fresh",
         "schedule": "constant",
         "stop": "early",
         "keep": "best",

@@ -190,6 +190,26 @@ class Best(Frozen):
 KEEPS: dict[str, type[Frozen]] = {"last": Last, "best": Best}
 
 
+class SplitFeed(Frozen):
+    """The images of the training split."""
+
+
+class FreshFeed(Frozen):
+    """Generated images that are never the same twice, as many an epoch as the training split has."""
+
+
+class CropFeed(Frozen):
+    """Crops of generated images: one digit in the middle of each, or none, for a model that is taught digit by
+    digit."""
+
+    size: int = Field(44, ge=8, le=256, description="height and width of a crop in pixels")
+    jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
+    apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
+
+
+FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed}
+
+
 def menu(table: Mapping[str, type[Frozen]]) -> str:
     """The choices of a table with their options and defaults: `constant | step:every=3,gamma=0.1`."""
     said = []
@@ -230,6 +250,7 @@ class Recipe(Frozen):
         "auto", description="bf16 autocast; auto: where the hardware multiplies bf16"
     )
     init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
+    feed: str = Field("split", description=f"where training images come from: {menu(FEEDS)}")
     weights: str = Field(
         "",
         description="start from weights: imagenet, a .safetensors or .pth file, or the directory of a finished run; "
@@ -259,13 +280,15 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        self.schedule_choice, self.stop_choice, self.keep_choice  # noqa: B018 - each raises its own sentence
+        self.schedule_choice, self.stop_choice, self.keep_choice, self.feed_choice  # noqa: B018 - each may raise
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise UsageError("nesterov needs optimizer = 'sgd' and momentum above 0")
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
             raise UsageError(f"momentum is for sgd and rmsprop; {self.optimizer} has its own: leave it out")
         if self.l2 and self.optimizer == "adamw":
             raise UsageError("adamw decouples its decay: use weight_decay, or optimizer = 'adam' for l2")
+        if self.loss == "balanced_cross_entropy" and isinstance(self.feed_choice, CropFeed):
+            raise UsageError("feed = 'crops' has its own frequency of classes: use loss = 'cross_entropy'")
         if self.label_smoothing and self.loss == "softmax_output":
             raise UsageError("label_smoothing is for the cross-entropies, not softmax_output")
         return self
@@ -281,6 +304,10 @@ class Recipe(Frozen):
     @property
     def keep_choice(self) -> Frozen:
         return choose(self.keep, KEEPS, "keep")
+
+    @property
+    def feed_choice(self) -> Frozen:
+        return choose(self.feed, FEEDS, "feed")
 
     @property
     def selects_on_test(self) -> bool:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from bakeoff.data import Dataset, Split
+from bakeoff.data import Dataset, Split, load_dataset
 from bakeoff.data.augment import AUGMENTATIONS
 from bakeoff.data.batches import INIT, batches, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
@@ -336,3 +336,29 @@ def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path:
     (row,) = run.history
     assert row["step"] == 1
     assert row["curve"][-1][1] == pytest.approx(row["train_loss"], abs=1e-5)
+
+
+@pytest.mark.parametrize("feed", ["fresh", "crops"])
+def test_generated_images_go_on_where_they_stopped(feed: str, tmp_path: Path) -> None:
+    """Images that exist only while they are trained on are the same after an interruption."""
+    data = "largest-digit:digits=digits,count=120,test_count=100"
+    made = spec("spotter", {"width": 2}, feed=feed, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
+    made = made.model_copy(update={"dataset": data})
+    dataset = load_dataset(data)
+    train_run(made, dataset, tmp_path / "whole", threads=1)
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        train_run(made, dataset, tmp_path / "cut", threads=1, stop=lambda: next(calls) == 6)
+    train_run(made, dataset, tmp_path / "cut", threads=1)
+    assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
+
+
+def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:
+    made = spec("conv", feed="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
+    dataset = load_dataset("digits")
+    with pytest.raises(UsageError, match="conv cannot be taught by crops; spotter can"):
+        check_spec(made, dataset)
+    with pytest.raises(UsageError, match="spotter sees 44 pixels where a crop has 40"):
+        check_spec(spec("spotter", feed="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
+    with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
+        check_spec(spec("spotter", feed="fresh"), blocks)

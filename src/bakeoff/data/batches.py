@@ -13,7 +13,7 @@ from torch import Tensor
 from bakeoff.data.dataset import Split
 from bakeoff.data.preprocess import change, copier
 
-INIT, ORDER, AUGMENT, DROPOUT, COIN = range(5)
+INIT, ORDER, AUGMENT, DROPOUT, COIN, CROP = range(6)
 """What a random number is for: with the seed and a count it decides the number."""
 
 

@@ -16,6 +16,7 @@ from bakeoff.models import densenet, digit_cnns, inner_imaging, resnet, small_cn
 from bakeoff.models.conv import conv, drop
 from bakeoff.models.logistic import logistic
 from bakeoff.models.nin import nin
+from bakeoff.models.spotter import spotter
 from bakeoff.models.timm_models import PREFIX, timm_builder
 from bakeoff.models.whitened import whitened_cnn
 from bakeoff.spec import Frozen, schema_of, validate
@@ -79,6 +80,7 @@ MODELS: dict[str, Entry] = {
     "densenet121": Entry(densenet.densenet121, 8),
     "densenet_bc": Entry(densenet.densenet_bc, 4),
     "whitened_cnn": Entry(whitened_cnn, 9),
+    "spotter": Entry(spotter, 1),
 }
 
 

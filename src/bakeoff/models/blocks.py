@@ -18,6 +18,17 @@ class Whitens(Protocol):
         """Set it from images (N, C, H, W), normalised as the model will see them."""
 
 
+@runtime_checkable
+class Spots(Protocol):
+    """A model that can be taught by crops that show one thing, and answers for the whole image."""
+
+    field: int
+    """Height and width of a crop in pixels."""
+
+    def spot(self, crops: Tensor) -> Tensor:
+        """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop, or, last, nothing."""
+
+
 class PoolReLU(nn.Module):
     """2x2 max-pooling, then ReLU: the values and gradients of ReLU first, on a quarter of the numbers."""
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bakeoff.data.augment import Batch, augmenter
-from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, derived_seed, permutation
+from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, derived_seed
+from bakeoff.data.feeds import Feed
 from bakeoff.record import Row
 from bakeoff.spec import Best, Recipe
 from bakeoff.training.loss import make_loss
@@ -37,6 +38,8 @@ class Task:
     recipe: Recipe
     seed: int
     classes: int
+    feed: Feed
+    """Where training images come from."""
     train: Loaded
     validation: Loaded
     test: Loaded
@@ -96,29 +99,29 @@ def train(task: Task, state: State) -> Iterator[None]:
     Raises:
         Diverged: the loss became non-finite.
     """
-    recipe, data = task.recipe, task.train
-    steps = batches(len(data), recipe.batch_size)
-    loss_of = make_loss(recipe, data.labels, task.classes)
+    recipe, feed, device = task.recipe, task.feed, task.train.labels.device
+    steps = batches(len(feed), recipe.batch_size)
+    loss_of = make_loss(recipe, task.train.labels, task.classes)
     augment = augmenter(recipe.augment)
-    generator, coin = torch.Generator(data.images.device), coins(task.seed, len(data)).to(data.labels.device)
+    generator, coin = torch.Generator(device), coins(task.seed, len(feed)).to(device)
     schedule = recipe.schedule_choice
     look = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.fits))))
     while state.fit < recipe.fits:
-        order = permutation(task.seed, state.epoch, len(data)).to(data.labels.device)
+        order = feed.order(task.seed, state.epoch)
         rows = state.rows()
         state.model.train()
         while state.batch < steps:
             yield
             began = time.perf_counter()
-            end = (state.batch + 1) * recipe.batch_size if state.batch + 1 < steps else len(data)
+            end = (state.batch + 1) * recipe.batch_size if state.batch + 1 < steps else len(feed)
             chosen = order[state.batch * recipe.batch_size : end]
-            batch = Batch(data.images[chosen], data.labels[chosen], coin[chosen] + state.epoch)
+            batch = Batch(*feed.take(chosen), coin[chosen % len(feed)] + state.epoch)
             batch = augment(batch, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
             factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
             set_rate(state.optimizer, recipe.lr * factor)
             torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
-            with torch.autocast(order.device.type, task.precision, enabled=task.precision is not None):
-                logits = state.model(task.normalise(batch.images))
+            with torch.autocast(device.type, task.precision, enabled=task.precision is not None):
+                logits = feed.answer(state.model, task.normalise(batch.images))
             loss = loss_of(logits.float(), batch.labels, batch.mix)
             state.optimizer.zero_grad()
             loss.backward()
@@ -142,7 +145,7 @@ def train(task: Task, state: State) -> Iterator[None]:
 
 def end_epoch(task: Task, state: State, rate: float) -> None:
     """Measure the epoch, keep its weights if they are the best, and begin the next epoch or fit."""
-    began, recipe, count = time.perf_counter(), task.recipe, len(task.train)
+    began, recipe, count = time.perf_counter(), task.recipe, len(task.feed)
     row: dict[str, Any] = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
     row |= {"train_loss": float(state.loss_sum) / count, "train_accuracy": int(state.correct) / count}
     row["curve"] = curve(state, recipe.batch_size, count)

@@ -21,13 +21,15 @@ from bakeoff import record
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, Split, mean_and_std
+from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
+from bakeoff.data.sources import find_composites
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
-from bakeoff.models.blocks import Whitens, glorot_
+from bakeoff.models.blocks import Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
-from bakeoff.spec import RunSpec, parse_choice
+from bakeoff.spec import CropFeed, RunSpec, SplitFeed, parse_choice
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
 from bakeoff.training.loop import Diverged, Task, infer, measure, new_state, train
 
@@ -85,6 +87,10 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
     checked = spec.model_copy(update={"parameters": parameters})
     with torch.device("meta"):
         model = build_model(checked, dataset)
+        if isinstance(feed := spec.recipe.feed_choice, CropFeed):
+            check_crops(model, feed, spec, dataset)
+    if not isinstance(feed, SplitFeed):
+        find_composites(spec.dataset)
     if spec.recipe.freeze:
         freeze(model, spec.recipe.freeze)
     if spec.recipe.weights:
@@ -97,6 +103,19 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
     zeros = torch.zeros(len(pair), dtype=torch.int64)
     augmenter(spec.recipe.augment)(Batch(pair, zeros, zeros), torch.Generator())
     return checked
+
+
+def check_crops(model: nn.Module, feed: CropFeed, spec: RunSpec, dataset: Dataset) -> None:
+    """That the model can be taught by crops of this size.
+
+    Raises:
+        UsageError: it cannot, or it cannot take this size.
+    """
+    if not isinstance(model, Spots):
+        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught by crops; spotter can")
+    side = model_shape(spec.recipe.preprocess, (dataset.channels, feed.size, feed.size))[-1]
+    if side != model.field:
+        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} sees {model.field} pixels where a crop has {side}")
 
 
 def run_directory(spec: RunSpec, dataset: Dataset) -> str:
@@ -188,7 +207,7 @@ def _train(
     else:
         record.write_json(path / "run.json", {"format": record.FORMAT, **description})
 
-    steps = batches(len(task.train), spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
+    steps = batches(len(task.feed), spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
     arrays, weights = None, None
     try:
@@ -208,7 +227,7 @@ def _train(
         model.load_state_dict(final)
         description["metrics"], arrays = evaluate(task, model)
         description["status"], weights = "finished", save(final)
-    seen = state.epoch * len(task.train) + state.batch * spec.recipe.batch_size
+    seen = state.epoch * len(task.feed) + state.batch * spec.recipe.batch_size
     description |= {
         "seconds": round(state.seconds, 3),
         "images_per_second": round(seen / max(state.seconds, 1e-9), 1),
@@ -237,11 +256,13 @@ def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Modul
 def make_task(spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device) -> Task:
     """What is trained on what; `moments` are the loaded training split's mean and deviation."""
     preprocess = spec.recipe.preprocess
+    train = load(dataset.train, device, preprocess)
     return Task(
         recipe=spec.recipe,
         seed=spec.seed,
         classes=len(dataset.classes),
-        train=load(dataset.train, device, preprocess),
+        feed=make_feed(spec.recipe.feed_choice, spec.dataset, train, preprocess),
+        train=train,
         validation=load(dataset.validation, device, preprocess),
         test=load(dataset.test, device, preprocess),
         normalise=normaliser(spec.recipe.pixels, *moments, device, preprocess),

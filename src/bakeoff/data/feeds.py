@@ -1,0 +1,160 @@
+"""Where training images come from: the training split, or generated images that are never the same twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
+from bakeoff.data.composite import Composite
+from bakeoff.data.preprocess import change
+from bakeoff.data.sources import find_composites
+from bakeoff.spec import CropFeed, Frozen, SplitFeed
+
+CROPS = 6
+"""Crops of each generated image."""
+
+
+class Feed(Protocol):
+    """Training images by number. Everything is a pure function of (seed, epoch) and the numbers."""
+
+    def __len__(self) -> int:
+        """Images an epoch."""
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """(N,) int64: the numbers of an epoch's images, in the order in which they are trained on."""
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (B, C, H, W) uint8 and labels (B,) with these numbers."""
+
+    def answer(self, model: nn.Module, images: Tensor) -> Tensor:
+        """The model's logits for normalised images of this feed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shuffled:
+    """The training split, in a new order every epoch."""
+
+    split: Loaded
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        return permutation(seed, epoch, len(self)).to(self.split.labels.device)
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        return self.split.images[numbers], self.split.labels[numbers]
+
+    def answer(self, model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        return logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Fresh:
+    """Generated images, new ones in every epoch and for every seed; none of them is in a split."""
+
+    composite: Composite
+    count: int
+    device: torch.device
+    preprocess: Sequence[str]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        # the splits begin at 0 and have at most 10 million images
+        first = 10_000_000 + seed * 2**40 + epoch * self.count
+        return torch.arange(first, first + self.count)
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = self.composite.render(numbers.numpy())
+        changed = torch.from_numpy(change(self.preprocess, images))
+        return changed.to(self.device), torch.from_numpy(labels).to(self.device)
+
+    def answer(self, model: nn.Module, images: Tensor) -> Tensor:
+        logits: Tensor = model(images)
+        return logits
+
+
+@dataclasses.dataclass(frozen=True)
+class Crops(Fresh):
+    """Crops of generated images: a digit in the middle, labelled by its value, or none there, labelled last.
+
+    Of each image one crop for each of three digits, the middle off by up to `jitter` pixels; one anywhere, and two
+    near a digit, whose middle is at least `apart` pixels from that of every digit. Where an image lacks a digit, or
+    such a place lies too near to one, the crop is of a digit again.
+    """
+
+    crops: CropFeed
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The crops (B, 1, S, S) uint8 and labels (B,): 0 ... 9, or 10 for none."""
+        images = np.unique(numbers.numpy() // CROPS)
+        random = np.random.Generator(np.random.Philox(derived_seed(int(numbers[0]), CROP, len(numbers))))
+        pixels, _ = self.composite.render(images)
+        rows, columns, labels = self._places(images, random)
+        half, size = self.crops.size // 2, self.crops.size
+        padded = np.pad(pixels[:, 0], ((0, 0), (half, size - half), (half, size - half)))
+        windows = sliding_window_view(padded, (size, size), axis=(1, 2))
+        image = np.searchsorted(images, numbers.numpy() // CROPS)
+        number = numbers.numpy() % CROPS
+        cut = np.ascontiguousarray(windows[image, rows[image, number], columns[image, number]][:, None])
+        chosen = torch.from_numpy(change(self.preprocess, cut))
+        return chosen.to(self.device), torch.from_numpy(labels[image, number]).to(self.device)
+
+    def _places(self, images: NDArray[np.int64], random: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
+        """Middle row, middle column and label (N, CROPS) of each image's crops."""
+        parts, jitter, side = self.composite.parts(images), self.crops.jitter, self.composite.options.size
+        there = parts.values >= 0
+        middle = (parts.boxes[..., :2] + parts.boxes[..., 2:] - 1) / 2  # (N, D, 2)
+        count, digits = there.shape
+        every = np.arange(count)
+        rows = np.empty((count, CROPS, 2))
+        labels = np.empty((count, CROPS), np.int64)
+        for number in range(CROPS):
+            digit = random.integers(0, digits, count) if number >= digits or number > 2 else np.full(count, number)
+            digit = np.where(there[every, digit], digit, 0)
+            rows[:, number] = middle[every, digit] + random.uniform(-jitter, jitter, (count, 2))
+            labels[:, number] = parts.values[every, digit]
+            if number > 2:
+                place = self._elsewhere(middle[every, digit], side, number, random)
+                far = np.abs(middle - place[:, None]).max(axis=2)  # (N, D)
+                free = np.where(there, far, np.inf).min(axis=1) >= self.crops.apart
+                rows[free, number], labels[free, number] = place[free], 10
+        at = np.clip(np.rint(rows), 0, side - 1).astype(np.int64)
+        return at[..., 0], at[..., 1], labels
+
+    def _elsewhere(
+        self, middle: NDArray[np.float64], side: int, number: int, random: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """A place (N, 2): anywhere for the fourth crop, else around `middle` (N, 2)."""
+        if number == 3:
+            return random.uniform(0, side - 1, middle.shape)
+        angle = random.uniform(0, 2 * np.pi, len(middle))
+        distance = random.uniform(self.crops.apart, 3 * self.crops.apart, len(middle))
+        around = middle + distance[:, None] * np.stack((np.sin(angle), np.cos(angle)), axis=1)
+        clipped: NDArray[np.float64] = np.clip(around, 0, side - 1)
+        return clipped
+
+    def answer(self, model: Any, images: Tensor) -> Tensor:
+        logits: Tensor = model.spot(images)
+        return logits
+
+
+def make_feed(choice: Frozen, dataset: str, train: Loaded, preprocess: Sequence[str]) -> Feed:
+    """The feed that a recipe chooses. Raises UsageError for generated images of a dataset that is not generated."""
+    if isinstance(choice, SplitFeed):
+        return Shuffled(train)
+    composite, device = find_composites(dataset)["train"], train.labels.device
+    if isinstance(choice, CropFeed):
+        return Crops(composite, len(train) // CROPS * CROPS, device, preprocess, choice)
+    return Fresh(composite, len(train), device, preprocess)

@@ -1,0 +1,74 @@
+"""A network that is taught digits one by one and answers for the whole image: the house contender."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from bakeoff.models.blocks import Size
+
+FIELD, STRIDE = 44, 4
+"""Pixels that one answer sees, and between two answers."""
+
+
+def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Spotter(nn.Module):
+    """Valid convolutions that see 44x44 pixels, slid over the image in steps of 4: which digit stands here, if any?
+
+    The highest (or lowest) digit follows: with p the greatest probability of each class anywhere in the image, class k
+    is the answer if k is there and no class beyond it is.
+    """
+
+    field = FIELD
+
+    def __init__(self, channels: int, classes: int, width: int, rule: str) -> None:
+        super().__init__()
+        self.rule = rule
+        self.body = nn.Sequential(
+            _block(channels, width, 5, 2),
+            _block(width, width + width // 2, 3),
+            nn.MaxPool2d(2),
+            _block(width + width // 2, 2 * width, 3),
+            _block(2 * width, 3 * width, 3),
+            _block(3 * width, 4 * width, 5),
+        )
+        self.head = nn.Conv2d(4 * width, classes + 1, 1)
+
+    def spot(self, crops: Tensor) -> Tensor:
+        """(N, C, 44, 44) -> logits (N, K + 1): the digit in the middle of each crop, or, last, none."""
+        logits: Tensor = self.head(self.body(crops)).flatten(1)
+        return logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K) of the whole image; beyond its border all is 0."""
+        border = FIELD // 2
+        found = self.head(self.body(F.pad(images, (border,) * 4)))
+        seen = found.float().softmax(1)[:, :-1].flatten(2).amax(2).clamp(1e-6, 1 - 1e-6)
+        absent = torch.log1p(-seen)
+        higher = absent.flip(1).cumsum(1).flip(1) - absent
+        lower = absent.cumsum(1) - absent
+        logits: Tensor = seen.log() + (higher if self.rule == "highest" else lower)
+        return logits
+
+
+def spotter(
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    width: Annotated[int, Field(ge=2, le=512, description="filters of the first layer")] = 32,
+    rule: Annotated[Literal["highest", "lowest"], Field(description="which of the digits it finds is the answer")] = (
+        "highest"
+    ),
+) -> nn.Module:
+    """A digit classifier slid over the image; the highest digit it finds is the answer. Taught by `feed = "crops"`."""
+    return Spotter(channels, classes, width, rule)
