@@ -13,7 +13,7 @@ import json
 import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic import create_model as make_schema
@@ -194,15 +194,21 @@ class SplitFeed(Frozen):
     """The images of the training split."""
 
 
+Times = Annotated[int, Field(ge=1, le=10_000, description="images an epoch, as a multiple of the training split's")]
+
+
 class FreshFeed(Frozen):
-    """Generated images that are never the same twice, as many an epoch as the training split has."""
+    """Generated images that are never the same twice."""
+
+    times: Times = 1
 
 
 class CropFeed(Frozen):
     """Crops of generated images: one digit in the middle of each, or none, for a model that is taught digit by
     digit."""
 
-    size: int = Field(44, ge=8, le=256, description="height and width of a crop in pixels")
+    times: Times = 1
+    size: int = Field(41, ge=8, le=256, description="height and width of a crop in pixels")
     jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
     apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
 

@@ -358,7 +358,7 @@ def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:
     dataset = load_dataset("digits")
     with pytest.raises(UsageError, match="conv cannot be taught by crops; spotter can"):
         check_spec(made, dataset)
-    with pytest.raises(UsageError, match="spotter sees 44 pixels where a crop has 40"):
+    with pytest.raises(UsageError, match="spotter sees 41 pixels where a crop has 40"):
         check_spec(spec("spotter", feed="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
     with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
         check_spec(spec("spotter", feed="fresh"), blocks)

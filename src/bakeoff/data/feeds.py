@@ -16,7 +16,7 @@ from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
 from bakeoff.data.composite import Composite
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
-from bakeoff.spec import CropFeed, Frozen, SplitFeed
+from bakeoff.spec import CropFeed, FreshFeed, Frozen, SplitFeed
 
 CROPS = 6
 """Crops of each generated image."""
@@ -154,7 +154,9 @@ def make_feed(choice: Frozen, dataset: str, train: Loaded, preprocess: Sequence[
     """The feed that a recipe chooses. Raises UsageError for generated images of a dataset that is not generated."""
     if isinstance(choice, SplitFeed):
         return Shuffled(train)
+    assert isinstance(choice, FreshFeed | CropFeed)
     composite, device = find_composites(dataset)["train"], train.labels.device
+    count = choice.times * len(train)
     if isinstance(choice, CropFeed):
-        return Crops(composite, len(train) // CROPS * CROPS, device, preprocess, choice)
-    return Fresh(composite, len(train), device, preprocess)
+        return Crops(composite, count // CROPS * CROPS, device, preprocess, choice)
+    return Fresh(composite, count, device, preprocess)

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from bakeoff.models.blocks import Size
 
-FIELD, STRIDE = 44, 4
-"""Pixels that one answer sees, and between two answers."""
+FIELD = 41
+"""Pixels that one answer sees, in height and width; there is one every 4 pixels."""
 
 
 def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -22,7 +22,7 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequen
 
 
 class Spotter(nn.Module):
-    """Valid convolutions that see 44x44 pixels, slid over the image in steps of 4: which digit stands here, if any?
+    """Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
 
     The highest (or lowest) digit follows: with p the greatest probability of each class anywhere in the image, class k
     is the answer if k is there and no class beyond it is.
@@ -35,8 +35,7 @@ class Spotter(nn.Module):
         self.rule = rule
         self.body = nn.Sequential(
             _block(channels, width, 5, 2),
-            _block(width, width + width // 2, 3),
-            nn.MaxPool2d(2),
+            _block(width, width + width // 2, 3, 2),
             _block(width + width // 2, 2 * width, 3),
             _block(2 * width, 3 * width, 3),
             _block(3 * width, 4 * width, 5),
@@ -44,7 +43,7 @@ class Spotter(nn.Module):
         self.head = nn.Conv2d(4 * width, classes + 1, 1)
 
     def spot(self, crops: Tensor) -> Tensor:
-        """(N, C, 44, 44) -> logits (N, K + 1): the digit in the middle of each crop, or, last, none."""
+        """(N, C, 41, 41) -> logits (N, K + 1): the digit in the middle of each crop, or, last, none."""
         logits: Tensor = self.head(self.body(crops)).flatten(1)
         return logits
 
