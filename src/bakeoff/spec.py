@@ -211,6 +211,7 @@ class CropFeed(Frozen):
     size: int = Field(41, ge=8, le=256, description="height and width of a crop in pixels")
     jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
     apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
+    sizes: int = Field(1, ge=1, le=256, description="steps of size that a digit's label tells apart; 1: none")
 
 
 FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed}

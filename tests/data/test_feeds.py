@@ -84,6 +84,27 @@ def test_crops_show_what_their_labels_say(composite) -> None:
     assert (counts[:10] > 0).sum() >= 8
 
 
+@pytest.mark.parametrize("by", ["rectangle", "square", "ink"])
+def test_crops_tell_the_size_of_their_digit(by: str) -> None:
+    """Steps of a tenth of the way from 25 to 2,500 pixels, on a logarithmic scale, of what the rule compares."""
+    composite = find_composites(f"{DATA},by={by}")["train"]
+    plain = Crops(composite, 20 * CROPS, CPU, (), CropFeed())
+    sized = Crops(composite, 20 * CROPS, CPU, (), CropFeed(sizes=10))
+    numbers = plain.order(0, 0)
+    (images, values), (same, labels) = plain.take(numbers), sized.take(numbers)
+    assert torch.equal(images, same)
+    assert torch.equal(values == 10, labels == 100)
+    parts = composite.parts(numbers.numpy() // CROPS)
+    height, width = (parts.boxes[..., end + 2] - parts.boxes[..., end] for end in (0, 1))
+    area = {"rectangle": height * width, "square": np.maximum(height, width) ** 2, "ink": parts.ink}[by]
+    for i, (value, label) in enumerate(zip(values.tolist(), labels.tolist(), strict=True)):
+        if value < 10:
+            assert label // 10 == value
+            low, high = (25 * 10 ** (0.2 * step) for step in (label % 10, label % 10 + 1))
+            of_value = area[i][parts.values[i] == value]
+            assert ((of_value >= low * 0.999) & (of_value <= high * 1.001)).any()
+
+
 def test_generated_feeds_are_for_generated_datasets() -> None:
     split = load(load_dataset("digits").train, CPU)
     with pytest.raises(UsageError, match="digits: no dataset that is generated"):

@@ -24,9 +24,12 @@ class Spots(Protocol):
 
     field: int
     """Height and width of a crop in pixels."""
+    sizes: int
+    """Steps of size that it tells apart."""
 
     def spot(self, crops: Tensor) -> Tensor:
-        """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop, or, last, nothing."""
+        """(N, C, field, field) -> logits (N, K x sizes + 1): what is in the middle of each crop and how large it is,
+        or, last, that nothing is."""
 
 
 class PoolReLU(nn.Module):

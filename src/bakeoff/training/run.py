@@ -116,6 +116,11 @@ def check_crops(model: nn.Module, feed: CropFeed, spec: RunSpec, dataset: Datase
     side = model_shape(spec.recipe.preprocess, (dataset.channels, feed.size, feed.size))[-1]
     if side != model.field:
         raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} sees {model.field} pixels where a crop has {side}")
+    if feed.sizes != model.sizes:
+        raise UsageError(
+            f"feed = {spec.recipe.feed!r}: {spec.model} tells {model.sizes} steps of size apart where crops have "
+            f"{feed.sizes}: give both the same sizes"
+        )
 
 
 def run_directory(spec: RunSpec, dataset: Dataset) -> str:
