@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,25 @@ def _bench() -> list[str]:
             f"images/s of Keras {said['keras_speed']['environment']['keras']} on TensorFlow "
             f"(median; {low:.1f} to {high:.1f} over the rounds on a noisy machine; "
             f"{ratio['bakeoff fp32']['median']:.1f} times in fp32)."
+        )
+    if "augment_speed" in said:
+        faster = said["augment_speed"]["times_as_fast"]
+        share = statistics.median(said["augment_speed"]["share_of_a_conv_step"])
+        lines.append(
+            f"- Rotation, zoom and shift of 28x28 images: {faster['torchvision on Pillow images']:.0f} times the images/s "
+            f"of torchvision, image by image; {100 * share:.0f} % of a training step of `conv`."
+        )
+    if "composite_speed" in said:
+        tasks = said["composite_speed"]["tasks"]
+        rates = [f"{tasks[name]['median']['all at once']:,} {name}" for name in ("largest-digit", "highest-digit")]
+        lines.append(f"- Composites made a second on one core: {rates[0]}, {rates[1]} images.")
+    if "house" in said:
+        house = said["house"]
+        low, high = house["interval"]
+        lines.append(
+            f"- Our own contender on `highest-digit`: {percent(house['test_accuracy'])} [{percent(low)}, {percent(high)}] of "
+            f"{house['test_images']:,} test images, one seed, after {house['seconds']:.0f} s on "
+            f"{house['environment']['cores']} CPU cores."
         )
     if "memory" in said:
         arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")
