@@ -61,8 +61,8 @@ def _bench() -> list[str]:
         faster = said["augment_speed"]["times_as_fast"]
         share = statistics.median(said["augment_speed"]["share_of_a_conv_step"])
         lines.append(
-            f"- Rotation, zoom and shift of 28x28 images: {faster['torchvision on Pillow images']:.0f} times the images/s "
-            f"of torchvision, image by image; {100 * share:.0f} % of a training step of `conv`."
+            f"- Rotation, zoom and shift of 28x28 images: {faster['torchvision on Pillow images']:.0f} times the "
+            f"images/s of torchvision, image by image; {100 * share:.0f} % of a training step of `conv`."
         )
     if "composite_speed" in said:
         tasks = said["composite_speed"]["tasks"]
@@ -72,8 +72,8 @@ def _bench() -> list[str]:
         house = said["house"]
         low, high = house["interval"]
         lines.append(
-            f"- Our own contender on `highest-digit`: {percent(house['test_accuracy'])} [{percent(low)}, {percent(high)}] of "
-            f"{house['test_images']:,} test images, one seed, after {house['seconds']:.0f} s on "
+            f"- Our own contender on `highest-digit`: {percent(house['test_accuracy'])} "
+            f"[{percent(low)}, {percent(high)}] of {house['test_images']:,} test images, one seed, after {house['seconds']:.0f} s on "
             f"{house['environment']['cores']} CPU cores."
         )
     if "memory" in said:
