@@ -73,8 +73,8 @@ def _bench() -> list[str]:
         low, high = house["interval"]
         lines.append(
             f"- Our own contender on `highest-digit`: {percent(house['test_accuracy'])} "
-            f"[{percent(low)}, {percent(high)}] of {house['test_images']:,} test images, one seed, after {house['seconds']:.0f} s on "
-            f"{house['environment']['cores']} CPU cores."
+            f"[{percent(low)}, {percent(high)}] of {house['test_images']:,} test images, one seed, "
+            f"after {house['seconds']:.0f} s on {house['environment']['cores']} CPU cores."
         )
     if "memory" in said:
         arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")
