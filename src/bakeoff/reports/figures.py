@@ -101,8 +101,10 @@ class Series:
 
 
 def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str]) -> str:
-    """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey."""
-    values = [v for s in series for v in (*s.low, *s.high)]
+    """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey, along
+    the edge where they leave the range of the first."""
+    values = [v for s in series if s.name in shown for v in (*s.low, *s.high)]
+    values = values or [v for s in series for v in (*s.low, *s.high)]
     if y_label.endswith("accuracy"):
         y = accuracy(values, (), y_label)
     else:
