@@ -222,6 +222,27 @@ def load_study(path: Path) -> Study:
     return parse_study(text, path.stem, str(path))
 
 
+def _kept(study: Study, cut: Scale, scale: str, only: tuple[str, ...], datasets: tuple[str, ...]) -> list[str]:
+    """The names of the contenders that the scale has, and that are asked for."""
+    names = [contender.name for contender in study.contenders]
+    for name in (*cut.only, *only):
+        if name not in names:
+            raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
+    for name in datasets:
+        if name not in study.datasets:
+            raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
+    kept = [
+        c.name
+        for c in study.contenders
+        if all(not chosen or c.name in chosen for chosen in (cut.only, only))
+        and (not datasets or study.dataset_of(c) in datasets)
+    ]
+    if not kept:
+        asked = ", ".join((*only, *datasets))
+        raise UsageError(f"study {study.name}: scale {scale} with only {asked} leaves no contender")
+    return kept
+
+
 def at_scale(
     study: Study,
     scale: str,
@@ -244,24 +265,8 @@ def at_scale(
     """
     if scale not in study.scales and scale != "full":
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
-    cut, only = study.scales.get(scale, Scale()), tuple(only)
-    names = [contender.name for contender in study.contenders]
-    for name in (*cut.only, *only):
-        if name not in names:
-            raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
-    datasets, given = tuple(datasets), dict(recipe or {})
-    for name in datasets:
-        if name not in study.datasets:
-            raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
-    kept = [
-        c.name
-        for c in study.contenders
-        if all(not chosen or c.name in chosen for chosen in (cut.only, only))
-        and (not datasets or study.dataset_of(c) in datasets)
-    ]
-    if not kept:
-        asked = ", ".join((*only, *datasets))
-        raise UsageError(f"study {study.name}: scale {scale} with only {asked} leaves no contender")
+    cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
+    kept = _kept(study, cut, scale, tuple(only), tuple(datasets))
     contenders = []
     for c in study.contenders:
         if c.name in kept:
@@ -285,8 +290,8 @@ def at_scale(
         if value != getattr(study, key)
     ]
     said += [f"{key} = {value} in every recipe" for key, value in {**cut.recipe, **given}.items()]
-    if len(kept) < len(names):
-        said.append(f"{len(kept)} of {len(names)} contenders")
+    if len(kept) < len(study.contenders):
+        said.append(f"{len(kept)} of {len(study.contenders)} contenders")
     return study.model_copy(
         update={
             **changes,

@@ -111,12 +111,8 @@ def test_stages_are_the_stem_and_the_blocks() -> None:
     assert staged == count_parameters(model.features) - 2 * 1024, "all but the last normalisation, of 1,024 channels"
 
 
-def test_same_weights_same_logits_as_torchvision() -> None:
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
-    theirs = models.densenet121(num_classes=7)
+def test_same_weights_same_logits_as_torchvision(torchvision_models) -> None:
+    theirs = torchvision_models.densenet121(num_classes=7)
     images = torch.randn(2, 3, 64, 96)
     theirs(images)  # running statistics other than 0 and 1
     ours = densenet121(3, 7, (64, 96))

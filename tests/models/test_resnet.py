@@ -19,14 +19,6 @@ def meta(family, name: str, channels: int, classes: int, side: int, **parameters
         return getattr(family, name)(channels, classes, (side, side), **parameters)
 
 
-def peer(name: str, **options) -> nn.Module:
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
-    return getattr(models, name)(**options)
-
-
 @pytest.mark.parametrize(
     ("name", "count", "giga"),
     [  # parameters and 1e9 multiply-adds in torchvision's table of published weights
@@ -229,10 +221,10 @@ def test_channels_last_gives_the_same_logits(build) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2"])
-def test_same_weights_same_logits_as_torchvision(name: str) -> None:
+def test_same_weights_same_logits_as_torchvision(torchvision_models, name: str) -> None:
     """In training and in evaluation, with gradients, from torchvision's own state_dict."""
     torch.manual_seed(0)
-    theirs = peer(name, num_classes=10).double()
+    theirs = getattr(torchvision_models, name)(num_classes=10).double()
     ours = getattr(resnet, name)(3, 10, (64, 48)).double()
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(2, 3, 64, 48, dtype=torch.float64)

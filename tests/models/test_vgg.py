@@ -10,14 +10,6 @@ CONVOLUTIONS = {"vgg11": 8, "vgg13": 10, "vgg16": 13, "vgg19": 16}
 NAMES = [name + ending for name in CONVOLUTIONS for ending in ("", "_bn")]
 
 
-def peer(name: str, **options) -> nn.Module:
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
-    return getattr(models, name)(**options)
-
-
 @pytest.mark.parametrize(
     ("name", "count", "giga"),
     [  # parameters and 1e9 multiply-adds in torchvision's table of published weights
@@ -106,8 +98,8 @@ def test_stages_are_the_convolutions_between_poolings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_same_weights_same_logits_as_torchvision(name: str) -> None:
-    theirs = peer(name, num_classes=7).eval()
+def test_same_weights_same_logits_as_torchvision(torchvision_models, name: str) -> None:
+    theirs = getattr(torchvision_models, name)(num_classes=7).eval()
     ours = getattr(vgg, name)(3, 7, (64, 96), pool=7).eval()
     ours.load_state_dict(theirs.state_dict())
     images = torch.randn(2, 3, 64, 96)

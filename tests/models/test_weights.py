@@ -175,13 +175,9 @@ def test_a_wrong_source_gets_one_sentence(source: str, model: str, kind: type[Ex
         find_weights(source, model)
 
 
-def test_the_table_is_torchvisions() -> None:
-    try:
-        from torchvision import models
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"torchvision cannot be imported: {error}")
+def test_the_table_is_torchvisions(torchvision_models) -> None:
     for name, file in weights.IMAGENET.items():
-        assert models.get_model_weights(name)["IMAGENET1K_V1"].url == weights.ADDRESS + file
+        assert torchvision_models.get_model_weights(name)["IMAGENET1K_V1"].url == weights.ADDRESS + file
 
 
 FREEZABLE = {

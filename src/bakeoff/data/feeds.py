@@ -40,10 +40,12 @@ class Feed(Protocol):
 
     def answer(self, model: nn.Module, images: Tensor) -> Tensor:
         """The model's logits for normalised images of this feed."""
+        logits: Tensor = model(images)
+        return logits
 
 
 @dataclasses.dataclass(frozen=True)
-class Shuffled:
+class Shuffled(Feed):
     """The training split, in a new order every epoch."""
 
     split: Loaded
@@ -57,14 +59,10 @@ class Shuffled:
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         return self.split.images[numbers], self.split.labels[numbers]
 
-    def answer(self, model: nn.Module, images: Tensor) -> Tensor:
-        logits: Tensor = model(images)
-        return logits
-
 
 @dataclasses.dataclass(frozen=True)
-class Fresh:
-    """Generated images, new ones in every epoch and for every seed; none of them is in a split."""
+class Fresh(Feed):
+    """Generated images, new ones in every epoch and for each of 4 million seeds; none of them is in a split."""
 
     composite: Composite
     count: int
@@ -75,18 +73,14 @@ class Fresh:
         return self.count
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        # the splits begin at 0 and have at most 10 million images
-        first = 10_000_000 + seed * 2**40 + epoch * self.count
+        # the splits begin at 0 and have at most 10 million images; the product stays below 2**62
+        first = 10_000_000 + seed % 2**22 * 2**40 + epoch * self.count
         return torch.arange(first, first + self.count)
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         images, labels = self.composite.render(numbers.numpy())
         changed = torch.from_numpy(change(self.preprocess, images))
         return changed.to(self.device), torch.from_numpy(labels).to(self.device)
-
-    def answer(self, model: nn.Module, images: Tensor) -> Tensor:
-        logits: Tensor = model(images)
-        return logits
 
 
 @dataclasses.dataclass(frozen=True)

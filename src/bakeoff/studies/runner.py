@@ -320,13 +320,7 @@ def train(
     plain = {"contender": label, "model": name, "parameters": dict(parameters), "dataset": dataset}
     sizes = {"validation": validation, "images": images, "seed": seed}
     spec = validate(RunSpec, {**plain, **sizes, "recipe": chosen}, "train")
-    setting: dict[str, Any] = {
-        "out": out,
-        "device": device,
-        "threads": threads,
-        "checkpoint_seconds": checkpoint_seconds,
-    }
-    return _train_one(spec, **setting, show=show, begin=begin)
+    return _train_one(spec, out, device, threads, checkpoint_seconds, show, begin)
 
 
 def train_further(
@@ -352,18 +346,12 @@ def train_further(
     if before.status != "finished":
         raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
     chosen = validate(Recipe, {**before.spec.recipe.model_dump(), "weights": str(parent), **recipe}, "recipe")
-    setting: dict[str, Any] = {
-        "out": out,
-        "device": device,
-        "threads": threads,
-        "checkpoint_seconds": checkpoint_seconds,
-    }
-    return _train_one(before.spec.model_copy(update={"recipe": chosen}), **setting, show=show, begin=begin)
+    spec = before.spec.model_copy(update={"recipe": chosen})
+    return _train_one(spec, out, device, threads, checkpoint_seconds, show, begin)
 
 
 def _train_one(
     spec: RunSpec,
-    *,
     out: Path | str,
     device: str,
     threads: int | None,
