@@ -1,6 +1,7 @@
 """Every model: parameters, multiply-adds at four sizes, and images/s of training and inference on this CPU.
 
-    python bench/model_table.py
+    python bench/model_table.py             # measure, and write both
+    python bench/model_table.py --render    # write docs/models.md again from the record
 
 Grey images and 10 classes. The speed is that of bakeoff's own step (bf16 where the CPU multiplies it, channels-last,
 SGD) at 32x32 or the smallest larger side that a model takes, batches of 64, all cores, the median of three stretches
@@ -9,7 +10,9 @@ of half a second. Writes results/bench/models.json and docs/models.md.
 
 from __future__ import annotations
 
+import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -76,7 +79,6 @@ def measure(name: str) -> dict[str, Any]:
         "size": size,
         "training": round(training, 1),
         "inference": round(inference, 1),
-        "about": entry.about,
     }
 
 
@@ -86,7 +88,11 @@ def table(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
     for row in rows:
         adds = [short(row["multiply_adds"][str(s)]) if str(s) in row["multiply_adds"] else "–" for s in SIZES]
         rates = [f"{row[key]:,.0f}" + ("" if row["size"] == 32 else f" ({row['size']})") for key in SPEEDS]
-        lines.append("| " + " | ".join([row["model"], f"{row['parameters']:,}", *adds, *rates, row["about"]]) + " |")
+        lines.append(
+            "| "
+            + " | ".join([row["model"], f"{row['parameters']:,}", *adds, *rates, MODELS[row["model"]].about])
+            + " |"
+        )
     said = f"{machine['processor']}, {machine['cores']} cores, PyTorch {machine['torch']}"
     return (
         "# Models\n\n"
@@ -105,13 +111,15 @@ SPEEDS = ("training", "inference")
 
 
 def main() -> int:
-    rows = []
-    for name in MODELS:
-        rows.append(measure(name))
-        print(f"{name}: {rows[-1]['training']:,.0f} images/s in training", flush=True)
-    machine = environment()
-    write_json(ROOT / "results" / "bench" / "models.json", {"models": rows, "environment": machine})
-    write_atomic(ROOT / "docs" / "models.md", table(rows, machine).encode())
+    record = ROOT / "results" / "bench" / "models.json"
+    if "--render" not in sys.argv:
+        rows = []
+        for name in MODELS:
+            rows.append(measure(name))
+            print(f"{name}: {rows[-1]['training']:,.0f} images/s in training", flush=True)
+        write_json(record, {"models": rows, "environment": environment()})
+    said = json.loads(record.read_text())
+    write_atomic(ROOT / "docs" / "models.md", table(said["models"], said["environment"]).encode())
     return 0
 
 
