@@ -8,39 +8,125 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-SHOWN = ("base", "momentum=0.9", "adam", "l2=0.1", "best-as-reported", "best-repaired")
+from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural
+from bakeoff.studies.runner import find_study, published_studies
+from bakeoff.study import at_scale
 
-
-def percent(value: float) -> str:
-    return f"{value:.2%}".replace("%", " %")
+ROOT = Path(__file__).parents[1]
+SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}
+HEADS = (
+    "study",
+    "best as reported: reported, ours",
+    "chosen on validation: test accuracy, 95 % interval",
+    "n",
+    "our own contender",
+)
+ACCURACIES = {"best_test_accuracy": "test", "test_accuracy": "test", "validation_accuracy": "validation"}
+"""Accuracies that a report may give, and the split that ours is of."""
 
 
 def results() -> str:
     """The part of README between its two marks."""
-    summary = json.loads((ROOT / "results/small-cnn/full/summary.json").read_text())
-    contenders = {c["name"]: c for c in summary["contenders"]}
-    reported = {name: _reported(c, summary) for name, c in contenders.items()}
-    lines = ["| contender | reported | measured, 95 % interval | n |", "|---|---|---|---|"]
-    for name in SHOWN:
-        accuracy = contenders[name]["test_accuracy"]
-        interval = f"{percent(accuracy['mean'])} [{percent(accuracy['low'])}, {percent(accuracy['high'])}]"
-        mark = " †" if contenders[name]["selects_on_test"] else ""
-        lines.append(f"| {name}{mark} | {reported[name]} | {interval} | {contenders[name]['n']} |")
-    lines += ["", "† the epoch is chosen on the test set, as the report did.", "", *_bench()]
-    return "\n".join(lines)
+    blocks = [block for scale in SCALES if (block := scale_block(ROOT / "results", scale))]
+    if any("†" in block for block in blocks):
+        blocks.append("† The epoch is chosen on the test set, as the report did.")
+    return "\n\n".join([*blocks, "\n".join(_bench())])
 
 
-def _reported(contender: dict[str, Any], summary: dict[str, Any]) -> str:
-    """The report's figure for a contender, or for the sweep point that it stands for."""
-    figures = [contender["reported"]]
-    for sweep in summary["sweeps"]:
-        figures += [point["reported"] for point in sweep["points"] if point["contender"] == contender["name"]]
-    key = "best_test_accuracy" if contender["selects_on_test"] else "test_accuracy"
-    return next((percent(figure[key]) for figure in figures if figure.get(key) is not None), "–")
+def scale_block(root: Path, scale: str) -> str:
+    """The table of the published studies' results at one scale, and what they were measured on."""
+    files = {name: root / name / scale / "summary.json" for name in published_studies()}
+    found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+    if not found:
+        return ""
+    rows = [row for name, summary in found.items() for row in _rows(summary, _link(root / name / scale, root))]
+    lines = [f"| {' | '.join(row)} |" for row in (HEADS, ["---"] * len(HEADS), *rows)]
+    return "\n".join([f"**{SCALES[scale]}**", "", *lines, "", *_machines(found, scale)])
+
+
+def _link(folder: Path, root: Path) -> str:
+    """The way from README to the report kept in `folder`."""
+    name = next(name for name in ("report.md", "report.html") if (folder / name).exists())
+    return f"{root.name}/{(folder / name).relative_to(root).as_posix()}"
+
+
+def _rows(summary: Summary, link: str) -> list[list[str]]:
+    """A study's row, or one for each of its datasets: who was reported best, who is chosen, and our own contender."""
+    parts: dict[str, list[Summary]] = {}
+    for c in summary["contenders"]:
+        parts.setdefault(c.get("dataset", ""), []).append(c)
+    rows = []
+    for name, contenders in parts.items():
+        part = {**summary, "contenders": contenders}
+        where = f", {name}" if len(parts) > 1 else ""
+        choice = pick(part)
+        house = pick({**summary, "contenders": [c for c in contenders if c["name"].startswith("house")]})
+        row = [f"[{summary['study']}]({link}){where}: {summary['title']}", _best_reported(part)]
+        row += [_accuracy(choice), str(choice["n"]) if choice else "–", _accuracy(house)]
+        rows.append(row)
+    return rows
+
+
+def _accuracy(contender: Summary | None) -> str:
+    return f"{contender['name']} {interval(contender['test_accuracy'])}" if contender else "–"
+
+
+def _best_reported(summary: Summary) -> str:
+    """The contender with a result whose reported accuracy is the highest: its figure, and ours of the same split."""
+    given = []
+    for c in summary["contenders"]:
+        key = next((key for key in ACCURACIES if c["reported"].get(key) is not None), None)
+        if key == "best_test_accuracy" and not c["selects_on_test"]:
+            key = "test_accuracy" if "test_accuracy" in c["reported"] else None
+        if key and c["n"] and c["variant"] == "as reported":
+            given.append((c["reported"][key], c, ACCURACIES[key]))
+    if not given:
+        return "–"
+    figure, c, split = max(given, key=lambda found: found[0])
+    mark = " †" if c["selects_on_test"] else ""
+    which = " in validation" if split == "validation" else ""
+    return f"{c['name']}{mark}: {percent(figure)}, {percent(c[f'{split}_accuracy']['mean'])}{which}"
+
+
+def _machines(found: dict[str, Summary], scale: str) -> list[str]:
+    """A sentence for each machine that made some of the results: what, how much, how long."""
+    groups: dict[str, list[str]] = {}
+    for name, summary in found.items():
+        groups.setdefault(_machine(summary["environment"]), []).append(name)
+    return [f"- {_commands(names, scale)}: {_amount([found[n] for n in names])}; {m}." for m, names in groups.items()]
+
+
+def _machine(environment: dict[str, Any]) -> str:
+    """`2 cores of Intel Xeon, PyTorch 2.13.0`, or the GPU."""
+    said = {key: _all(environment[key]) for key in ("processor", "cores", "torch", "device")}
+    place = f"{said['cores']} cores of {said['processor']}" if said["device"] == "cpu" else said["device"]
+    return f"{place}, PyTorch {said['torch']}"
+
+
+def _all(value: Any) -> str:
+    """A value that all runs share, or those of them that differ."""
+    return listing(str(one) for one in value) if isinstance(value, list) else str(value)
+
+
+def _commands(names: Sequence[str], scale: str) -> str:
+    """What makes these studies' results."""
+    option = "" if scale == "full" else f" --scale {scale}"
+    words = ["--all"] if list(names) == published_studies() else names
+    return listing(f"`bakeoff run {word}{option}`" for word in words)
+
+
+def _amount(summaries: Sequence[Summary]) -> str:
+    """How many runs there are, of how many, and the sum of their training times; ensembles train nothing."""
+    trained = [c for summary in summaries for c in summary["contenders"] if c["n"] and c["model"]]
+    minutes = sum(c["seconds"] * c["n"] for c in trained) / 60
+    runs = sum(c["n"] + c["failed"] for summary in summaries for c in summary["contenders"])
+    whole = sum(len(at_scale(find_study(s["study"]), s["scale"]).runs()) for s in summaries)
+    said = plural(runs, "run") if runs == whole else f"{runs:,} of {plural(whole, 'run')}"
+    return f"{said} whose training sums to {minutes:,.0f} minutes"
 
 
 def _bench() -> list[str]:
@@ -68,13 +154,12 @@ def _bench() -> list[str]:
         tasks = said["composite_speed"]["tasks"]
         rates = [f"{tasks[name]['median']['all at once']:,} {name}" for name in ("largest-digit", "highest-digit")]
         lines.append(f"- Composites made a second on one core: {rates[0]}, {rates[1]} images.")
-    for name in ("house", "house-largest-digit"):
-        if name in said:
-            house, (low, high) = said[name], said[name]["interval"]
+    for study in ("small-cnn", "largest-digit", "highest-digit"):
+        if house := said.get(f"house-{study}"):
             lines.append(
-                f"- Our own contender on `{house['benchmark'].partition(':')[0]}`: {percent(house['test_accuracy'])} "
-                f"[{percent(low)}, {percent(high)}] of {house['test_images']:,} test images, one seed, after "
-                f"{house['seconds']:.0f} s on {house['environment']['cores']} CPU cores."
+                f"- Our own contender of `{study}` at full scale: {interval(house['test_accuracy'])} of "
+                f"{house['test_images']:,} test images, {plural(house['seeds'], 'seed')}, "
+                f"{house['core_seconds_a_run']:,.0f} core-seconds a run."
             )
     if "memory" in said:
         arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")

@@ -7,10 +7,13 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bakeoff.cli import bakeoff
+from bakeoff.studies.runner import find_study
+from bakeoff.study import at_scale
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -67,35 +70,103 @@ def test_its_links_lead_somewhere() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+def bench() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "bench/readme.py"))
+
+
 def test_its_results_come_from_the_records() -> None:
-    updated = runpy.run_path(str(ROOT / "bench/readme.py"))["updated"]
-    assert updated(README) == README
-    assert "| base |" in README
+    assert bench()["updated"](README) == README
+    assert "[small-cnn](results/small-cnn/" in README
+
+
+def contender(name: str, test: float, **other: Any) -> dict[str, Any]:
+    """As in a summary: three seeds of one minute, validation accuracy a point above the test accuracy."""
+    found = {
+        split: {"mean": a, "low": a - 0.01, "high": a + 0.01}
+        for split, a in (("test", test), ("validation", test + 0.01))
+    }
+    plain = {"name": name, "model": "conv", "dataset": "mnist", "variant": "as reported", "selects_on_test": False}
+    sizes = {"n": 3, "failed": 0, "parameters": 10, "seconds": 60.0, "reported": {}}
+    return {**plain, **sizes, **{f"{split}_accuracy": value for split, value in found.items()}, **other}
+
+
+def write_summary(folder: Path, study: str, contenders: list[dict[str, Any]], **environment: Any) -> None:
+    machine = {"processor": "Abacus", "cores": 2, "torch": "2.13", "device": "cpu", **environment}
+    summary = {"study": study, "scale": "full", "title": "Which?", "contenders": contenders, "environment": machine}
+    (folder / study / "full").mkdir(parents=True)
+    (folder / study / "full" / "summary.json").write_text(json.dumps(summary))
+    (folder / study / "full" / "report.md").touch()
+
+
+def test_a_row_for_each_study_and_dataset(tmp_path: Path) -> None:
+    """The highest reported figure with ours of the same split, the choice by validation, and our own contender."""
+    write_summary(
+        tmp_path / "results",
+        "deeper-networks",
+        [
+            contender("shallow", 0.90, reported={"test_accuracy": 0.93}),
+            contender("deep", 0.91, reported={"test_accuracy": 0.92}),
+            contender("fixed", 0.95, reported={"test_accuracy": 0.99}, variant="repaired"),
+            contender("untrained", 0.0, reported={"test_accuracy": 0.98}, n=0),
+            contender("house", 0.94, variant="repaired"),
+            contender("fault", 0.70, dataset="cifar10", selects_on_test=True, reported={"best_test_accuracy": 0.8}),
+            contender("honest", 0.60, dataset="cifar10", reported={"validation_accuracy": 0.7}),
+        ],
+    )
+    link = "[deeper-networks](results/deeper-networks/full/report.md)"
+    lines = bench()["scale_block"](tmp_path / "results", "full").splitlines()
+    assert [line.removeprefix(f"| {link}, ") for line in lines if link in line] == [
+        "mnist: Which? | shallow: 93.00 %, 90.00 % | fixed 95.00 % [94.00, 96.00] | 3 | house 94.00 % [93.00, 95.00] |",
+        "cifar10: Which? | fault †: 80.00 %, 70.00 % | honest 60.00 % [59.00, 61.00] | 3 | – |",
+    ]
+
+
+def test_a_line_for_each_machine(tmp_path: Path) -> None:
+    """The command, the runs of how many, their time without that of ensembles, and what they ran on."""
+    cpu, gpu = ("deeper-networks", "small-cnn"), ("highest-digit",)
+    own, both = contender("conv", 0.9), contender("both", 0.9, model="", n=1, seconds=600.0)
+    write_summary(tmp_path, "deeper-networks", [own, contender("drop", 0.8, n=2, failed=1)])
+    write_summary(tmp_path, "small-cnn", [own, both])
+    write_summary(tmp_path, "highest-digit", [own], device="Loom 9", torch=["2.11", "2.12"])
+    two, one = (sum(len(find_study(name).runs()) for name in names) for names in (cpu, gpu))
+    *_, first, second = bench()["scale_block"](tmp_path, "full").splitlines()
+    assert first == (
+        f"- `bakeoff run deeper-networks` and `bakeoff run small-cnn`: 10 of {two} runs whose training sums to 8 "
+        "minutes; 2 cores of Abacus, PyTorch 2.13."
+    )
+    assert second == (
+        f"- `bakeoff run highest-digit`: 3 of {one} runs whose training sums to 3 minutes; Loom 9, PyTorch 2.11 and "
+        "2.12."
+    )
+
+
+def test_no_results_no_table(tmp_path: Path) -> None:
+    assert bench()["scale_block"](tmp_path, "laptop") == ""
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("summary.json")), ids=str)
 def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
-    """Each committed summary is of a study that is there, with the contenders that study has now."""
-    from bakeoff.studies.runner import find_study
-    from bakeoff.study import at_scale
-
+    """Each committed summary is of a study that is there, with contenders that study has; its report names every run
+    that is missing."""
     summary = json.loads(path.read_text())
     study = at_scale(find_study(summary["study"]), summary["scale"])
-    assert [c["name"] for c in summary["contenders"]] == [c.name for c in study.contenders]
-    assert all(c["n"] + c["failed"] == study.seeds for c in summary["contenders"])
+    seeds = {c.name: len(study.seeds_of(c)) for c in study.contenders}
+    names = [c["name"] for c in summary["contenders"]]
+    assert names == [name for name in seeds if name in names]
+    partial = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"] < seeds[c["name"]]]
+    report = (path.parent / "report.md").read_text() if partial else ""
+    assert [name for name in partial if not re.search(rf"{re.escape(name)}, seed .*: no finished record", report)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/full/summary.json")), ids=str)
 def test_a_studys_first_lines_say_what_came_out(path: Path) -> None:
     """`NAME reaches NN.NN %` is that contender's mean at full scale, `NN core-minutes` the sum of all seconds."""
-    from bakeoff.studies.runner import find_study
-
     summary = json.loads(path.read_text())
     about = " ".join(find_study(summary["study"]).about.split())
     means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
     said = re.findall(r"(\S+) reaches (\d+\.\d+) %", about)
     assert said
     assert all(f"{100 * means[name]:.2f}" == value for name, value in said)
-    minutes = sum(c["seconds"] * c["n"] for c in summary["contenders"]) / 60
-    (told,) = re.findall(r"(\d+) core-minutes", about)
+    minutes = sum(c["seconds"] * c["n"] for c in summary["contenders"] if c["n"] and c["model"]) / 60
+    (told,) = re.findall(r"(\d+) (?:core|GPU)-minutes", about)
     assert int(told) == round(minutes)

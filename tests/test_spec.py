@@ -8,6 +8,7 @@ from bakeoff.data.augment import AUGMENTATIONS
 from bakeoff.data.preprocess import CHANGES, COPIES
 from bakeoff.errors import UsageError
 from bakeoff.spec import (
+    POOLS,
     RESULTS,
     Best,
     Cosine,
@@ -16,7 +17,9 @@ from bakeoff.spec import (
     Plateau,
     Recipe,
     RunSpec,
+    SeveralViews,
     Step,
+    Switch,
     parse_choice,
     schema_of,
     validate,
@@ -62,6 +65,25 @@ def test_choices_are_typed() -> None:
         ({"optimizer": "adam", "momentum": 0.9}, "here: momentum is for sgd and rmsprop; adam has its own"),
         ({"optimizer": "sgd", "nesterov": True}, "here: nesterov needs"),
         ({"optimizer": "adamw", "l2": 0.1}, "here: adamw decouples its decay"),
+        (
+            {"fallback": "switch:optimizer=adam"},
+            "here: fallback: momentum is for sgd and rmsprop; adam has its own: it",
+        ),
+        ({"fallback": "switch:optimizer=adamw,momentum=0", "l2": 0.1}, "here: fallback: adamw decouples its decay"),
+        (
+            {"fallback": "switch", "loss": "balanced_cross_entropy", "label_smoothing": 0.1},
+            "here: fallback cannot tell the loss of equal logits where label_smoothing and",
+        ),
+        ({"fallback": "switch:after=0"}, "here: fallback switch: after = '0': must be greater than or equal to 1"),
+        ({"pool": "test"}, "here: pool needs a teacher"),
+        ({"pool": "train", "teacher": "t"}, r"here: pool: unknown choice 'train' \(valid: test, unlabelled\)"),
+        (
+            {"pool": "test:confidence=2", "teacher": "t"},
+            "here: pool test: confidence = '2': must be less than or equal",
+        ),
+        ({"teacher": "t", "feed": "fresh"}, "here: a teacher adds to the training split: feed = 'fresh' does not"),
+        ({"views": "some"}, r"here: views: unknown choice 'some' \(closest: one\)"),
+        ({"views": "several:shift=-1"}, "here: views several: shift = '-1': must be greater than or equal to 0"),
         ({"loss": "softmax_output", "label_smoothing": 0.1}, "here: label_smoothing is for the cross-entropies"),
         ({"label_smoothing": 1.0}, "label_smoothing = 1.0"),
         ({"ema": 1.0}, "ema = 1.0"),
@@ -123,9 +145,9 @@ def test_a_runs_name_changes_with_all_that_decides_its_result() -> None:
     assert len(names) == 8
 
 
-@pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name != "weights"])
+@pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name not in ("weights", "teacher")])
 def test_every_recipe_field_changes_the_name(name: str) -> None:
-    """All but the place of a file of weights, whose bytes count and not their path."""
+    """All but the places of a file of weights and of a teacher, which count by what they hold."""
     others = {
         "freeze": "stages:1",
         "feed": "fresh",
@@ -134,6 +156,9 @@ def test_every_recipe_field_changes_the_name(name: str) -> None:
         "keep": "best",
         "preprocess": ("threshold",),
         "augment": ("flip",),
+        "views": "several",
+        "fallback": "switch",
+        "pool": "test",
     }
     field = Recipe.model_fields[name]
     if typing.get_origin(field.annotation) is typing.Literal:
@@ -167,7 +192,7 @@ def test_a_new_field_that_does_nothing_keeps_every_name() -> None:
 
 def test_a_default_that_changes_raises_results() -> None:
     """Names leave defaults out: a default may change only together with RESULTS, whose digits stand here."""
-    assert RESULTS == 2
+    assert RESULTS == 3
     defaults = {
         "epochs": 10,
         "batch_size": 128,
@@ -193,11 +218,17 @@ def test_a_default_that_changes_raises_results() -> None:
         "pixels": "standardise",
         "preprocess": (),
         "augment": (),
+        "views": "one",
+        "l2_on": "all",
+        "fallback": "never",
+        "teacher": "",
+        "pool": "unlabelled:confidence=0.95",
     }
     assert {name: getattr(Recipe(), name) for name in defaults} == defaults
+    pools = [pool() for pool in POOLS.values()]
     spec = RunSpec(contender="c", model="conv", dataset="mnist")
     assert (spec.validation, spec.images, spec.seed, spec.parameters) == (1 / 6, None, 0, {})
-    chosen = [Step(), Cosine(), OneCycle(), Plateau(), Early(), Best()]
+    chosen = [Step(), Cosine(), OneCycle(), Plateau(), Early(), Best(), SeveralViews(), Switch(), *pools]
     assert [tuple(dict(choice).values()) for choice in chosen] == [
         (3, 0.1),
         (0.0, 0.0),
@@ -205,6 +236,10 @@ def test_a_default_that_changes_raises_results() -> None:
         ("validation_loss", 0.5, 3, 1e-4),
         ("validation_loss", 5, 0.0),
         ("validation_loss",),
+        (1, False),
+        ("sgd", 0.01, 0.1, 3, 0.01),
+        (0.95,),
+        (0.95,),
     ]
     steps = {
         "rotate": (10.0,),

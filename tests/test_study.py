@@ -3,6 +3,7 @@
 import pytest
 
 from bakeoff.errors import UsageError
+from bakeoff.spec import Recipe
 from bakeoff.studies.runner import packaged_studies
 from bakeoff.study import Study, at_scale, parse_study
 
@@ -84,6 +85,63 @@ def test_a_scale_cuts_and_says_so() -> None:
     assert at_scale(study(), "full", seeds=7).runs()[-1].seed == 6
 
 
+def test_a_scale_cuts_single_contenders() -> None:
+    """A contender's own fields win over the scale's; the command line wins over both; all of it is said."""
+    own = "[scales.smoke.contenders.plain]\nepochs = 2\nlr = 0.3\n[scales.smoke.contenders.fast]\nlr = 3.0\n"
+    small = at_scale(study(STUDY + own), "smoke")
+    assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in small.contenders} == {
+        "plain": (2, 0.3),
+        "lr=0.01": (1, 0.01),
+    }
+    assert small.cuts[2:] == (
+        "epochs = 1 in every other recipe",
+        "epochs = 2 for plain",
+        "lr = 0.3 for plain",
+        "2 of 5 contenders",
+    )
+    asked = at_scale(study(STUDY + own), "smoke", recipe={"epochs": 7})
+    assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in asked.contenders} == {
+        "plain": (7, 0.3),
+        "lr=0.01": (7, 0.01),
+    }
+    assert asked.cuts[2:] == ("epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders")
+    same = study(STUDY + "[scales.some]\ncontenders = { plain = { epochs = 2 }, fast = { epochs = 2, lr = 3.0 } }\n")
+    assert at_scale(same, "some").cuts == ("epochs = 2 for plain, fast", "lr = 3.0 for fast")
+    alone = study(STUDY + "[scales.some]\n[scales.some.contenders.fast]\nepochs = 4\n")
+    assert not at_scale(alone, "some").comparable
+    assert at_scale(alone, "some", only=["plain"]).comparable, "what it cuts is left out"
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("plane]\nepochs = 2", r"study name: no contender 'plane' \(closest: plain"),
+        ("plain]\nepoch = 2", r"\[scales\.smoke\], contender plain: unknown key 'epoch' \(closest: epochs"),
+        ('plain]\nepochs = "2"', r"\[scales\.smoke\], contender plain: epochs = '2': must be a valid integer"),
+        ("plain]\nmodel = 'conv'", r"\[scales\.smoke\], contender plain: unknown key 'model'"),
+    ],
+)
+def test_what_a_scale_cannot_cut(table: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        at_scale(study(f"{STUDY}[scales.smoke.contenders.{table}\n"), "smoke")
+
+
+def test_contenders_left_out_are_kept_apart() -> None:
+    """With their reported figures, in the study's order, and on the dataset of the scale."""
+    small = at_scale(study(), "smoke")
+    assert [c.name for c in small.left_out] == ["fast", "big-step", "width=20"]
+    assert small.left_out[0].reported.test_accuracy == 0.9
+    assert at_scale(study(), "full").left_out == ()
+    both = study(STUDY.replace("parameters = { width = 10, dropout = 0.0 }", 'dataset = "mnist"'))
+    assert at_scale(both, "smoke", only=["lr=0.01"]).left_out[0].dataset == "mnist"
+    moved = study(
+        STUDY.replace("parameters = { width = 10, dropout = 0.0 }", 'dataset = "mnist"') + 'dataset = "digits"\n'
+    )
+    assert at_scale(moved, "smoke", only=["lr=0.01"]).left_out[0].dataset == ""
+    on_mnist = at_scale(both, "full", only=["plain", "fast"]).on("mnist")
+    assert ([c.name for c in on_mnist.contenders], on_mnist.left_out[0].name) == (["plain"], "lr=0.01")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
@@ -132,7 +190,7 @@ def test_the_packaged_studies_are_valid() -> None:
 
 
 def test_small_cnn_holds_the_whole_report() -> None:
-    """Nine sweeps, three improvements, the best model, five seeds, and the figures the report prints."""
+    """Ten sweeps, three improvements, the best model, five seeds, and the figures the report prints."""
     made = packaged_studies()["small-cnn"]
     assert made.seeds >= 5
     assert [sweep.name for sweep in made.sweeps] == [
@@ -145,6 +203,7 @@ def test_small_cnn_holds_the_whole_report() -> None:
         "conv-layers",
         "dense-layers",
         "width",
+        "resnet-depth",
     ]
     assert made.contender("base").recipe.epochs == 1
     assert made.contender("base").reported.test_accuracy == 0.9722
@@ -153,6 +212,7 @@ def test_small_cnn_holds_the_whole_report() -> None:
     assert reported["l2"] == [0.9667, 0.9538, 0.9057, 0.1135]
     assert reported["conv-layers"] == [0.9382, 0.9656, 0.9756]
     assert reported["width"] == [0.9517, 0.9628, 0.9687, 0.9743]
+    assert reported["resnet-depth"] == [0.9787, 0.9681, 0.9795, 0.9763]
 
 
 def test_recipe_and_datasets_for_a_whole_study() -> None:
@@ -174,3 +234,129 @@ def test_recipe_and_datasets_for_a_whole_study() -> None:
         at_scale(both, "full", recipe={"epochs": 0})
     with pytest.raises(UsageError, match="leaves no contender"):
         at_scale(both, "full", only=["plain"], datasets=["mnist"])
+
+
+TEAM = """
+title = "t"
+question = "q"
+dataset = "digits"
+seeds = 3
+[recipe]
+epochs = 2
+[contenders.pair]
+ensemble = ["one", "two"]
+[contenders.one]
+model = "logistic"
+[contenders.two]
+model = "conv"
+[contenders.all]
+ensemble = ["one", "pair"]
+over_seeds = true
+views = "several:shift=1"
+[scales.few]
+recipe = { epochs = 1, views = "several:shift=2" }
+"""
+
+
+def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
+    made = study(TEAM)
+    assert [made.depth(c) for c in made.contenders] == [1, 0, 0, 2]
+    assert made.contender("pair").recipe == Recipe(), "nothing of the shared recipe is said of an ensemble"
+    runs = {(spec.contender, spec.seed): spec for spec in made.runs()}
+    assert [key for key in runs if key[0] in ("pair", "all")] == [("pair", 0), ("pair", 1), ("pair", 2), ("all", 0)]
+    assert made.needed(runs["one", 2]) == []
+    assert made.needed(runs["pair", 2]) == [("one", 2), ("two", 2)]
+    assert made.needed(runs["all", 0]) == [(name, seed) for name in ("one", "pair") for seed in range(3)]
+    above = study(TEAM + '[contenders.top]\nensemble = ["all", "one"]\n')
+    spec = next(spec for spec in above.runs() if (spec.contender, spec.seed) == ("top", 2))
+    assert above.needed(spec) == [("all", 0), ("one", 2)], "what is over all seeds has one run"
+
+
+def test_a_recipe_for_all_is_not_for_ensembles() -> None:
+    """Their members carry it; only what a scale says of an ensemble itself counts."""
+    small = at_scale(study(TEAM), "few", recipe={"lr": 0.5})
+    assert {c.name: (c.recipe.views, c.recipe.lr) for c in small.contenders if c.ensemble} == {
+        "pair": ("one", Recipe().lr),
+        "all": ("several:shift=1", Recipe().lr),
+    }
+    assert small.contender("one").recipe.views == "several:shift=2"
+    own = TEAM + '[scales.few.contenders.all]\nviews = "several:shift=3"\n'
+    assert at_scale(study(own), "few").contender("all").recipe.views == "several:shift=3"
+    with pytest.raises(UsageError, match="contender all: epochs is for what is trained; of the recipe an ensemble"):
+        at_scale(study(TEAM + "[scales.few.contenders.all]\nepochs = 3\n"), "few")
+
+
+def test_sweeps_and_grids_leave_ensembles_alone() -> None:
+    grid = TEAM.replace('["one", "two"]', '["one,lr=0.1", "two,lr=1"]').replace('["one", "pair"]', '["pair"]')
+    made = study(grid + "[grid]\nlr = [0.1, 1]\n")
+    assert [c.name for c in made.contenders] == ["pair", "one,lr=0.1", "one,lr=1", "two,lr=0.1", "two,lr=1", "all"]
+    swept = study(TEAM.replace('["one", "two"]', '["one", "lr=1"]') + '[sweeps.s]\nof = "one"\npoints = [{ lr = 1 }]\n')
+    assert swept.needs(swept.contender("pair")) == ("one", "lr=1")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('["one", "two"]', '["one", "twoo"]', r"name\.toml: pair: no contender 'twoo' \(closest: two"),
+        ('["one", "two"]', '["one", "one"]', r"\[contenders\.pair\]: ensemble names 'one' twice"),
+        ('["one", "two"]', "[]", r"\[contenders\.pair\]: model is missing, or ensemble: names of contenders"),
+        ('["one", "two"]', '"one"', r"\[contenders\.pair\]: ensemble = 'one': must be a valid list"),
+        (
+            '["one", "two"]',
+            '["one", "two"]\nmodel = "conv"',
+            r"\[contenders\.pair\]: model and ensemble are both given",
+        ),
+        ('["one", "two"]', '["one"]\nparameters = { a = 1 }', r"parameters and ensemble are both given"),
+        ('["one", "two"]', '["one", "two"]\nlr = 0.1', r"lr is for what is trained; .* takes views only"),
+        ('["one", "two"]', '["one", "two"]\nlrr = 0.1', r"\[contenders\.pair\]: unknown key 'lrr' \(closest: lr"),
+        (
+            '["one", "two"]',
+            '["one", "all"]',
+            r"name\.toml: pair needs all needs pair: none of them can be trained first",
+        ),
+        ('["one", "two"]', '["pair"]', r"name\.toml: pair needs pair: none"),
+        ('model = "logistic"', 'model = "logistic"\nover_seeds = true', r"\[contenders\.one\]: over_seeds is for an"),
+        (
+            'model = "logistic"',
+            'model = "logistic"\ndataset = "mnist"',
+            r"pair is on digits and its member one on mnist",
+        ),
+        ("[scales.few]", '[sweeps.s]\nof = "pair"\npoints = [{ lr = 1 }]\n[scales.few]', r"of = 'pair': an ensemble"),
+    ],
+)
+def test_a_wrong_ensemble_gets_one_sentence(old: str, new: str, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence) as error:
+        study(TEAM.replace(old, new, 1))
+    assert "\n" not in str(error.value)
+
+
+def test_what_needs_a_contender_that_is_left_out() -> None:
+    """It goes with it, but where it is asked for by name."""
+    team = study(
+        TEAM.replace('["one", "pair"]', '["one"]').replace(
+            "[contenders.two]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.two]'
+        )
+    )
+    assert [c.name for c in at_scale(team, "full", only=["one", "all"]).contenders] == ["one", "all"]
+    with pytest.raises(UsageError, match="study name: pair needs two, which is left out: name it as well"):
+        at_scale(team, "full", only=["one", "pair"])
+    pupil = study(
+        TEAM
+        + '[contenders.pupil]\nmodel = "conv"\nteacher = "far"\n[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
+    )
+    assert pupil.needs(pupil.contender("pupil")) == ("far",)
+    near = at_scale(pupil, "full", datasets=["digits"])
+    assert [c.name for c in near.contenders] == ["pair", "one", "two", "all"]
+    assert [c.name for c in near.left_out] == ["pupil", "far"]
+
+
+def test_a_teacher_cannot_teach_itself() -> None:
+    pupil = study(TEAM + '[contenders.pupil]\nmodel = "conv"\nteacher = "one"\n')
+    assert pupil.depth(pupil.contender("pupil")) == 1
+    with pytest.raises(UsageError, match="study name: one needs one: none of them can be trained first"):
+        at_scale(pupil, "full", recipe={"teacher": "one"})
+    with pytest.raises(UsageError, match=r"name\.toml: pair needs pupil needs pair: none"):
+        study(
+            TEAM.replace('["one", "two"]', '["one", "pupil"]')
+            + '[contenders.pupil]\nmodel = "conv"\nteacher = "pair"\n'
+        )

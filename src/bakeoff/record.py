@@ -2,7 +2,7 @@
 
     run.json              spec, status, dataset, environment, timings, metrics, checksums of the other files
     history.jsonl         one line an epoch
-    predictions.npz       logits and labels of the validation and the test split, and the worst test mistakes
+    predictions.npz       logits and labels of a training sample, validation and test, and images that are mistaken
     weights.safetensors   the evaluated weights
     checkpoint/           while unfinished: the last checkpoint, and the lock of the process that trains
 
@@ -11,6 +11,7 @@ Nothing here is pickled, and nothing that is read can run code. A file appears w
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -21,11 +22,12 @@ import os
 import platform
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError, UsageError
@@ -52,10 +54,17 @@ class Run:
     seconds: float
     images_per_second: float
     history: tuple[Row, ...]
+    fell_back: int | None = None
+    """The epoch after which training began anew with the recipe's fallback."""
+    pool: dict[str, Any] | None = None
+    """What a teacher added to the training split: {"teacher": its run, "images": in the pool, "taken": added}."""
+    needs: tuple[str, ...] = ()
+    """Directory names of the runs beside it that an ensemble averages."""
 
     @functools.cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """predictions.npz: `{validation,test}_{logits,labels}` and `mistake_{index,images}`."""
+        """predictions.npz: `{train,validation,test}_{logits,labels}`, `mistake_{index,images}` (the surest wrong test
+        predictions) and `confused_{index,images}` (some of each of the most frequent confusions)."""
         file = self.path / "predictions.npz"
         try:
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
@@ -68,11 +77,11 @@ class Run:
         return int(self.dataset["train_sample"] if split == "train" else sum(self.dataset["counts"][split]))
 
     def logits(self, split: str) -> NDArray[np.float32]:
-        """(N, K) logits of `validation` or `test`."""
+        """(N, K) logits of `train` (its sample), `validation` or `test`."""
         return self.arrays[f"{split}_logits"]
 
     def labels(self, split: str) -> NDArray[np.int64]:
-        """(N,) labels of `validation` or `test`."""
+        """(N,) labels of `train` (its sample), `validation` or `test`."""
         return self.arrays[f"{split}_labels"]
 
 
@@ -147,6 +156,23 @@ def _checksum(description: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
+@contextlib.contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Within: no other process writes the run in `path`, and what a killed one left half-written is removed.
+
+    Raises:
+        BakeoffError: another process is at it.
+    """
+    lock = path / "checkpoint" / "lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=15):
+            remove_temporary(path)
+            yield
+    except Timeout:
+        raise BakeoffError(f"{path}: another process is training this run") from None
+
+
 def remove_temporary(path: Path) -> None:
     """What a killed process left half-written."""
     for file in path.glob(".*.tmp"):
@@ -200,11 +226,36 @@ def read_run(path: Path | str) -> Run:
                 **fields,
                 "path": path,
                 "history": tuple(history),
+                "needs": tuple(said.get("needs", ())),
                 "spec": validate(RunSpec, said["spec"], str(file)),
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BakeoffError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+
+
+def read_finished(path: Path) -> Run:
+    """The record in `path` of a run that another one needs.
+
+    Raises:
+        BakeoffError: it has none, or none with predictions.
+    """
+    said = status(path)
+    if said != "finished":
+        raise BakeoffError(f"needs {path.name}, which {'diverged' if said == 'diverged' else 'has no finished record'}")
+    return read_run(path)
+
+
+def check_weights(run: Run) -> None:
+    """That a run has weights of its own.
+
+    Raises:
+        UsageError: it diverged, or it is an ensemble; the sentence names the runs that have some.
+    """
+    if run.status != "finished":
+        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
+    if run.spec.members:
+        raise UsageError(f"{run.path}: an ensemble has no weights of its own; its members have: {', '.join(run.needs)}")
 
 
 def _verify(file: Path, expected: str) -> None:

@@ -20,7 +20,7 @@ from pydantic import create_model as make_schema
 
 from bakeoff.errors import UsageError, closest
 
-RESULTS = 2
+RESULTS = 3
 """Raised whenever the same spec would give other bits, so that old records are trained again: also when a default
 changes, since a run's name does not spell defaults out."""
 
@@ -211,19 +211,94 @@ class CropFeed(Frozen):
     size: int = Field(41, ge=8, le=256, description="height and width of a crop in pixels")
     jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
     apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
-    sizes: int = Field(1, ge=1, le=256, description="steps of size that a digit's label tells apart; 1: none")
 
 
-FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed}
+class PlacedFeed(Frozen):
+    """Generated images whose labels also say where the digit is that counts, for a model that is taught where."""
+
+    times: Times = 1
+    cells: int = Field(8, ge=1, le=64, description="places that are told apart, in height and in width")
+
+
+FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed, "placed": PlacedFeed}
+
+
+class OneView(Frozen):
+    """Each image as it is."""
+
+    @property
+    def count(self) -> int:
+        return 1
+
+
+class SeveralViews(Frozen):
+    """Each image as it is, moved by `shift` pixels along rows, columns and both, and all of these mirrored:
+    test-time augmentation."""
+
+    shift: int = Field(1, ge=0, le=64, description="pixels; what moves in repeats the edge; 0: not moved")
+    mirror: bool = Field(False, description="left and right exchanged as well")
+
+    @property
+    def count(self) -> int:
+        return (9 if self.shift else 1) * (2 if self.mirror else 1)
+
+
+Views = OneView | SeveralViews
+VIEWS: dict[str, type[OneView | SeveralViews]] = {"one": OneView, "several": SeveralViews}
+
+
+OptimizerName = Literal["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"]
+
+
+class NoFallback(Frozen):
+    """Training goes on as it began, whether or not it gets anywhere."""
+
+
+class Switch(Frozen):
+    """Training that gets nowhere begins anew, once, with another optimiser: from the initial weights, with schedule
+    and stop from their beginning.
+
+    It gets nowhere where after `after` epochs none had a mean training loss below (1 - gain) x that of equal logits.
+    """
+
+    optimizer: OptimizerName = "sgd"
+    lr: float = Field(0.01, gt=0, le=1000)
+    momentum: float = Field(0.1, ge=0, lt=1)
+    after: int = Field(3, ge=1, description="epochs")
+    gain: float = Field(0.01, ge=0, lt=1, description="a part of the loss of equal logits")
+
+
+FALLBACKS: dict[str, type[Frozen]] = {"never": NoFallback, "switch": Switch}
+
+
+class Pool(Frozen):
+    """Images whose labels are not read: a teacher labels them, and those it is sure of join the training split."""
+
+    confidence: float = Field(0.95, ge=0, le=1, description="lowest probability that the teacher gives its label")
+
+
+class UnlabelledPool(Pool):
+    """The images without labels that the data bring, such as a competition's."""
+
+
+class PoolOfTest(Pool):
+    """The images of the test split."""
+
+
+POOLS: dict[str, type[Pool]] = {"unlabelled": UnlabelledPool, "test": PoolOfTest}
 
 
 def menu(table: Mapping[str, type[Frozen]]) -> str:
     """The choices of a table with their options and defaults: `constant | step:every=3,gamma=0.1`."""
     said = []
     for name, choice in table.items():
-        options = ",".join(f"{key}={field.default}" for key, field in choice.model_fields.items())
+        options = ",".join(f"{key}={_said(field.default)}" for key, field in choice.model_fields.items())
         said.append(f"{name}:{options}" if options else name)
     return " | ".join(said)
+
+
+def _said(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Recipe(Frozen):
@@ -231,13 +306,14 @@ class Recipe(Frozen):
 
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training split, in each fit")
     batch_size: int = Field(128, ge=1, le=65_536, description="images a step")
-    optimizer: Literal["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"] = Field(
-        "adam", description="PyTorch's, with its defaults where no field says otherwise"
-    )
+    optimizer: OptimizerName = Field("adam", description="PyTorch's, with its defaults where no field says otherwise")
     lr: float = Field(0.003, gt=0, le=1000, description="learning rate: the schedule's peak")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov's form of sgd's momentum")
     l2: float = Field(0.0, ge=0, le=100, description="coupled weight decay: l2 x weight joins the gradient")
+    l2_on: Literal["all", "hidden"] = Field(
+        "all", description="the weights that l2 is for; hidden: those of linear layers but the last, without biases"
+    )
     weight_decay: float = Field(
         0.0, ge=0, le=1, description="decoupled weight decay: each step takes lr x weight_decay x weight away"
     )
@@ -251,6 +327,9 @@ class Recipe(Frozen):
     stop: str = Field("never", description=menu(STOPS))
     keep: str = Field("last", description=f"the weights that are evaluated: {menu(KEEPS)}")
     fits: int = Field(1, ge=1, le=100, description="fits in a row: each begins optimiser and schedule anew")
+    fallback: str = Field(
+        "never", description=f"what is done if the training loss does not fall at all: {menu(FALLBACKS)}"
+    )
     gradient_clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     ema: float = Field(0.0, ge=0, lt=1, description="decay per step of the averaged weights that are evaluated; 0: off")
     precision: Literal["auto", "fp32", "bf16"] = Field(
@@ -258,6 +337,15 @@ class Recipe(Frozen):
     )
     init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
     feed: str = Field("split", description=f"where training images come from: {menu(FEEDS)}")
+    teacher: str = Field(
+        "",
+        description="pseudo-labels: the directory of a finished run, or a contender of the same study, that labels "
+        "the images of pool",
+    )
+    pool: str = Field(
+        "unlabelled:confidence=0.95",
+        description=f"the images that a teacher labels, and how sure of one it must be: {menu(POOLS)}",
+    )
     weights: str = Field(
         "",
         description="start from weights: imagenet, a .safetensors or .pth file, or the directory of a finished run; "
@@ -284,20 +372,38 @@ class Recipe(Frozen):
         "brightness:by=0.2 | contrast:by=0.2 | noise:deviation=0.05 | mixup:alpha=0.2 | cutmix:alpha=1; on the command "
         "line the option is repeated",
     )
+    views: str = Field(
+        "one", description=f"how the trained model looks at an image, the mean of its logits counts: {menu(VIEWS)}"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        self.schedule_choice, self.stop_choice, self.keep_choice, self.feed_choice  # noqa: B018 - each may raise
+        for choice in ("schedule", "stop", "keep", "feed", "fallback", "pool", "views"):
+            getattr(self, f"{choice}_choice")  # may raise
         if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
             raise UsageError("nesterov needs optimizer = 'sgd' and momentum above 0")
         if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise UsageError(f"momentum is for sgd and rmsprop; {self.optimizer} has its own: leave it out")
+            raise UsageError(f"momentum is for sgd and rmsprop; {self.optimizer} has its own: it must be 0 here")
         if self.l2 and self.optimizer == "adamw":
             raise UsageError("adamw decouples its decay: use weight_decay, or optimizer = 'adam' for l2")
         if self.loss == "balanced_cross_entropy" and isinstance(self.feed_choice, CropFeed):
             raise UsageError("feed = 'crops' has its own frequency of classes: use loss = 'cross_entropy'")
         if self.label_smoothing and self.loss == "softmax_output":
             raise UsageError("label_smoothing is for the cross-entropies, not softmax_output")
+        if self.teacher and not isinstance(self.feed_choice, SplitFeed):
+            raise UsageError(f"a teacher adds to the training split: feed = {self.feed!r} does not train on it")
+        if self.pool != Recipe.model_fields["pool"].default and not self.teacher:
+            raise UsageError("pool needs a teacher")
+        if isinstance(self.fallback_choice, Switch):
+            if self.label_smoothing and self.loss == "balanced_cross_entropy":
+                raise UsageError(
+                    "fallback cannot tell the loss of equal logits where label_smoothing and balanced_cross_entropy "
+                    "meet: leave one of the three out"
+                )
+            try:
+                self.fallen  # noqa: B018 - may raise
+            except UsageError as error:
+                raise UsageError(f"fallback: {error}") from None
         return self
 
     @property
@@ -315,6 +421,26 @@ class Recipe(Frozen):
     @property
     def feed_choice(self) -> Frozen:
         return choose(self.feed, FEEDS, "feed")
+
+    @property
+    def fallback_choice(self) -> Frozen:
+        return choose(self.fallback, FALLBACKS, "fallback")
+
+    @property
+    def fallen(self) -> Recipe:
+        """What training goes on with once it has fallen back."""
+        choice = self.fallback_choice
+        assert isinstance(choice, Switch)
+        changes = {"optimizer": choice.optimizer, "lr": choice.lr, "momentum": choice.momentum}
+        return Recipe(**{**self.model_dump(), **changes, "nesterov": False, "fallback": "never"})
+
+    @property
+    def pool_choice(self) -> Pool:
+        return choose(self.pool, POOLS, "pool")
+
+    @property
+    def views_choice(self) -> Views:
+        return choose(self.views, VIEWS, "views")
 
     @property
     def selects_on_test(self) -> bool:
@@ -344,10 +470,12 @@ Value = bool | int | float | str
 
 
 class Contender(Frozen):
-    """A named model + recipe in a study, with the figures a report gave for it, if any."""
+    """A named model + recipe in a study, or an ensemble of others, with the figures a report gave for it, if any."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+,-]*$", max_length=80)
-    model: str
+    model: str = ""
+    ensemble: tuple[str, ...] = Field((), description="instead of a model: contenders whose logits are averaged")
+    over_seeds: bool = Field(False, description="an ensemble of all seeds of its members: one run, seed 0")
     parameters: dict[str, Value] = {}
     dataset: str = Field("", description="instead of the study's")
     recipe: Recipe = Recipe()
@@ -355,9 +483,28 @@ class Contender(Frozen):
     variant: Literal["", "as reported", "repaired", "floor"] = ""
     note: str = ""
 
+    @model_validator(mode="after")
+    def _model_or_ensemble(self) -> Contender:
+        if not self.model and not self.ensemble:
+            raise UsageError("model is missing, or ensemble: names of contenders whose answers are averaged")
+        if self.ensemble and (self.model or self.parameters):
+            given = "model" if self.model else "parameters"
+            raise UsageError(f"{given} and ensemble are both given: an ensemble has no model but its members'")
+        if twice := next((name for name in self.ensemble if self.ensemble.count(name) > 1), None):
+            raise UsageError(f"ensemble names {twice!r} twice")
+        if self.over_seeds and not self.ensemble:
+            raise UsageError("over_seeds is for an ensemble")
+        return self
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What must be there before: the members of an ensemble, the teacher of a pupil (a contender, or the
+        directory of a run)."""
+        return (*self.ensemble, *([self.recipe.teacher] if self.recipe.teacher else []))
+
     def same_run_as(self, other: Contender) -> bool:
         """True when both would train to the same bits, whatever they are called."""
-        mine, others = ((c.model, c.parameters, c.dataset, c.recipe) for c in (self, other))
+        mine, others = ((c.model, c.parameters, c.ensemble, c.over_seeds, c.dataset, c.recipe) for c in (self, other))
         return mine == others
 
 
@@ -365,8 +512,10 @@ class RunSpec(Frozen):
     """One contender, one dataset, one seed: all that decides a run."""
 
     contender: str
-    model: str
+    model: str = ""
     parameters: dict[str, Value] = {}
+    members: tuple[str, ...] = Field((), description="of an ensemble, which has no model: the contenders it averages")
+    over_seeds: bool = Field(False, description="the ensemble averages every seed of its members")
     recipe: Recipe = Recipe()
     dataset: str
     validation: float = Field(1 / 6, gt=0, lt=1)
@@ -376,12 +525,13 @@ class RunSpec(Frozen):
     def directory(self, fingerprint: str) -> str:
         """The run's directory name: contender, seed, and a digest of all that decides the result.
 
-        `fingerprint` names the bytes of the data, and of the weights where training starts from a file.
+        `fingerprint` names the bytes of the data, of the weights where training starts from a file, and the runs
+        that this one needs.
 
         The digest covers the fields that differ from their defaults, so that a field added later, whose default does
         nothing, leaves every name as it is. A default that changes its meaning or value raises `RESULTS`.
         """
-        apart: Any = {"contender": True, "dataset": True, "recipe": {"weights"}}
+        apart: Any = {"contender": True, "dataset": True, "recipe": {"weights", "teacher"}}
         decides = self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
         text = json.dumps([RESULTS, fingerprint, decides], sort_keys=True)
         return f"{self.contender}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

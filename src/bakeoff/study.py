@@ -38,8 +38,10 @@ class Scale(Frozen):
     dataset: str | None = None
     images: int | None = Field(None, ge=1)
     seeds: int | None = Field(None, ge=1)
-    only: tuple[str, ...] = ()
+    only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")
+    without: tuple[str, ...] = Field((), description="contenders that it leaves out")
     recipe: dict[str, Any] = {}
+    contenders: dict[str, dict[str, Any]] = Field({}, description="recipe fields of single contenders, over `recipe`")
 
 
 class Section(Frozen):
@@ -48,6 +50,14 @@ class Section(Frozen):
     kind: str
     title: str = ""
     of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
+
+
+class Claim(Frozen):
+    """What a report claims of two contenders, and what the section `claims` holds against the runs."""
+
+    says: str = Field(min_length=1)
+    better: str
+    worse: str
 
 
 class Study(Frozen):
@@ -61,15 +71,19 @@ class Study(Frozen):
     images: int | None = Field(None, ge=1)
     seeds: int = Field(3, ge=1, le=1000)
     contenders: tuple[Contender, ...]
+    left_out: tuple[Contender, ...] = Field((), description="contenders that the scale, or what was asked for, drops")
+    left_out_points: tuple[Sweep, ...] = Field((), description="the points that its sweeps lose with them")
     sweeps: tuple[Sweep, ...] = ()
     scales: dict[str, Scale] = {}
     scale: str = "full"
     cuts: tuple[str, ...] = ()
     comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
+    claims: tuple[Claim, ...] = ()
     about: str = ""
     command: str = ""
     """What regenerates the report."""
+    records: tuple[str, ...] = Field((), description="directory names of its runs, known once its data are")
 
     def contender(self, name: str) -> Contender:
         return next(c for c in self.contenders if c.name == name)
@@ -86,12 +100,41 @@ class Study(Frozen):
     def on(self, dataset: str) -> Study:
         """The part of the study that is about one dataset."""
         contenders = tuple(c for c in self.contenders if self.dataset_of(c) == dataset)
+        left_out = tuple(c for c in self.left_out if self.dataset_of(c) == dataset)
         names = [contender.name for contender in contenders]
         sweeps = tuple(s for s in self.sweeps if all(point.contender in names for point in s.points))
-        return self.model_copy(update={"dataset": dataset, "contenders": contenders, "sweeps": sweeps})
+        claims = tuple(claim for claim in self.claims if self._dataset_of_claim(claim) == dataset)
+        part = {"dataset": dataset, "contenders": contenders, "left_out": left_out, "sweeps": sweeps, "claims": claims}
+        return self.model_copy(update=part)
+
+    def _dataset_of_claim(self, claim: Claim) -> str:
+        """The dataset of a claim's contenders; of one that is left out with its whole dataset, the study's first."""
+        of = {c.name: self.dataset_of(c) for c in (*self.contenders, *self.left_out)}.get(claim.better)
+        return of if of in self.datasets else self.datasets[0]
+
+    def needs(self, contender: Contender) -> tuple[str, ...]:
+        """The contenders whose runs its runs need: the members of an ensemble, the teacher of a pupil."""
+        names = {c.name for c in self.contenders}
+        return tuple(name for name in contender.needs if name in names)
+
+    def depth(self, contender: Contender) -> int:
+        """How many contenders must have been trained before it, one after another."""
+        return max((1 + self.depth(self.contender(name)) for name in self.needs(contender)), default=0)
+
+    def seeds_of(self, contender: Contender) -> range:
+        return range(1 if contender.over_seeds else self.seeds)
+
+    def needed(self, spec: RunSpec) -> list[tuple[str, int]]:
+        """The contender and seed of each run that a run needs: those of its own seed, or all that it averages."""
+        needed = []
+        for contender in map(self.contender, self.needs(self.contender(spec.contender))):
+            every = self.seeds_of(contender)
+            seeds = every if spec.over_seeds else every[-1:] if contender.over_seeds else (spec.seed,)
+            needed += [(contender.name, seed) for seed in seeds]
+        return needed
 
     def runs(self) -> list[RunSpec]:
-        """Every run of the study: contender by contender, seeds 0 ... seeds - 1."""
+        """Every run of the study: contender by contender, seeds 0 ... seeds - 1; one run of what is over all seeds."""
         return [
             RunSpec(
                 contender=contender.name,
@@ -99,14 +142,17 @@ class Study(Frozen):
                 validation=self.validation,
                 images=self.images,
                 seed=seed,
-                **{key: getattr(contender, key) for key in ("model", "parameters", "recipe")},
+                members=contender.ensemble,
+                **{key: getattr(contender, key) for key in ("model", "parameters", "over_seeds", "recipe")},
             )
             for contender in self.contenders
-            for seed in range(self.seeds)
+            for seed in self.seeds_of(contender)
         ]
 
 
-CONTENDER_KEYS = ("model", "parameters", "dataset", "reported", "variant", "note")
+CONTENDER_KEYS = ("model", "parameters", "ensemble", "over_seeds", "dataset", "reported", "variant", "note")
+ENSEMBLE_FIELDS = ("views",)
+"""Of the recipe's fields those that are said of an ensemble, which trains nothing."""
 
 
 def _contender(name: str, table: Mapping[str, Any], base: Contender | None, recipe: Recipe, where: str) -> Contender:
@@ -118,15 +164,21 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
         near = closest(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])
         raise UsageError(f"{where}: unknown key {unknown!r}{near}")
     start = base.recipe if base else recipe
+    if "ensemble" in own:
+        start = Recipe()
+        _check_ensemble_fields(changes, where)
     own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where, strict=True)
     if base:
-        own = {
-            "model": base.model,
-            "dataset": base.dataset,
-            **own,
-            "parameters": {**base.parameters, **own.get("parameters", {})},
-        }
+        own = {"model": base.model, "dataset": base.dataset, **own}
+        kept = base.parameters if own["model"] == base.model else {}
+        own["parameters"] = {**kept, **own.get("parameters", {})}
     return validate(Contender, {"name": name, **own}, where, strict=True)
+
+
+def _check_ensemble_fields(fields: Iterable[str], where: str) -> None:
+    if other := next((key for key in fields if key not in ENSEMBLE_FIELDS), None):
+        known = ", ".join(ENSEMBLE_FIELDS)
+        raise UsageError(f"{where}: {other} is for what is trained; of the recipe an ensemble takes {known} only")
 
 
 def _label(point: Mapping[str, Any]) -> str:
@@ -147,6 +199,8 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
     base = next((c for c in contenders if c.name == table["of"]), None)
     if base is None:
         raise UsageError(f"{where}: of = {table['of']!r}: no such contender{closest(str(table['of']), names)}")
+    if base.ensemble:
+        raise UsageError(f"{where}: of = {base.name!r}: an ensemble; a sweep varies what is trained")
     points = []
     for point in table.get("points", []):
         if not isinstance(point, dict):
@@ -165,12 +219,15 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
 
 
 def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
-    """Each contender with each combination of the grid's values."""
+    """Each contender with each combination of the grid's values; ensembles as they are."""
     for key, listed in grid.items():
         if not isinstance(listed, list) or not listed:
             raise UsageError(f"{where} [grid]: {key} = {listed!r}: must be a list of values, such as [0.01, 0.1]")
     made = []
     for contender in contenders:
+        if contender.ensemble:
+            made.append(contender)
+            continue
         for values in itertools.product(*grid.values()):
             changes = dict(zip(grid, values, strict=True))
             name = f"{contender.name},{_label(changes)}"
@@ -205,12 +262,35 @@ def parse_study(text: str, name: str, where: str) -> Study:
     names = [contender.name for contender in contenders]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
-    known = ("title", "question", "dataset", "validation", "images", "seeds", "scales", "sections")
+    known = ("title", "question", "dataset", "validation", "images", "seeds", "scales", "sections", "claims")
     if unknown := next((key for key in table if key not in known), None):
         tables = ("recipe", "contenders", "grid", "sweeps")
         raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, (*known, *tables))}")
     written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
-    return validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
+    study = validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
+    _check_needs(study, where)
+    for claim in study.claims:
+        _check_claim(claim, study, f"{where} [[claims]] {claim.says!r}")
+    return study
+
+
+def _check_claim(claim: Claim, study: Study, where: str) -> None:
+    """That the claim is about two contenders that can be compared.
+
+    Raises:
+        UsageError: it is not; with the closest valid names.
+    """
+    datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
+    for key, name in (("better", claim.better), ("worse", claim.worse)):
+        if name not in datasets:
+            raise UsageError(f"{where}: {key} = {name!r}: no such contender{closest(name, datasets)}")
+    if claim.better == claim.worse:
+        raise UsageError(f"{where}: better and worse are both {claim.better!r}: a claim compares two contenders")
+    if datasets[claim.better] != datasets[claim.worse]:
+        raise UsageError(
+            f"{where}: {claim.better} is on {datasets[claim.better]} and {claim.worse} on {datasets[claim.worse]}: "
+            "only contenders on the same images can be compared"
+        )
 
 
 def load_study(path: Path) -> Study:
@@ -222,25 +302,66 @@ def load_study(path: Path) -> Study:
     return parse_study(text, path.stem, str(path))
 
 
-def _kept(study: Study, cut: Scale, scale: str, only: tuple[str, ...], datasets: tuple[str, ...]) -> list[str]:
+def _check_needs(study: Study, where: str) -> None:
+    """That every ensemble's members are there, on its dataset, and that nothing needs itself.
+
+    Raises:
+        UsageError: the first that is not so.
+    """
+    datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
+    for contender in study.contenders:
+        for name in contender.ensemble:
+            if name not in datasets:
+                raise UsageError(f"{where}: {contender.name}: no contender {name!r}{closest(name, datasets)}")
+            if datasets[name] != datasets[contender.name]:
+                raise UsageError(
+                    f"{where}: {contender.name} is on {datasets[contender.name]} and its member {name} on "
+                    f"{datasets[name]}: only answers to the same images can be averaged"
+                )
+        _check_circle(study, (contender.name,), where)
+
+
+def _check_circle(study: Study, chain: tuple[str, ...], where: str) -> None:
+    for name in study.needs(study.contender(chain[-1])):
+        if name in chain:
+            circle = " needs ".join((*chain[chain.index(name) :], name))
+            raise UsageError(f"{where}: {circle}: none of them can be trained first")
+        _check_circle(study, (*chain, name), where)
+
+
+def _chosen(study: Study, cut: Scale, only: tuple[str, ...], datasets: tuple[str, ...]) -> list[str]:
     """The names of the contenders that the scale has, and that are asked for."""
     names = [contender.name for contender in study.contenders]
-    for name in (*cut.only, *only):
+    for name in (*cut.only, *cut.without, *cut.contenders, *only):
         if name not in names:
             raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
     for name in datasets:
         if name not in study.datasets:
             raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
-    kept = [
+    return [
         c.name
         for c in study.contenders
         if all(not chosen or c.name in chosen for chosen in (cut.only, only))
+        and c.name not in cut.without
         and (not datasets or study.dataset_of(c) in datasets)
     ]
-    if not kept:
-        asked = ", ".join((*only, *datasets))
-        raise UsageError(f"study {study.name}: scale {scale} with only {asked} leaves no contender")
-    return kept
+
+
+def _whole(study: Study, contenders: list[Contender], named: Iterable[str]) -> list[Contender]:
+    """`contenders` without those that need one that is left out.
+
+    Raises:
+        UsageError: one of these is among the `named`.
+    """
+    every, here = {c.name for c in study.contenders}, {c.name for c in contenders}
+    for contender in contenders:
+        for name in contender.needs:
+            if name in every - here:
+                if contender.name in named:
+                    said = f"{contender.name} needs {name}, which is left out: name it as well"
+                    raise UsageError(f"study {study.name}: {said}")
+                return _whole(study, [c for c in contenders if c is not contender], named)
+    return contenders
 
 
 def at_scale(
@@ -266,19 +387,23 @@ def at_scale(
     if scale not in study.scales and scale != "full":
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
     cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
-    kept = _kept(study, cut, scale, tuple(only), tuple(datasets))
-    contenders = []
-    for c in study.contenders:
-        if c.name in kept:
-            where = f"study {study.name} [scales.{scale}]"
-            cut_recipe = validate(Recipe, {**c.recipe.model_dump(), **cut.recipe}, where, strict=True)
-            changed = validate(Recipe, {**cut_recipe.model_dump(), **given}, f"study {study.name}, contender {c.name}")
-            contenders.append(c.model_copy(update={"recipe": changed, **({"dataset": ""} if cut.dataset else {})}))
-    sweeps = []
+    only, datasets = tuple(only), tuple(datasets)
+    chosen = _chosen(study, cut, only, datasets)
+    place: dict[str, Any] = {"dataset": ""} if cut.dataset else {}
+    placed = [contender.model_copy(update=place) for contender in study.contenders]
+    contenders = [_cut(c, study, scale, cut, given) for c in placed if c.name in chosen]
+    contenders = _whole(study, contenders, {*cut.only, *only})
+    kept = [contender.name for contender in contenders]
+    if not kept:
+        asked = ", ".join((*only, *datasets))
+        raise UsageError(f"study {study.name}: scale {scale} with only {asked} leaves no contender")
+    sweeps, left_out_points = [], [*study.left_out_points]
     for sweep in study.sweeps:
         points = tuple(point for point in sweep.points if point.contender in kept)
-        if len(points) > 1:
-            sweeps.append(sweep.model_copy(update={"points": points}))
+        points = points if len(points) > 1 else ()
+        lost = tuple(point for point in sweep.points if point not in points)
+        sweeps += [sweep.model_copy(update={"points": points})] if points else []
+        left_out_points += [sweep.model_copy(update={"points": lost})] if lost else []
     changes: dict[str, Any] = {
         "dataset": cut.dataset or study.dataset,
         "images": cut.images or study.images,
@@ -289,16 +414,50 @@ def at_scale(
         for key, value in changes.items()
         if value != getattr(study, key)
     ]
-    said += [f"{key} = {value} in every recipe" for key, value in {**cut.recipe, **given}.items()]
-    if len(kept) < len(study.contenders):
-        said.append(f"{len(kept)} of {len(study.contenders)} contenders")
-    return study.model_copy(
+    cut_down = study.model_copy(
         update={
             **changes,
             "contenders": tuple(contenders),
+            "left_out": (*study.left_out, *(c for c in placed if c.name not in kept)),
+            "left_out_points": tuple(left_out_points),
             "sweeps": tuple(sweeps),
             "scale": scale,
-            "cuts": tuple(said),
-            "comparable": not (cut.recipe or cut.dataset or cut.images or given),
+            "cuts": (*said, *_cuts_of_recipes(study, cut, given, kept)),
+            "comparable": not (cut.recipe or cut.dataset or cut.images or given or {*cut.contenders} & {*kept}),
         }
     )
+    _check_needs(cut_down, f"study {study.name}")
+    return cut_down
+
+
+def _cut(contender: Contender, study: Study, scale: str, cut: Scale, given: Mapping[str, Any]) -> Contender:
+    """The contender with the recipe that it has at a scale; what is said of all recipes is not said of ensembles."""
+    where = f"study {study.name} [scales.{scale}], contender {contender.name}"
+    own = cut.contenders.get(contender.name, {})
+    if contender.ensemble:
+        _check_ensemble_fields(own, where)
+    common, given = ({}, {}) if contender.ensemble else (cut.recipe, given)
+    scaled = validate(Recipe, {**contender.recipe.model_dump(), **common, **own}, where, strict=True)
+    where = f"study {study.name}, contender {contender.name}"
+    return contender.model_copy(update={"recipe": validate(Recipe, {**scaled.model_dump(), **given}, where)})
+
+
+def _cuts_of_recipes(study: Study, cut: Scale, given: Mapping[str, Any], kept: list[str]) -> list[str]:
+    """What a scale and a command change in the recipes, and who is left out, in words."""
+    single = {
+        name: {key: v for key, v in cut.contenders[name].items() if study.contender(name).ensemble or key not in given}
+        for name in kept
+        if name in cut.contenders
+    }
+    said = []
+    for key, value in {**cut.recipe, **given}.items():
+        which = "every other recipe" if any(key in fields for fields in single.values()) else "every recipe"
+        said.append(f"{key} = {value} in {which}")
+    whose: dict[str, list[str]] = {}
+    for name, fields in single.items():
+        for key, value in fields.items():
+            whose.setdefault(f"{key} = {value}", []).append(name)
+    said += [f"{what} for {', '.join(names)}" for what, names in whose.items()]
+    if len(kept) < len(study.contenders):
+        said.append(f"{len(kept)} of {len(study.contenders)} contenders")
+    return said

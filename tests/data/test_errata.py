@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
+
 from bakeoff.data import SOURCES, known_wrong_labels
-from bakeoff.data.errata import WRONG_LABELS
+from bakeoff.data.errata import TEST_IMAGES, WRONG_LABELS, published_errata
 
 
 def test_errata_are_of_known_datasets_and_differ_from_the_label():
@@ -15,4 +17,15 @@ def test_errata_are_of_known_datasets_and_differ_from_the_label():
 def test_mnists_errata_are_of_the_images_they_name(mnist):
     errata = known_wrong_labels("mnist")
     assert len(errata) == 15  # as Northcutt, Athalye & Mueller (2021), table 2, count them
+    assert published_errata("mnist", mnist.test.labels) == errata
     assert [int(mnist.test.labels[place]) for place in errata] == [given for given, _ in errata.values()]
+
+
+def test_errata_are_of_the_published_split_in_its_order_only():
+    labels = np.zeros(TEST_IMAGES["mnist"], np.int64)
+    for place, (given, _) in WRONG_LABELS["mnist"].items():
+        labels[place] = given
+    assert published_errata("mnist", labels) == WRONG_LABELS["mnist"]
+    assert published_errata("mnist", labels[::-1]) == {}
+    assert published_errata("mnist", labels[:-1]) == {}
+    assert published_errata("digits", labels) == {}

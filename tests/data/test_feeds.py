@@ -1,5 +1,7 @@
 """Training images that are never the same twice: where they come from, and what their labels say."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import load
-from bakeoff.data.feeds import CROPS, Crops, Fresh, make_feed
+from bakeoff.data.feeds import CROPS, Crops, Fresh, Placed, make_feed
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
-from bakeoff.spec import CropFeed, FreshFeed, SplitFeed
+from bakeoff.spec import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"
 CPU = torch.device("cpu")
@@ -84,28 +86,39 @@ def test_crops_show_what_their_labels_say(composite) -> None:
     assert (counts[:10] > 0).sum() >= 8
 
 
-@pytest.mark.parametrize("by", ["rectangle", "square", "ink"])
-def test_crops_tell_the_size_of_their_digit(by: str) -> None:
-    """Steps of a tenth of the way from 25 to 2,500 pixels, on a logarithmic scale, of what the rule compares."""
-    composite = find_composites(f"{DATA},by={by}")["train"]
-    plain = Crops(composite, 20 * CROPS, CPU, (), CropFeed())
-    sized = Crops(composite, 20 * CROPS, CPU, (), CropFeed(sizes=10))
-    numbers = plain.order(0, 0)
-    (images, values), (same, labels) = plain.take(numbers), sized.take(numbers)
+@pytest.mark.parametrize(
+    "data",
+    [DATA, DATA.replace("largest", "highest") + ",size=64", DATA + ",rule=lowest"],
+    ids=["largest", "highest", "lowest"],
+)
+def test_placed_labels_say_where_the_digit_is_that_counts(data: str) -> None:
+    """The images are those of `fresh`; their labels are worked out one by one from what each image is made of."""
+    composite = find_composites(data)["train"]
+    feed, plain = Placed(composite, 60, CPU, (), 7), Fresh(composite, 60, CPU, ())
+    numbers = feed.order(0, 1)
+    (images, labels), (same, values) = feed.take(numbers), plain.take(numbers)
     assert torch.equal(images, same)
-    assert torch.equal(values == 10, labels == 100)
-    parts = composite.parts(numbers.numpy() // CROPS)
-    height, width = (parts.boxes[..., end + 2] - parts.boxes[..., end] for end in (0, 1))
-    area = {"rectangle": height * width, "square": np.maximum(height, width) ** 2, "ink": parts.ink}[by]
-    for i, (value, label) in enumerate(zip(values.tolist(), labels.tolist(), strict=True)):
-        if value < 10:
-            assert label // 10 == value
-            low, high = (25 * 10 ** (0.2 * step) for step in (label % 10, label % 10 + 1))
-            of_value = area[i][parts.values[i] == value]
-            assert ((of_value >= low * 0.999) & (of_value <= high * 1.001)).any()
+    parts, size = composite.parts(numbers.numpy()), composite.options.size
+    for i, label in enumerate(labels.tolist()):
+        value, place = divmod(label, 49)
+        assert value == values[i]
+        there = [j for j in range(parts.values.shape[1]) if parts.values[i, j] == value]
+        if composite.options.rule == "largest":
+            there = [max(range(3), key=lambda j: np.prod(parts.boxes[i, j, 2:] - parts.boxes[i, j, :2]))]
+        top, left, bottom, right = parts.boxes[i, there[0]].tolist()
+        row, column = (math.floor((a + b - 1) / 2 / size * 7) for a, b in ((top, bottom), (left, right)))
+        assert place == row * 7 + column
 
 
 def test_generated_feeds_are_for_generated_datasets() -> None:
     split = load(load_dataset("digits").train, CPU)
     with pytest.raises(UsageError, match="digits: no dataset that is generated"):
         make_feed(FreshFeed(), "digits", split, ())
+
+
+@pytest.mark.parametrize("rule", ["sum", "count"])
+def test_places_are_for_rules_under_which_one_digit_counts(rule: str) -> None:
+    data = f"{DATA},rule={rule}"
+    split = load(load_dataset("digits").train, CPU)
+    with pytest.raises(UsageError, match=f"no single digit counts under rule = {rule}"):
+        make_feed(PlacedFeed(), data, split, ())

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from bakeoff.errors import BakeoffError
-from bakeoff.evaluation.compare import NO_DIFFERENCE, compare_all, holm, mcnemar, paired_difference
+from bakeoff.evaluation.compare import NO_DIFFERENCE, compare_all, compare_pairs, holm, mcnemar, paired_difference
 
 # Planting: P(right) = 0.5 + gain + seed effect + image difficulty + contender x image interaction, the seeds' normal
 # clipped at 3 standard deviations, the images' uniform. No probability leaves [0, 1], so the variances are exact.
@@ -212,6 +212,17 @@ def test_a_contender_without_runs_is_left_out():
     a, b = plant(np.random.default_rng(8), 2, 3, 100, 0.05, 0.1)
     assert [(c.a, c.b) for c in compare_all({"a": {0: a[0]}, "none": {}, "b": {0: b[0]}})] == [("a", "b")]
     assert compare_all({"a": {0: a[0]}}) == []
+
+
+def test_some_pairs_are_corrected_among_themselves_and_keep_their_direction():
+    planted = plant(np.random.default_rng(12), 4, 5, 200, 0.02, 0.1, gain=0.1)
+    runs = {name: dict(enumerate(answers)) for name, answers in zip("abcd", planted, strict=True)}
+    found = compare_pairs(runs, [("c", "a"), ("b", "d"), ("c", "a")])
+    apart = [paired_difference(planted[i], planted[j]) for i, j in ((2, 0), (1, 3), (2, 0))]
+    assert [(c.a, c.b) for c in found] == [("c", "a"), ("b", "d"), ("c", "a")]
+    assert [(c.difference, c.low, c.high, c.p) for c in found] == [(d.difference, d.low, d.high, d.p) for d in apart]
+    assert [c.p_adjusted for c in found] == holm([d.p for d in apart]).tolist()
+    assert compare_pairs(runs, []) == []
 
 
 def test_different_test_sets_are_refused():

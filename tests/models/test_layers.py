@@ -17,7 +17,8 @@ def test_layers_sum_to_the_model(name: str) -> None:
     found = model_layers(name, 3, 7, size)
     assert sum(layer.parameters for layer in found) == count_parameters(model)
     assert sum(layer.multiply_adds for layer in found) == count_multiply_adds(model, (3, *size))
-    assert found[-1].output == (7,) if name != "spotter" else found[-1].output[0] == 8, "a map of classes and none"
+    maps = {"spotter": 8, "locator": 7}  # of classes and none, of classes
+    assert found[-1].output == (7,) if name not in maps else found[-1].output[0] == maps[name]
 
 
 def test_conv_layer_by_layer() -> None:

@@ -42,6 +42,10 @@ points = [
   { lr = 0.01, reported = { test_accuracy = 0.92 } },
   { lr = 100.0 },
 ]
+[[claims]]
+says = "a residual network beats a plain one"
+better = "resnet20"
+worse = "conv"
 [scales.small]
 seeds = 2
 images = 500
@@ -110,12 +114,17 @@ def write_run(
     channels: int = 1,
     classes: tuple[str, ...] = tuple("0123456789"),
     fingerprint: str = "f" * 64,
+    test_labels: np.ndarray | None = None,
+    test_truth: np.ndarray | None = None,
 ) -> Run:
-    """A finished record, or a diverged one where `skill` is not positive."""
+    """A finished record, or a diverged one where `skill` is not positive; an ensemble has no history. Test labels may
+    be given, and the classes that the model tends to say there."""
     path = folder / spec.directory(fingerprint)
     path.mkdir(parents=True)
     shared = np.random.default_rng(7)
     labels = {"validation": shared.integers(0, 10, images // 2), "test": shared.integers(0, 10, images)}
+    if test_labels is not None:
+        labels["test"] = test_labels
     said = {
         "spec": spec.model_dump(mode="json"),
         "status": "finished" if skill > 0 else "diverged",
@@ -137,13 +146,18 @@ def write_run(
         "images_per_second": 9000 / (1 + abs(skill)),
         "metrics": {},
     }
-    rows = history(spec.recipe.epochs, max(skill, 1.0), spec.seed, on_test=spec.recipe.selects_on_test)
+    rows = (
+        []
+        if spec.members
+        else history(spec.recipe.epochs, max(skill, 1.0), spec.seed, on_test=spec.recipe.selects_on_test)
+    )
     if skill <= 0:
         write_finished(path, said, rows[:2], None, None)
         return read_run(path)
     arrays = {}
     for salt, (split, found) in enumerate(labels.items()):
-        logits = planted(test_skill or skill if split == "test" else skill, spec.seed, found, salt)
+        truth = found if test_truth is None or split != "test" else test_truth
+        logits = planted(test_skill or skill if split == "test" else skill, spec.seed, truth, salt)
         arrays |= {f"{split}_logits": logits, f"{split}_labels": found}
         said["metrics"][f"{split}_accuracy"] = float(np.mean(logits.argmax(axis=1) == found))
         said["metrics"][f"{split}_loss"] = softmax_loss(logits, found)
@@ -154,6 +168,7 @@ def write_run(
     drawn = [drawing(labels["test"][i], size, channels, np.random.default_rng(i)) for i in worst]
     arrays["mistake_index"] = worst
     arrays["mistake_images"] = np.stack(drawn) if drawn else np.zeros((0, channels, size, size), np.uint8)
+    arrays["confused_index"], arrays["confused_images"] = worst[:12], arrays["mistake_images"][:12]
     write_finished(path, said, rows, arrays, b"weights")
     return read_run(path)
 

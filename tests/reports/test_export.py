@@ -37,7 +37,7 @@ def test_csv_holds_the_numbers_of_the_summary(folder):
 def test_every_table_of_the_page_is_there_in_latex(folder):
     page = (folder / "report.html").read_text()
     files = sorted((folder / "tables").glob("*.tex"))
-    assert len(files) == page.count("<table>")
+    assert len(files) == page.count("</table>")
     for file in files:
         body = re.search(r"midrule\n(.*)\\bottomrule", file.read_text(), re.DOTALL)[1]
         columns = len(re.search(r"tabular}{(.*)}", file.read_text())[1])

@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 from bakeoff.errors import BakeoffError
-from bakeoff.reports import tables
+from bakeoff.reports import answer, tables
+from bakeoff.reports.summary import summarise
 from bakeoff.study import at_scale, parse_study
 
 
 @pytest.fixture(scope="module")
 def summary(study, runs):
-    return tables.summarise(study, runs)
+    return summarise(study, runs)
 
 
 def test_summary_holds_the_promised_keys_and_is_json(summary, study):
@@ -49,7 +50,7 @@ def test_intervals_over_seeds_are_students(summary, runs, split):
 def test_one_seed_or_seeds_that_agree_have_wilsons_interval_and_say_so(study, runs, seeds):
     first = next(run for run in runs if run.spec.contender == "logistic")
     same = [dataclasses.replace(first, spec=first.spec.model_copy(update={"seed": seed})) for seed in range(seeds)]
-    summary = tables.summarise(study, same)
+    summary = summarise(study, same)
     found = summary["contenders"][0]
     assert found["n"] == seeds
     assert "by the images alone" in summary["answer"]
@@ -75,7 +76,7 @@ def test_every_pair_with_results_is_compared_once(summary):
 
 def test_numbers_that_are_not_finite_become_null(study, runs):
     run = dataclasses.replace(runs[0], seconds=math.nan, images_per_second=math.inf)
-    found = tables.summarise(study, [run])["contenders"][0]
+    found = summarise(study, [run])["contenders"][0]
     assert found["seconds"] is None
     assert found["images_per_second"] is None
 
@@ -92,17 +93,17 @@ def test_validation_chooses_though_another_is_better_on_test(tmp_path, write_run
         write_run(spec, tmp_path, skill=skills[spec.contender][0], test_skill=skills[spec.contender][1])
         for spec in study.runs()
     ]
-    answer = tables.summarise(study, runs)["answer"]
+    answer = summarise(study, runs)["answer"]
     assert answer.startswith("a is the choice")
-    assert "On the test set b did better; but the test set must not choose." in answer
+    assert "b did better on the test set; but the test set must not choose." in answer
 
 
 def test_a_contender_that_selects_on_test_is_never_the_choice(study, runs):
-    found = tables.summarise(study, [r for r in runs if r.spec.contender in ("baseline", "logistic")])
+    found = summarise(study, [r for r in runs if r.spec.contender in ("baseline", "logistic")])
     assert tables.ranking(found)[0]["name"] == "baseline"
     assert tables.pick(found)["name"] == "logistic"
     assert "highest validation accuracy among those that do not choose on the test set" in found["answer"]
-    only = tables.summarise(study, [r for r in runs if r.spec.contender == "baseline"])
+    only = summarise(study, [r for r in runs if r.spec.contender == "baseline"])
     assert only["answer"].startswith("No answer yet")
 
 
@@ -111,7 +112,7 @@ def test_equal_contenders_are_not_told_apart_and_the_room_is_said(tmp_path, writ
     skills = {"conv": 5.0, "resnet20": 5.001}
     specs = [spec for spec in study.runs() if spec.contender in skills]
     runs = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in specs]
-    summary = tables.summarise(study, runs)
+    summary = summarise(study, runs)
     (pair,) = summary["comparisons"]
     assert pair["verdict"] == "no difference shown"
     room = 100 * max(-pair["low"], pair["high"])
@@ -120,14 +121,14 @@ def test_equal_contenders_are_not_told_apart_and_the_room_is_said(tmp_path, writ
 
 
 def test_no_runs_is_an_answer_too(study):
-    summary = tables.summarise(study, [])
+    summary = summarise(study, [])
     assert summary["answer"] == "No answer yet: no contender has a finished run whose accuracy may be trusted."
     assert [row["n"] for row in tables.league_text(summary)] == ["0"] * 6
 
 
 def test_cuts_are_said(study, runs):
     small = at_scale(study, "small")
-    summary = tables.summarise(small, runs)
+    summary = summarise(small, runs)
     assert summary["cuts"] == list(small.cuts)
     assert all(cut in summary["answer"] for cut in small.cuts)
 
@@ -190,7 +191,7 @@ def sweep(labels: list[str], means: list[float | None], same: list[tuple[int, in
     ],
 )
 def test_a_sweep_is_answered_in_one_sentence(labels, means, same, expected):
-    assert tables.sweep_answer(*sweep(labels, means, same)) == f"learning rate: {expected}"
+    assert answer.of_sweep(*sweep(labels, means, same)) == f"learning rate: {expected}"
 
 
 def test_a_sweep_is_corrected_over_its_own_pairs_only(summary):
@@ -205,4 +206,4 @@ def test_a_sweep_is_corrected_over_its_own_pairs_only(summary):
 def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):
     other = write_run(runs[1].spec, tmp_path, skill=5.0, fingerprint="e" * 64)
     with pytest.raises(BakeoffError, match="made from different data"):
-        tables.summarise(study, [runs[0], other])
+        summarise(study, [runs[0], other])

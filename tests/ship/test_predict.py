@@ -17,7 +17,8 @@ from bakeoff.ship.predict import csv_text, evaluate, find_part, logits_of, predi
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Batch normalisation, dropout, averaged weights and standardised pixels: all that a reload could lose."""
-    return train("digits", "resnet8:width=4", epochs=2, images=300, ema=0.9, out=tmp_path_factory.mktemp("ship"))
+    out = tmp_path_factory.mktemp("ship")
+    return train("digits", "resnet8:width=4", epochs=2, images=300, ema=0.9, threads=1, out=out)
 
 
 def test_a_reloaded_run_gives_its_own_logits(run: Run) -> None:
@@ -148,9 +149,19 @@ def test_damaged_weights_are_named(run: Run, tmp_path: Path) -> None:
         read_run(tmp_path / "copy")
 
 
+def test_a_run_of_several_views_takes_them_everywhere(tmp_path: Path) -> None:
+    trained = train("digits", "conv", epochs=1, images=300, views="several", precision="fp32", threads=1, out=tmp_path)
+    images = digits(300)[0][:, None]
+    np.testing.assert_allclose(logits_of(trained, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
+    assert evaluate(trained, None)["accuracy"]["mean"] == pytest.approx(trained.metrics["test_accuracy"])
+    recipe = trained.spec.recipe.model_copy(update={"views": "one"})
+    single = replace(trained, spec=trained.spec.model_copy(update={"recipe": recipe}))
+    assert not np.allclose(logits_of(single, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
+
+
 def test_preprocessing_is_done_to_new_images_too(tmp_path: Path) -> None:
     steps = ("threshold:at=100", "upscale:times=2", "repeat:channels=3")
-    trained = train("digits", "logistic", epochs=1, images=300, preprocess=steps, out=tmp_path)
+    trained = train("digits", "logistic", epochs=1, images=300, preprocess=steps, threads=1, out=tmp_path)
     images = digits(300)[0][:, None]
     np.testing.assert_allclose(logits_of(trained, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
     marks = np.where(images >= 100, 255, 0).astype(np.uint8)

@@ -338,11 +338,11 @@ def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path:
     assert row["curve"][-1][1] == pytest.approx(row["train_loss"], abs=1e-5)
 
 
-@pytest.mark.parametrize("feed", ["fresh", "crops"])
-def test_generated_images_go_on_where_they_stopped(feed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "feed"), [("spotter", "fresh"), ("spotter", "crops"), ("locator", "placed")])
+def test_generated_images_go_on_where_they_stopped(model: str, feed: str, tmp_path: Path) -> None:
     """Images that exist only while they are trained on are the same after an interruption."""
     data = "largest-digit:digits=digits,count=120,test_count=100"
-    made = spec("spotter", {"width": 2}, feed=feed, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
+    made = spec(model, {"width": 2}, feed=feed, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
     made = made.model_copy(update={"dataset": data})
     dataset = load_dataset(data)
     train_run(made, dataset, tmp_path / "whole", threads=1)
@@ -351,6 +351,22 @@ def test_generated_images_go_on_where_they_stopped(feed: str, tmp_path: Path) ->
         train_run(made, dataset, tmp_path / "cut", threads=1, stop=lambda: next(calls) == 6)
     train_run(made, dataset, tmp_path / "cut", threads=1)
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
+
+
+def test_only_some_models_are_taught_places() -> None:
+    data = "largest-digit:digits=digits,count=300,test_count=100"
+    dataset, placed = load_dataset(data), {"feed": "placed"}
+    for model, fields, said in (
+        ("conv", placed, "conv cannot be taught places; locator can"),
+        ("locator", placed | {"augment": ("rotate:degrees=10",)}, "augment would move what is placed"),
+        (
+            "locator",
+            placed | {"preprocess": ("downscale:times=2",)},
+            "tells 4 x 4 places of such images apart: cells=4",
+        ),
+    ):
+        with pytest.raises(UsageError, match=said):
+            check_spec(spec(model, **fields).model_copy(update={"dataset": data}), dataset)
 
 
 def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:

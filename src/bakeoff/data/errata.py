@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Erratum(NamedTuple):
     """The label that is given, and the one that most people see."""
@@ -34,6 +37,10 @@ WRONG_LABELS: dict[str, Mapping[int, Erratum]] = {
 }
 
 
+TEST_IMAGES = {"mnist": 10_000}
+"""How many images the published test split has."""
+
+
 def known_wrong_labels(name: str) -> Mapping[int, Erratum]:
     """The errata of the test split of dataset `name`, by image, from 0; none where nobody has looked.
 
@@ -41,3 +48,11 @@ def known_wrong_labels(name: str) -> Mapping[int, Erratum]:
     destabilize machine learning benchmarks, NeurIPS 2021 Datasets and Benchmarks).
     """
     return WRONG_LABELS.get(name, {})
+
+
+def published_errata(name: str, labels: NDArray[np.int64]) -> Mapping[int, Erratum]:
+    """`known_wrong_labels` where `labels` (M,) are those of the published test split in its order; else none."""
+    errata = known_wrong_labels(name)
+    if len(labels) != TEST_IMAGES.get(name) or any(labels[place] != wrong.given for place, wrong in errata.items()):
+        return {}
+    return errata

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -14,16 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
-from bakeoff.data.composite import Composite, Parts
+from bakeoff.data.composite import Composite
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
-from bakeoff.spec import CropFeed, FreshFeed, Frozen, SplitFeed
+from bakeoff.errors import UsageError
+from bakeoff.spec import CropFeed, FreshFeed, Frozen, PlacedFeed, SplitFeed
 
 CROPS = 6
 """Crops of each generated image."""
-
-SMALLEST, LARGEST = 25, 2500
-"""The areas, in pixels, between which sizes are told apart, in equal steps of the logarithm."""
 
 
 class Feed(Protocol):
@@ -87,9 +84,6 @@ class Fresh(Feed):
 class Crops(Fresh):
     """Crops of generated images: a digit in the middle, labelled by its value, or none there, labelled last.
 
-    With `sizes` above 1 the label is the value times `sizes` plus the step that the digit's size is in, as the rule
-    `largest` compares it; none comes after all of these.
-
     Of each image one crop for each of three digits, the middle off by up to `jitter` pixels; one anywhere, and two
     near a digit, whose middle is at least `apart` pixels from that of every digit. Where an image lacks a digit, or
     such a place lies too near to one, the crop is of a digit again.
@@ -98,7 +92,7 @@ class Crops(Fresh):
     crops: CropFeed
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        """The crops (B, 1, S, S) uint8 and labels (B,): 0 ... 10 x sizes - 1, or 10 x sizes for none."""
+        """The crops (B, 1, S, S) uint8 and labels (B,): 0 ... 9, or 10 for none."""
         images = np.unique(numbers.numpy() // CROPS)
         random = np.random.Generator(np.random.Philox(derived_seed(int(numbers[0]), CROP, len(numbers))))
         pixels, _ = self.composite.render(images)
@@ -117,7 +111,6 @@ class Crops(Fresh):
         parts, jitter, side = self.composite.parts(images), self.crops.jitter, self.composite.options.size
         there = parts.values >= 0
         middle = (parts.boxes[..., :2] + parts.boxes[..., 2:] - 1) / 2  # (N, D, 2)
-        named = parts.values * self.crops.sizes + self._steps(parts)
         count, digits = there.shape
         every = np.arange(count)
         rows = np.empty((count, CROPS, 2))
@@ -126,23 +119,14 @@ class Crops(Fresh):
             digit = random.integers(0, digits, count) if number >= digits or number > 2 else np.full(count, number)
             digit = np.where(there[every, digit], digit, 0)
             rows[:, number] = middle[every, digit] + random.uniform(-jitter, jitter, (count, 2))
-            labels[:, number] = named[every, digit]
+            labels[:, number] = parts.values[every, digit]
             if number > 2:
                 place = self._elsewhere(middle[every, digit], side, number, random)
                 far = np.abs(middle - place[:, None]).max(axis=2)  # (N, D)
                 free = np.where(there, far, np.inf).min(axis=1) >= self.crops.apart
-                rows[free, number], labels[free, number] = place[free], 10 * self.crops.sizes
+                rows[free, number], labels[free, number] = place[free], 10
         at = np.clip(np.rint(rows), 0, side - 1).astype(np.int64)
         return at[..., 0], at[..., 1], labels
-
-    def _steps(self, parts: Parts) -> NDArray[np.int64]:
-        """(N, D) the step of each digit's size: 0 ... sizes - 1, larger for larger."""
-        height, width = np.moveaxis(parts.boxes[..., 2:] - parts.boxes[..., :2], -1, 0)
-        by = self.composite.options.by
-        area = {"rectangle": height * width, "square": np.maximum(height, width) ** 2, "ink": parts.ink}[by]
-        place = np.log(np.maximum(area, 1) / SMALLEST) / math.log(LARGEST / SMALLEST)
-        steps: NDArray[np.int64] = np.clip(np.floor(place * self.crops.sizes), 0, self.crops.sizes - 1).astype(np.int64)
-        return steps
 
     def _elsewhere(
         self, middle: NDArray[np.float64], side: int, number: int, random: np.random.Generator
@@ -161,13 +145,47 @@ class Crops(Fresh):
         return logits
 
 
+@dataclasses.dataclass(frozen=True)
+class Placed(Fresh):
+    """Generated images whose labels also say where the digit is that the image's label comes from.
+
+    Images are divided into `cells` x `cells` places; an image's label is value x cells^2 + row x cells + column of
+    the place that the middle of that digit's bounding rectangle is in. Of several such digits the first is taken.
+    """
+
+    cells: int
+
+    def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        images, labels = super().take(numbers)
+        parts, options = self.composite.parts(numbers.numpy()), self.composite.options
+        digit = (parts.values == labels.cpu().numpy()[:, None]).argmax(1)  # under `largest` the first is the largest
+        top, left, bottom, right = parts.boxes[np.arange(len(digit)), digit].T
+        row, column = ((a + b - 1) * self.cells // (2 * options.size) for a, b in ((top, bottom), (left, right)))
+        place = torch.from_numpy(row * self.cells + column)
+        return images, labels * self.cells**2 + place.to(labels.device)
+
+    def answer(self, model: Any, images: Tensor) -> Tensor:
+        logits: Tensor = model.locate(images).flatten(1)
+        return logits
+
+
 def make_feed(choice: Frozen, dataset: str, train: Loaded, preprocess: Sequence[str]) -> Feed:
-    """The feed that a recipe chooses. Raises UsageError for generated images of a dataset that is not generated."""
+    """The feed that a recipe chooses.
+
+    Raises:
+        UsageError: generated images of a dataset that is not generated, or places where no single digit counts.
+    """
     if isinstance(choice, SplitFeed):
         return Shuffled(train)
-    assert isinstance(choice, FreshFeed | CropFeed)
+    assert isinstance(choice, FreshFeed | CropFeed | PlacedFeed)
     composite, device = find_composites(dataset)["train"], train.labels.device
     count = choice.times * len(train)
     if isinstance(choice, CropFeed):
         return Crops(composite, count // CROPS * CROPS, device, preprocess, choice)
+    if isinstance(choice, PlacedFeed):
+        if composite.options.rule in ("sum", "count"):
+            raise UsageError(
+                f"feed = 'placed': {dataset}: no single digit counts under rule = {composite.options.rule}"
+            )
+        return Placed(composite, count, device, preprocess, choice.cells)
     return Fresh(composite, count, device, preprocess)

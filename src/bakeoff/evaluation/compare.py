@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,7 +148,12 @@ def compare_all(correct: Mapping[str, Mapping[int, Correct]]) -> list[Comparison
     exchangeable) though less sharp. A contender without runs is left out. Raises BakeoffError where the two were not
     tested on equally many images.
     """
-    pairs = list(itertools.combinations([name for name, runs in correct.items() if runs], 2))
+    return compare_pairs(correct, itertools.combinations([name for name, runs in correct.items() if runs], 2))
+
+
+def compare_pairs(correct: Mapping[str, Mapping[int, Correct]], pairs: Iterable[tuple[str, str]]) -> list[Comparison]:
+    """`compare_all` of some pairs only, all of which have runs; Holm's correction covers just these."""
+    pairs = list(pairs)
     differences = []
     for a, b in pairs:
         first, second = _paired_runs(correct[a], correct[b])

@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bakeoff.errors import UsageError, closest
 from bakeoff.models import densenet, digit_cnns, inner_imaging, resnet, small_cnn, small_resnet, vgg
 from bakeoff.models.conv import conv, drop
+from bakeoff.models.locator import locator
 from bakeoff.models.logistic import logistic
 from bakeoff.models.nin import nin
 from bakeoff.models.spotter import spotter
@@ -80,6 +81,7 @@ MODELS: dict[str, Entry] = {
     "densenet121": Entry(densenet.densenet121, 8),
     "densenet_bc": Entry(densenet.densenet_bc, 4),
     "whitened_cnn": Entry(whitened_cnn, 9),
+    "locator": Entry(locator, 1),
     "spotter": Entry(spotter, 1),
 }
 

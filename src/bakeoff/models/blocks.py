@@ -24,12 +24,20 @@ class Spots(Protocol):
 
     field: int
     """Height and width of a crop in pixels."""
-    sizes: int
-    """Steps of size that it tells apart."""
 
     def spot(self, crops: Tensor) -> Tensor:
-        """(N, C, field, field) -> logits (N, K x sizes + 1): what is in the middle of each crop and how large it is,
-        or, last, that nothing is."""
+        """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop or, last, that nothing is."""
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """A model that can be taught where the thing is that it names."""
+
+    stride: int
+    """Pixels from one place to the next."""
+
+    def locate(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K, H/stride, W/stride), rounded up: of each class at each place."""
 
 
 class PoolReLU(nn.Module):

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.errors import UsageError
 from bakeoff.models.blocks import Size
 
 FIELD = 41
@@ -23,19 +22,17 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequen
 
 
 class Spotter(nn.Module):
-    """Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any, and
-    how large is it?
+    """Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
 
-    The answer for the image takes the classes for independent. Class k is there with the greatest probability of it
-    anywhere; under the rule `largest`, where probability times size is greatest, and the sizes there tell how
-    probably one class is larger than another. Class k is the answer if it is there and no class that would win is.
+    The answer for the image takes the classes for independent: class k is there with the greatest probability of it
+    anywhere, and it is the answer if it is there and no class that would win is.
     """
 
     field = FIELD
 
-    def __init__(self, channels: int, classes: int, width: int, rule: str, sizes: int) -> None:
+    def __init__(self, channels: int, classes: int, width: int, rule: str) -> None:
         super().__init__()
-        self.rule, self.classes, self.sizes = rule, classes, sizes
+        self.rule = rule
         self.body = nn.Sequential(
             _block(channels, width, 5, 2),
             _block(width, width + width // 2, 3, 2),
@@ -43,37 +40,21 @@ class Spotter(nn.Module):
             _block(2 * width, 3 * width, 3),
             _block(3 * width, 4 * width, 5),
         )
-        self.head = nn.Conv2d(4 * width, classes + 1 + (sizes if sizes > 1 else 0), 1)
+        self.head = nn.Conv2d(4 * width, classes + 1, 1)
 
-    def look(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, C, H, W) -> log-probabilities at each place: of the classes and none, (N, K + 1, h, w), and of the sizes
-        of what is there, (N, sizes, h, w)."""
-        found = self.head(self.body(images)).float()
-        kinds, sizes = found[:, : self.classes + 1], found[:, self.classes + 1 :]
-        return kinds.log_softmax(1), sizes.log_softmax(1) if self.sizes > 1 else torch.zeros_like(kinds[:, :1])
+    def look(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> log-probabilities (N, K + 1, h, w) of the classes and, last, none at each place."""
+        found: Tensor = self.head(self.body(images)).float().log_softmax(1)
+        return found
 
     def spot(self, crops: Tensor) -> Tensor:
-        """(N, C, 41, 41) -> logits (N, K x sizes + 1): the digit in the middle of each crop and its size, or, last,
-        none."""
-        kinds, sizes = (found.flatten(1) for found in self.look(crops))
-        both = kinds[:, :-1, None] + sizes[:, None]
-        return torch.cat((both.flatten(1), kinds[:, -1:]), 1)
+        """(N, C, 41, 41) -> logits (N, K + 1): the digit in the middle of each crop or, last, none."""
+        return self.look(crops).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K) of the whole image; beyond its border all is 0."""
-        kinds, sizes = (found.flatten(2) for found in self.look(F.pad(images, (FIELD // 2,) * 4)))
-        chances = kinds[:, :-1].exp()
-        if self.rule == "largest":
-            mean = (sizes.exp() * torch.arange(self.sizes, device=images.device)[:, None]).sum(1, keepdim=True)
-            place = (chances * (1 + mean)).argmax(2)  # (N, K)
-            seen = chances.gather(2, place[:, :, None])[:, :, 0].clamp(1e-6, 1 - 1e-6)
-            size = sizes.exp().gather(2, place[:, None].expand(-1, self.sizes, -1))  # (N, sizes, K)
-            below = size.cumsum(1) - size / 2  # of each class, the chance to be smaller than a size
-            smaller = torch.einsum("nsj,nsk->njk", below, size)  # j is smaller than k
-            beaten = torch.log1p(-(seen[:, :, None] * (1 - smaller)).clamp(max=1 - 1e-6))
-            rivals = beaten.sum(1) - beaten.diagonal(dim1=1, dim2=2)
-            return seen.log() + rivals
-        seen = chances.amax(2).clamp(1e-6, 1 - 1e-6)
+        found = self.look(F.pad(images, (FIELD // 2,) * 4))
+        seen = found[:, :-1].exp().amax((2, 3)).clamp(1e-6, 1 - 1e-6)
         absent = torch.log1p(-seen)
         higher = absent.flip(1).cumsum(1).flip(1) - absent
         lower = absent.cumsum(1) - absent
@@ -88,12 +69,9 @@ def spotter(
     *,
     width: Annotated[int, Field(ge=2, le=512, description="filters of the first layer")] = 32,
     rule: Annotated[
-        Literal["highest", "lowest", "largest"], Field(description="which of the digits it finds is the answer")
+        Literal["highest", "lowest"], Field(description="which of the digits it finds is the answer")
     ] = "highest",
-    sizes: Annotated[int, Field(ge=1, le=256, description="steps of size that it tells apart")] = 1,
 ) -> nn.Module:
-    """A digit classifier slid over the image; the highest (lowest, largest) digit it finds is the answer. Taught by
+    """A digit classifier slid over the image; the highest (lowest) digit it finds is the answer. Taught by
     `feed = "crops"`."""
-    if rule == "largest" and sizes < 2:
-        raise UsageError(f"model spotter: rule = 'largest' needs sizes of 2 or more, not {sizes}")
-    return Spotter(channels, classes, width, rule, sizes)
+    return Spotter(channels, classes, width, rule)

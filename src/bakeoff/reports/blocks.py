@@ -10,12 +10,13 @@ from typing import ClassVar
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-    """A paragraph; `quiet`: a remark; `heading`: what stands over the next blocks."""
+    """A paragraph; `quiet`: a remark; `heading`: what stands over the next blocks, `inner`: below another heading."""
 
     kind: ClassVar = "words"
     text: str
     quiet: bool = False
     heading: bool = False
+    inner: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Table:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A picture that also becomes the file figures/`name`.svg."""
+    """A picture that also becomes the files figures/`name`.svg and .png."""
 
     name: str
     svg: str
@@ -88,6 +89,22 @@ class Gallery:
 
 
 @dataclasses.dataclass(frozen=True)
+class Group:
+    """Thumbnails under one title."""
+
+    title: str
+    items: Sequence[Thumbnail]
+
+
+@dataclasses.dataclass(frozen=True)
+class Groups:
+    """Groups of small thumbnails, side by side where there is room."""
+
+    kind: ClassVar = "groups"
+    groups: Sequence[Group]
+
+
+@dataclasses.dataclass(frozen=True)
 class Code:
     """Text to be copied as it is."""
 
@@ -95,7 +112,7 @@ class Code:
     text: str
 
 
-Block = Words | Table | Figures | Gallery | Code
+Block = Words | Table | Figures | Gallery | Groups | Code
 
 
 def _escaped(text: str) -> str:
@@ -114,11 +131,16 @@ def _table(table: Table) -> str:
     return "\n".join(lines) + (f"\n\n{_escaped(table.caption)}" if table.caption else "")
 
 
+def _in_words(group: Group) -> str:
+    return f"{group.title}: {', '.join('; '.join(item.lines) for item in group.items)}"
+
+
 def markdown(block: Block) -> str:
-    """The block as Markdown; pictures are links to their files, a gallery is a list of its lines."""
+    """The block as Markdown; pictures are links to their files, galleries are lists of their lines."""
     match block:
         case Words():
-            return f"### {_escaped(block.text)}" if block.heading else _escaped(block.text)
+            sign = ("#### " if block.inner else "### ") if block.heading else ""
+            return f"{sign}{_escaped(block.text)}"
         case Table():
             return _table(block)
         case Figures():
@@ -126,5 +148,7 @@ def markdown(block: Block) -> str:
             return "\n\n".join(line for pair in lines for line in pair if line)
         case Gallery():
             return "\n".join(f"- {_escaped('; '.join(item.lines))}" for item in block.items)
+        case Groups():
+            return "\n".join(f"- {_escaped(_in_words(group))}" for group in block.groups)
         case Code():
             return f"```\n{block.text}\n```"

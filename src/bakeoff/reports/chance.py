@@ -30,13 +30,19 @@ def seeds(context: Context, section: Section) -> list[Block]:
         rows.append([Cell(c["name"]), *map(Cell, [*cells, percent(found.min()), percent(found.max())])])
     heads = [Head("contender", "text"), Head("n"), Head("test accuracy"), Head("deviation, points")]
     spread = Table([*heads, Head("lowest"), Head("highest")], rows, "Standard deviation over the seeds.")
-    honest = [c for c in ranked if not c["selects_on_test"]]
-    said = [Words(_one_seed(honest))] if len(honest) > 1 else []
-    return [*said, *_needed(accuracies, ranked[0]["name"]), spread]
+    said = one_seed(ranked)
+    return [*([Words(said)] if said else []), *_needed(accuracies, ranked[0]["name"]), spread]
 
 
-def _one_seed(honest: Sequence[Summary]) -> str:
-    """How often a study with a single seed each would have named another winner than the first of `honest`."""
+def one_seed(ranked: Sequence[Summary]) -> str:
+    """How often a study with a single seed each would have named another winner; nothing where that cannot be told.
+
+    `ranked` are contenders in the order of their validation accuracy; those with one seed, or that choose on the test
+    set, do not count.
+    """
+    honest = [c for c in ranked if c["n"] > 1 and not c["selects_on_test"]]
+    if len(honest) < 2:
+        return ""
     chances = chance_to_win({c["name"]: [s["validation_accuracy"] for s in c["seeds"]] for c in honest})
     best = honest[0]["name"]
     others = sorted(((chance, name) for name, chance in chances.items() if name != best and chance), reverse=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
+from bakeoff.data import SOURCES
+from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
 from bakeoff.record import Run
 from bakeoff.reports import figures, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
 from bakeoff.reports.context import Context, dot
-from bakeoff.reports.svg import Axis, accuracy, short
+from bakeoff.reports.svg import Axis, Key, accuracy, short
 from bakeoff.reports.tables import Summary, interval, percent, points
-from bakeoff.study import Section
+from bakeoff.spec import PoolOfTest
+from bakeoff.study import Section, Study
 
 INTERVALS = (
     "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's "
@@ -24,9 +26,17 @@ INTERVALS = (
 )
 
 
-def _name(contender: Summary) -> Cell:
+def _learns_from_test(context: Context, name: str) -> bool:
+    """Whether its teacher labels the test images for it."""
+    recipe = context.study.contender(name).recipe
+    return bool(recipe.teacher) and isinstance(recipe.pool_choice, PoolOfTest)
+
+
+def _name(context: Context, contender: Summary) -> Cell:
     sign = " †" if contender["selects_on_test"] else ""
-    tag = f" ({contender['variant']})" if contender["variant"] else ""
+    sign += " ‡" if _learns_from_test(context, contender["name"]) else ""
+    kind = "ensemble" if context.study.contender(contender["name"]).ensemble else ""
+    tag = f" ({', '.join(filter(None, (kind, contender['variant'])))})" if kind or contender["variant"] else ""
     return Cell(contender["name"] + tag + sign, title=contender["note"])
 
 
@@ -52,7 +62,7 @@ def league(context: Context, section: Section) -> list[Block]:
         n, test, *others = (
             Cell(row[h]) for h in ("n", "test accuracy", "validation", "parameters", "against the choice")
         )
-        rows.append([_name(c), n, test, Cell("", figures.dots_row(axis, plots.get(c["name"], []))), *others])
+        rows.append([_name(context, c), n, test, Cell("", figures.dots_row(axis, plots.get(c["name"], []))), *others])
     caption = f"Ordered by mean validation accuracy, the only one that may choose. {INTERVALS}"
     if any(c["failed"] for c in context.summary["contenders"]):
         caption += " 2 of 3: one of three runs diverged."
@@ -60,6 +70,11 @@ def league(context: Context, section: Section) -> list[Block]:
         caption += (
             " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is "
             "flattered, and it is never the choice."
+        )
+    if any(_learns_from_test(context, c["name"]) for c in ranked):
+        caption += (
+            " ‡ was trained on test images too, under its teacher's labels: its test accuracy is that on these "
+            "images, not on new ones."
         )
     drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
     notes = [Words(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
@@ -90,35 +105,46 @@ MEASURES: dict[str, Measure] = {
 UNDECIDABLE = 0.2
 """Width of a prediction interval above which it would call anything reproduced."""
 LESS_IS_BETTER = ("train_error", "loss")
+OF_THE_MACHINE, OF_THE_MODEL = ("seconds",), ("parameters",)
+GENERATED, CUT = "the images are generated anew", "this scale is cut"
+"""Why a figure cannot be held against the published one."""
 
 
-def judge(key: str, published: float, runs: Sequence[Run], comparable: bool) -> tuple[str, str]:
+def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str] = ()) -> tuple[str, str]:
     """(what a further run would give, the verdict) for one published figure.
 
     A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours:
-    mean +- t s sqrt(1 + 1 / n) over n seeds; with one seed, Wilson's interval over the images.
+    mean +- t s sqrt(1 + 1 / n) over n seeds; with one seed, Wilson's interval over the images. `reasons` are those
+    for which it cannot be held against them, the most basic one first.
     """
     values = [MEASURES[key][1](run) for run in runs]
-    if key == "parameters":
-        return f"{values[0]:,.0f}", "reproduced" if values[0] == published else "not reproduced"
-    if key == "seconds":
-        return f"{np.mean(values):,.1f}", "not comparable: another machine"
+    cut = [reason for reason in reasons if reason != GENERATED]
+    if key in OF_THE_MODEL:
+        same = values[0] == published
+        return f"{values[0]:,.0f}", "reproduced" if same else _incomparable(cut) if cut else "not reproduced"
+    if key in OF_THE_MACHINE:
+        return f"{np.mean(values):,.1f}", _incomparable(["another machine", *cut])
     if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
-        verdict = "not comparable: it was chosen on the test set"
-    elif not comparable:
-        verdict = "not comparable: this scale is cut"
-    else:
-        verdict = ""
+        reasons = [*reasons, "it was chosen on the test set"]
     mean, low, high = _prediction(key, values, runs[0])
     if key == "loss":
         said = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
     else:
         said = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
+    within, wide = low <= published <= high, high - low > UNDECIDABLE
+    if GENERATED in reasons:
+        alike = "our seeds spread too widely to compare" if wide else "ours is the same within chance"
+        return said, _incomparable(reasons, alike if within else "ours lower" if high < published else "ours higher")
+    if reasons:
+        return said, _incomparable(reasons)
+    if within:
+        return said, "not decidable: our seeds spread too widely" if wide else "reproduced"
     better = published > high if key in LESS_IS_BETTER else published < low
-    within = low <= published <= high
-    if within and not verdict and high - low > UNDECIDABLE:
-        verdict = "not decidable: our seeds spread too widely"
-    return said, verdict or ("reproduced" if within else "exceeded" if better else "not reproduced")
+    return said, "exceeded" if better else "not reproduced"
+
+
+def _incomparable(reasons: Sequence[str], ours: str = "") -> str:
+    return f"not comparable: {' and '.join(reasons)}{f'; {ours}' if ours else ''}"
 
 
 def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float, float]:
@@ -149,29 +175,52 @@ def _point_name(sweep: str, label: str) -> str:
     return label if said.startswith(varied) else f"{sweep}: {label}"
 
 
+def _reasons(study: Study, name: str) -> list[str]:
+    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
+    dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
+    source = SOURCES.get(dataset)
+    made = source and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
+    return ([GENERATED] if made else []) + ([] if study.comparable else [CUT])
+
+
+def _published(context: Context) -> list[tuple[str, str, Mapping[str, float]]]:
+    """(label, contender, figures) of all that reports give, those that this scale leaves out included."""
+    summary, study = context.summary, context.study
+    found = [(c["name"], c["name"], c["reported"]) for c in summary["contenders"]]
+    for sweep in summary["sweeps"]:
+        found += [(_point_name(sweep["name"], p["label"]), p["contender"], p["reported"]) for p in sweep["points"]]
+    found += [(c.name, c.name, c.reported.figures()) for c in study.left_out]
+    for left in study.left_out_points:
+        found += [(_point_name(left.name, p.label), p.contender, p.reported.figures()) for p in left.points]
+    return found
+
+
 def reported(context: Context, section: Section) -> list[Block]:
     """What reports gave against what the runs give."""
-    found = [(c["name"], c["name"], c["reported"]) for c in context.summary["contenders"]]
-    for sweep in context.summary["sweeps"]:
-        found += [(_point_name(sweep["name"], p["label"]), p["contender"], p["reported"]) for p in sweep["points"]]
     rows, seen = [], set()
-    for label, name, given in found:
+    failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
+    for label, name, given in _published(context):
         for key, published in given.items():
             if (name, key, published) in seen or (section.of and name not in section.of):
                 continue
             seen.add((name, key, published))
-            runs = context.finished[name]
-            said, verdict = judge(key, published, runs, context.study.comparable) if runs else ("–", "no result")
+            runs = context.finished.get(name, ())
+            if runs:
+                said, verdict = judge(key, published, runs, _reasons(context.study, name))
+            elif name in failed:
+                said, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
+            else:
+                said, verdict = "–", "not run at this scale"
             cells = [Cell(label), Cell(MEASURES[key][0]), Cell(_figure(key, published)), Cell(said)]
-            rows.append([*cells, Cell(str(len(runs))), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
+            rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
     heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
-    heads += [Head("measured, and 95 % for one more run"), Head("n"), Head("verdict", "text")]
+    heads += [Head("ours, 95 % for one more run"), Head("n"), Head("verdict", "text")]
     caption = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
         "(t over the seeds; of one seed, Wilson's over the images): inside it is reproduced; ours better, exceeded. "
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
-    return [Table(heads, rows, caption)] if any(row[4].text != "0" for row in rows) else []
+    return [Table(heads, rows, caption)] if rows else []
 
 
 def sweeps(context: Context, section: Section) -> list[Block]:
@@ -244,9 +293,9 @@ def train_test(context: Context, section: Section) -> list[Block]:
     if not ranked:
         return []
     axis = _axis([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS], "accuracy")
-    axis = dataclasses.replace(axis, label=f"{axis.label}: ■ train ◆ validation ● test")
+    keys = [Key(split, f"dot {classes}", shape) for split, classes, shape in SPLITS]
     heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
-    heads += [Head(axis.label, "plot", figures.dots_axis(axis))]
+    heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
     heads.append(Head("gap, points"))
     rows, plots = [], []
     for c in ranked:
@@ -254,9 +303,9 @@ def train_test(context: Context, section: Section) -> list[Block]:
         plots.append((c["name"], dots))
         gap = c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"]
         means = [Cell(percent(c[f"{split}_accuracy"]["mean"])) for split, *_ in SPLITS]
-        row = [_name(c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
+        row = [_name(context, c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
         rows.append([*row, Cell(points(gap))])
-    drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy"))
+    drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy", keys))
     caption = (
         "Gap: train less test. Train accuracy is measured after training, in evaluation mode, on a sample where there "
         f"are very many images. {INTERVALS}"
@@ -289,17 +338,20 @@ def cost(context: Context, section: Section) -> list[Block]:
     heads += [Head("training images/s"), Head("test accuracy")]
     rows = [
         [
-            _name(c),
+            _name(context, c),
             Cell(str(c["n"])),
             Cell(f"{c['parameters']:,}"),
             Cell(short(c["multiply_adds"])),
             Cell(f"{c['seconds']:,.1f}"),
-            Cell(f"{c['images_per_second']:,.0f}"),
+            Cell(f"{c['images_per_second']:,.0f}" if c["images_per_second"] else "–"),
             Cell(percent(c["test_accuracy"]["mean"])),
         ]
         for c in ranked
     ]
     caption = "Multiply-adds of one image, forward; seconds and images/s of training, mean over seeds."
+    averaged = [c["name"] for c in ranked if context.study.contender(c["name"]).ensemble]
+    if averaged:
+        caption += f" Of {tables.listing(averaged)}: sums over the members of the ensemble."
     return [Figures(drawn), Table(heads, rows, caption)]
 
 
@@ -318,7 +370,7 @@ def runs(context: Context, section: Section) -> list[Block]:
         else:
             cells += [Cell("–"), Cell("–")]
         tone = "" if run.status == "finished" else "bad"
-        cells += [Cell(f"{run.seconds:,.1f}"), Cell(str(len(run.history))), Cell(run.status, tone=tone)]
+        cells += [Cell(f"{run.seconds:,.1f}"), Cell(str(len(run.history) or "–")), Cell(run.status, tone=tone)]
         rows.append([*cells, Cell(run.path.name)])
     heads = [Head("contender", "text"), Head("seed"), Head("test accuracy, Wilson 95 %"), Head("validation")]
     heads += [Head("seconds"), Head("epochs"), Head("status", "word"), Head("record", "word")]

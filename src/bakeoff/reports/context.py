@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bakeoff.record import Run
 from bakeoff.reports import tables
 from bakeoff.reports.figures import Dot
+from bakeoff.reports.summary import on_dataset
 from bakeoff.reports.tables import Summary
 from bakeoff.study import Section, Study
 
@@ -37,7 +38,7 @@ class Context:
         if len(self.study.datasets) == 1:
             return [self]
         return [
-            Context.of(self.study.on(name), self.runs, tables.on_dataset(self.study, self.runs, name), self.command)
+            Context.of(self.study.on(name), self.runs, on_dataset(self.study, self.runs, name), self.command)
             for name in self.study.datasets
         ]
 

@@ -18,6 +18,7 @@ from bakeoff.reports.svg import (
     Point,
     accuracy,
     categories,
+    legend,
     linear,
     logarithmic,
     mark,
@@ -76,8 +77,8 @@ def dots_axis(axis: Axis) -> str:
     return f'<svg class="row" width="100%" height="14" aria-hidden="true">{drawn}</svg>'
 
 
-def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str) -> str:
-    """All rows as one picture, for a file of its own."""
+def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str, keys: Sequence[Key] = ()) -> str:
+    """All rows as one picture, for a file of its own; the legend `keys` below."""
     left, width, y = 190, 640, 40
     place = f'x="{left}" width="{width - left - 30}"'
     body = [text(left, 14, axis.label), f'<svg {place} y="24" height="14">{dots_axis(axis)}</svg>']
@@ -86,7 +87,8 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str) -> s
         body.append(text(left - 14, y + height / 2 + 4, name, "end strong", most=26))
         body.append(f'<svg {place} y="{y}" height="{height}">{dots_row(axis, items)}</svg>')
         y += height
-    return picture(width, y + 8, "".join(body), title)
+    below, extra = legend(keys, width, y)
+    return picture(width, y + 8 + extra, "".join([*body, below]), title)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,7 +174,8 @@ def pareto(spots: Sequence[Spot]) -> list[Spot]:
 
 
 def scatter(spots: Sequence[Spot], x_label: str) -> str:
-    """Test accuracy against a cost, on a log scale, with the Pareto front; names where they have room."""
+    """Test accuracy against a cost, on a log scale, with the Pareto front; names where they have room, of many
+    spots only the front's."""
     x = logarithmic([s.cost for s in spots], f"{x_label} (log scale)")
     y = accuracy([s.dot.mean for s in spots], ends([s.dot for s in spots]), "test accuracy")
     panel = Panel(x, y, f"Test accuracy against {x_label}", height=280)
@@ -187,18 +190,20 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
         classes = "s1" if spot in front else "s0"
         body.append(panel.whisker(spot.cost, spot.dot.low, spot.dot.high, classes))
         body.append(panel.dot(spot.cost, spot.dot.mean, f"dot {classes}", spot.dot.title))
-    body += _names(panel, [*reversed(front), *(s for s in spots if s not in front)], set(front))
+    others = [s for s in spots if s not in front]
+    body += _names(panel, [*reversed(front), *others], set(front), few=len(spots) <= 12)
     return panel.draw(body, [Key("Pareto front", "front")])
 
 
-def _names(panel: Panel, spots: Sequence[Spot], strong: set[Spot]) -> list[str]:
-    """The spots' names, each where it covers no mark and no other name; one without room is left out."""
+def _names(panel: Panel, spots: Sequence[Spot], front: set[Spot], *, few: bool) -> list[str]:
+    """The spots' names, unless they are few of the front's only, each where it covers no mark and no other name; one
+    without room is left out."""
     taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (panel.at(s.cost, s.dot.mean) for s in spots)]
     drawn = []
-    for spot in spots:
+    for spot in spots if few else (spot for spot in spots if spot in front):
         x, y = panel.at(spot.cost, spot.dot.mean)
         words = spot.name if len(spot.name) < 22 else spot.name[:20] + "…"
-        long = 6.4 * len(words)
+        long = 7.0 * len(words)
         for start, base in (
             (x - long - 8, y + 4),
             (x + 8, y + 4),
@@ -209,7 +214,7 @@ def _names(panel: Panel, spots: Sequence[Spot], strong: set[Spot]) -> list[str]:
             inside = box[0] > panel.left and box[2] < panel.width and panel.top - 8 < box[1] < panel.height - 54
             if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
                 taken.append(box)
-                drawn.append(text(start, base, words, "halo strong" if spot in strong else "halo"))
+                drawn.append(text(start, base, words, "halo strong" if spot in front else "halo"))
                 break
     return drawn
 

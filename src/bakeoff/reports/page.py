@@ -10,11 +10,12 @@ from typing import Any
 import jinja2
 
 from bakeoff.record import Run, write_atomic, write_json
-from bakeoff.reports import tables
 from bakeoff.reports.blocks import Figure, Figures, Table, markdown
 from bakeoff.reports.context import Context
 from bakeoff.reports.export import write_tables
+from bakeoff.reports.raster import png
 from bakeoff.reports.sections import Part, compose
+from bakeoff.reports.summary import summarise
 from bakeoff.reports.svg import STYLE, standalone
 from bakeoff.reports.tables import Summary
 from bakeoff.study import Study
@@ -23,7 +24,7 @@ HERE = Path(__file__).parent
 
 
 def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, notes: Sequence[str] = ()) -> Summary:
-    """Write out/report.html, report.md, summary.json, figures/*.svg and tables/*; give back the summary.
+    """Write out/report.html, report.md, summary.json, figures/*.{svg,png} and tables/*; give back the summary.
 
     `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs
     that are missing or damaged. Both are shown.
@@ -32,7 +33,7 @@ def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, 
         UsageError: a section of the study that does not exist.
         BakeoffError: a damaged record, or runs of different data.
     """
-    summary = tables.summarise(study, runs)
+    summary = summarise(study, runs)
     context = Context.of(study, runs, summary, command)
     parts = compose(context)
     figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]
@@ -57,7 +58,9 @@ def _tables(parts: Sequence[Part]) -> dict[str, Table]:
 def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
     for figure in figures:
         write_atomic(folder / f"{figure.name}.svg", standalone(figure.svg).encode())
-    for old in set(folder.glob("*.svg")) - {folder / f"{figure.name}.svg" for figure in figures}:
+        write_atomic(folder / f"{figure.name}.png", png(figure.svg))
+    names = {f"{figure.name}{end}" for figure in figures for end in (".svg", ".png")}
+    for old in (file for file in folder.iterdir() if file.name not in names):
         old.unlink()  # of a contender or section that is no more
 
 

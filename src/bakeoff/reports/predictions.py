@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from bakeoff.data.errata import published_errata
 from bakeoff.evaluation import errors, metrics
 from bakeoff.record import Run
 from bakeoff.reports import figures, tables
-from bakeoff.reports.blocks import Block, Cell, Figure, Figures, Gallery, Head, Table, Thumbnail, Words
+from bakeoff.reports.blocks import Block, Cell, Figure, Figures, Gallery, Group, Groups, Head, Table, Thumbnail, Words
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.figures import Series
 from bakeoff.reports.svg import SERIES, accuracy
@@ -26,6 +27,12 @@ ENOUGH = 10
 """Predictions in a bin of the reliability diagram below which it says nothing."""
 GALLERY = 24
 """How many mistakes are shown."""
+CONFUSIONS = 8
+"""How many confusions are told, the most frequent first."""
+EXAMPLES = 6
+"""Images of a confusion that are shown at most."""
+UNSURE = 0.05
+"""The part of the images, the least sure, in which errors should lie."""
 
 
 def _series(name: str, runs: Sequence[Run], value: str, against: str) -> Series:
@@ -71,8 +78,9 @@ def curves(context: Context, section: Section) -> list[Block]:
     said = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(every) > SERIES:
         said += f" The best {SERIES} of {len(every)} contenders have colours."
-    if names and len(names) < len(every):
-        said += f" {tables.plural(len(every) - len(names), 'contender')} trained for one epoch: see the curves by step."
+    short = sum(max(len(run.history) for run in context.finished[name]) == 1 for name in every)
+    if names and short:
+        said += f" {tables.plural(short, 'contender')} trained for one epoch: see the curves by step."
     return [Words(said), Figures(drawn)]
 
 
@@ -122,14 +130,34 @@ def confusion(context: Context, section: Section) -> list[Block]:
     for name in context.shown(section, 1 if not section.of else FEW):
         counts = metrics.confusion(*context.test(name), len(context.classes))
         n = len(context.finished[name])
-        pairs = errors.most_confused(counts, 8)
+        pairs = errors.most_confused(counts, CONFUSIONS)
         said = f"{name}, test predictions of {tables.plural(n, 'seed')} summed."
         if pairs:
             most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]
             said += f" Most often taken, the one for the other: {tables.listing(most)}."
         svg = figures.confusion(counts, context.classes, f"Confusion matrix of {name}")
-        blocks.append(Figures([Figure(name, svg, said)], wide=True))
+        blocks += [Figures([Figure(name, svg, said)], wide=True), *_examples(context, name, pairs)]
     return blocks
+
+
+def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]) -> list[Block]:
+    """Test images of each confusion (true, taken for, how often), the surest first, each once."""
+    found: dict[tuple[int, int], dict[int, tuple[float, NDArray[np.uint8]]]] = {}
+    for run in context.finished[name]:
+        index = run.arrays.get("confused_index", np.zeros(0, np.int64))  # records of older versions have none
+        sure = metrics.softmax(run.logits("test")[index])
+        for place, image, chances in zip(index, run.arrays.get("confused_images", ()), sure, strict=True):
+            same = found.setdefault((int(run.labels("test")[place]), int(chances.argmax())), {})
+            if place not in same or chances.max() > same[place][0]:
+                same[place] = (float(chances.max()), image)
+    groups = []
+    for true, taken, count in pairs:
+        surest = sorted(found.get((true, taken), {}).values(), key=lambda seen: -seen[0])[:EXAMPLES]
+        title = f"{context.classes[true]} taken for {context.classes[taken]} ({tables.plural(count, 'time')})"
+        items = [Thumbnail(_png(image), [f"{100 * sure:.2f} %"]) for sure, image in surest]
+        groups += [Group(title, items)] if items else []
+    said = "Some of them, the surest of any seed first, with how sure it was of the wrong class."
+    return [Words(said, quiet=True), Groups(groups)] if groups else []
 
 
 def roc(context: Context, section: Section) -> list[Block]:
@@ -162,6 +190,7 @@ def calibration(context: Context, section: Section) -> list[Block]:
     if not names:
         return []
     bins, surest, rows = [], [], []
+    lead = ""
     for name in names:
         logits, labels = context.test(name)
         found = metrics.calibration(logits, labels)
@@ -171,12 +200,17 @@ def calibration(context: Context, section: Section) -> list[Block]:
         order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
         surest.append((name, (logits.argmax(axis=1) == labels)[order]))
         sure = errors.confidence_of_errors(logits, labels)
+        wrong = ~surest[-1][1]
+        unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
+        lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
         numbers = next(c for c in context.ranked if c["name"] == name)
         cells = [percent(numbers["calibration_error"]), f"{numbers['negative_log_likelihood']:.4f}"]
-        cells += [_known(sure.right), _known(sure.wrong), "–" if math.isnan(sure.area) else f"{sure.area:.3f}"]
+        cells += [_known(sure.right), _known(sure.wrong), _known(unsure)]
+        cells.append("–" if math.isnan(sure.area) else f"{sure.area:.3f}")
         rows.append([Cell(name), *map(Cell, cells)])
     heads = [Head("contender", "text"), Head("calibration error"), Head("negative log-likelihood")]
-    heads += [Head("confidence when right"), Head("confidence when wrong"), Head("right is surer than wrong")]
+    heads += [Head("confidence when right"), Head("when wrong")]
+    heads += [Head(f"errors among the {100 * UNSURE:g} % least sure"), Head("right is surer than wrong")]
     reliability = figures.reliability("Reliability", bins)
     below = (
         f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
@@ -189,7 +223,18 @@ def calibration(context: Context, section: Section) -> list[Block]:
         "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
         f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {_how_many(names, context)}"
     )
-    return [Figures(drawn), Table(heads, rows, said)]
+    return [Words(lead), Figures(drawn), Table(heads, rows, said)]
+
+
+def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:
+    """Whether the errors are the unsure ones, in one sentence; `unsure` of them lie in the least sure UNSURE."""
+    if not wrong:
+        return f"{name} makes no error, so none to be sure or unsure of."
+    among = f"among the {100 * UNSURE:g} % of test images that it is least sure of"
+    if wrong == 1:
+        return f"{name} makes one error, which is {'' if unsure else 'not '}{among}."
+    within = f" in {tables.plural(seeds, 'seed')}" if seeds > 1 else ""
+    return f"Of the {wrong:,} errors that {name} makes{within}, {100 * unsure:.0f} % are {among}."
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:
@@ -212,6 +257,7 @@ def mistakes(context: Context, section: Section) -> list[Block]:
         everyone = np.array([tables.correct(run) for group in context.finished.values() for run in group])
         sure = np.array([metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
         sure = np.where(right, 0.0, sure)
+        errata = published_errata(str(runs[0].dataset["name"]), runs[0].labels("test"))
         worst = sorted(images, key=lambda i: (right[:, i].sum(), -sure[:, i].max()))[:GALLERY]
         items = []
         for i in worst:
@@ -219,6 +265,7 @@ def mistakes(context: Context, section: Section) -> list[Block]:
             true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
             lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
             lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
+            lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
             if len(everyone) > len(runs):
                 lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
             items.append(Thumbnail(_png(images[i]), lines))

@@ -6,15 +6,18 @@ import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
+from bakeoff.data import known_wrong_labels
 from bakeoff.errors import UsageError, closest
-from bakeoff.reports import chance, contenders, predictions
+from bakeoff.reports import chance, contenders, diagnoses, label_noise, predictions, tables
 from bakeoff.reports.blocks import Block, Figures, Words
 from bakeoff.reports.context import Context
 from bakeoff.study import Section, Study
 
 SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "league": ("League", contenders.league),
+    "claims": ("What the report claims, and what is shown", diagnoses.claims),
     "reported": ("Reported against measured", contenders.reported),
+    "diagnoses": ("What went wrong, and what it cost", diagnoses.diagnoses),
     "sweeps": ("Sweeps", contenders.sweeps),
     "curves": ("Learning curves", predictions.curves),
     "significance": ("Who differs from whom", contenders.significance),
@@ -26,6 +29,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "roc": ("ROC curves", predictions.roc),
     "calibration": ("Is it right when it is sure?", predictions.calibration),
     "mistakes": ("The worst mistakes", predictions.mistakes),
+    "label_noise": ("Wrong labels in the test set", label_noise.label_noise),
     "runs": ("Every run", contenders.runs),
     "environment": ("Environment", contenders.environment),
 }
@@ -33,6 +37,18 @@ SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
 
 WHOLE = ("runs", "environment", "reported")
 """Sections that are about all runs, whatever their dataset."""
+NAMES_ALL = (*WHOLE, "league", "sweeps")
+"""Sections that name those without a finished run beside the others."""
+APPLIES: dict[str, Callable[[Study], bool]] = {
+    "claims": lambda study: bool(study.claims),
+    "reported": lambda study: any(contender.reported.figures() for contender in study.contenders),
+    "sweeps": lambda study: bool(study.sweeps),
+    "significance": lambda study: len(study.contenders) > 1,
+    "seeds": lambda study: len(study.contenders) > 1 and study.seeds > 1,
+    "cost": lambda study: len(study.contenders) > 1,
+    "label_noise": lambda study: bool(known_wrong_labels(study.dataset)),
+}
+"""Which studies a section can be about, where not all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,10 +87,10 @@ def compose(context: Context) -> list[Part]:
         title, function = SECTIONS[section.kind]
         blocks = _blocks(context, section, function)
         if not blocks and not asked:
-            continue
+            continue  # it does not apply
         same = sum(part.kind == section.kind for part in parts)
         anchor = section.kind.replace("_", "-") + (f"-{same + 1}" if same else "")
-        blocks = [_named(block, anchor) for block in blocks] or [Words("There is nothing to show here yet.")]
+        blocks = [_named(block, anchor) for block in blocks] or [Words("There is nothing to show here.")]
         parts.append(Part(anchor, section.kind, section.title or title, blocks))
     return parts
 
@@ -83,19 +99,42 @@ def _blocks(context: Context, section: Section, function: Callable[[Context, Sec
     """The section's blocks; of a study of several datasets, dataset by dataset, except what is about all runs."""
     parts = context.parts
     if len(parts) == 1 or section.kind in WHOLE:
-        return function(context, section)
+        return _said(context, section, function)
     found: list[Block] = []
     for part in parts:
         names = [contender.name for contender in part.study.contenders]
         if section.of and not set(section.of) & set(names):
             continue
-        if blocks := function(part, section):
+        if blocks := _said(part, section, function):
             found += [Words(f"On {part.study.dataset}", heading=True), *(_of(b, part.study.dataset) for b in blocks)]
     return found
 
 
+def _said(context: Context, section: Section, function: Callable[[Context, Section], list[Block]]) -> list[Block]:
+    """The section's blocks on one dataset, and who has no finished run to show: of those that the section names, or
+    of all contenders if none has one."""
+    blocks = function(context, section)
+    every = context.summary["contenders"]
+    without = [c for c in every if not c["n"] and (not section.of or c["name"] in section.of)]
+    applies = APPLIES.get(section.kind)
+    told = section.kind in NAMES_ALL if blocks else applies is not None and not applies(context.study)
+    if told or not without or (context.ranked and not section.of):
+        return blocks
+    diverged, absent = ([c["name"] for c in without if bool(c["failed"]) == failed] for failed in (True, False))
+    said = [f"training diverged for {_few(diverged)}"] if diverged else []
+    said += [f"{_few(absent)} {'has' if len(absent) == 1 else 'have'} no record"] if absent else []
+    return [*blocks, Words(f"Without a finished run: {'; '.join(said)}.")]
+
+
+def _few(names: Sequence[str]) -> str:
+    """The names, or the first five and how many more."""
+    return tables.listing(names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"])
+
+
 def _of(block: Block, dataset: str) -> Block:
-    """The block with the dataset in its figures' names."""
+    """The block below the dataset's heading, with the dataset in its figures' names."""
+    if isinstance(block, Words) and block.heading:
+        return dataclasses.replace(block, inner=True)
     if not isinstance(block, Figures):
         return block
     return dataclasses.replace(

@@ -199,10 +199,13 @@ def picture(width: float, height: float, body: str, title: str, *, natural: bool
 
 def standalone(drawn: str) -> str:
     """A picture as a file: with its namespace and its colours."""
+    return styled(drawn, f"{STYLE}:root {{ background: var(--paper); }}")
+
+
+def styled(drawn: str, style: str) -> str:
+    """A picture with its namespace and a style sheet of its own."""
     head, rest = drawn.split(">", 1)
-    return (
-        f'{head} xmlns="http://www.w3.org/2000/svg"><style>{STYLE}:root {{ background: var(--paper); }}</style>{rest}\n'
-    )
+    return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}\n'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,7 +215,7 @@ class Panel:
     x: Axis
     y: Axis
     title: str
-    width: float = 360
+    width: float = 340
     height: float = 240
     left: float = 44
     top: float = 26

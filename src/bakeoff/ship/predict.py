@@ -10,23 +10,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load
 from scipy.special import softmax
 
 from bakeoff.data import load_images
-from bakeoff.data.batches import normaliser
 from bakeoff.data.dataset import Images, Labels, by
-from bakeoff.data.preprocess import change, model_shape
 from bakeoff.data.sources import draw_splits, read_contents
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
-from bakeoff.models import create_model
 from bakeoff.record import Run, write_atomic
-from bakeoff.training.loop import infer_images
-from bakeoff.training.run import find_device, find_precision
+from bakeoff.training.inference import logits_of
 
 Header = tuple[str, str]
 HEADER = ("id", "label")
@@ -42,42 +35,6 @@ class Part(NamedTuple):
     images: Images
     labels: Labels | None
     header: Header | None
-
-
-def logits_of(run: Run, images: NDArray[np.uint8], *, device: str = "auto") -> NDArray[np.float32]:
-    """(N, K) logits of a run's evaluated weights for images (N, C, H, W) uint8 of its dataset's shape.
-
-    Raises:
-        UsageError: a run without weights, or images of another shape.
-        BakeoffError: damaged weights.
-    """
-    shape = tuple(run.dataset["shape"])
-    if images.shape[1:] != shape:
-        raise UsageError(
-            f"{run.path}: was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
-        )
-    if run.status != "finished":
-        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
-    where, preprocess = find_device(device), run.spec.recipe.preprocess
-    channels, height, width = model_shape(preprocess, shape)
-    model = create_model(
-        run.spec.model,
-        channels=channels,
-        classes=len(run.dataset["classes"]),
-        size=(height, width),
-        **run.spec.parameters,
-    )
-    file = run.path / "weights.safetensors"
-    try:
-        model.load_state_dict(load(file.read_bytes()))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise BakeoffError(f"{file}: cannot be loaded: {str(error).splitlines()[0]}") from None
-    model = model.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    mean, std = (np.asarray(run.dataset[key]) for key in ("mean", "std"))
-    normalise = normaliser(run.spec.recipe.pixels, mean, std, where, preprocess)
-    precision = find_precision(run.spec.recipe.precision, where)
-    logits = infer_images(model, torch.from_numpy(change(preprocess, images)).to(where), normalise, precision)
-    return logits.cpu().numpy()
 
 
 def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device: str = "auto") -> dict[str, Any]:

@@ -21,23 +21,28 @@ from typing import Any
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.spec import RunSpec
+from bakeoff.studies.sharing import SharedDataset, share
+from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import Progress, train_run
 
 LARGEST_POOL = 8
-"""Worker processes by default at the most: each holds its own PyTorch and its own copy of the data."""
+"""Worker processes by default at the most: each holds its own PyTorch."""
 SHOW_EVERY = 0.2
 """Seconds between two messages of a worker about its progress."""
 
 
 INTERRUPTED = "interrupted"
+Key = tuple[str, float, int | None]
+"""What decides a dataset: reference, part drawn for validation, training images."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Work:
-    """One run to train, and the directory its record goes to."""
+    """One run to train, the directory its record goes to, and those of the runs that it needs."""
 
     spec: RunSpec
     path: Path
+    needs: tuple[Path, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +91,13 @@ def execute(
     stop: Callable[[], bool],
     show: Callable[[Progress], None],
     done: Callable[[Work], None],
+    data: dict[Key, Dataset] | None = None,
 ) -> list[str]:
-    """Train every run of `works`; `done` is called as each ends.
+    """Train every run of `works`, each after those of them that it needs; `done` is called as each ends.
+
+    Args:
+        works: what a run needs comes before it.
+        data: datasets that are in memory already; what is shared with workers is taken out.
 
     Returns:
         One sentence for each run that could not be trained; the others are trained all the same.
@@ -95,8 +105,9 @@ def execute(
     Raises:
         Interrupted: `stop` said so; every run that had begun has a checkpoint.
     """
-    engine = _serial if jobs == 1 else _processes
-    return engine(works, jobs, setting, stop, show, done)
+    jobs = min(jobs, len(works))
+    engine = _serial if jobs <= 1 else _processes
+    return engine(works, jobs, setting, stop, show, done, {} if data is None else data)
 
 
 def _serial(
@@ -106,29 +117,40 @@ def _serial(
     stop: Callable[[], bool],
     show: Callable[[Progress], None],
     done: Callable[[Work], None],
+    data: dict[Key, Dataset],
 ) -> list[str]:
     failures = []
     for work in works:
         try:
-            _train(work, setting, stop, show)
+            _train(work, data.get(_key(work.spec)) or _load(_key(work.spec)), setting, stop, show)
         except BakeoffError as error:
             failures.append(f"{work.path.name}: {error}")
         done(work)
     return failures
 
 
+def _key(spec: RunSpec) -> Key:
+    return spec.dataset, spec.validation, spec.images
+
+
 @functools.lru_cache(maxsize=2)
-def _dataset(reference: str, validation: float, images: int | None) -> Dataset:
+def _load(key: Key) -> Dataset:
+    reference, validation, images = key
     return load_dataset(reference, validation=validation, images=images)
 
 
-def _train(work: Work, setting: Setting, stop: Callable[[], bool], show: Callable[[Progress], None]) -> None:
+def _train(
+    work: Work, dataset: Dataset, setting: Setting, stop: Callable[[], bool], show: Callable[[Progress], None]
+) -> None:
     spec = work.spec
-    dataset = _dataset(spec.dataset, spec.validation, spec.images)
+    if spec.members:
+        average_runs(spec, dataset, work.path, work.needs, device=setting.device, threads=setting.threads)
+        return
     train_run(
         spec,
         dataset,
         work.path,
+        needs=work.needs,
         device=setting.device,
         threads=setting.threads,
         checkpoint_seconds=setting.checkpoint_seconds,
@@ -144,16 +166,25 @@ def _processes(
     stop: Callable[[], bool],
     show: Callable[[Progress], None],
     done: Callable[[Work], None],
+    data: dict[Key, Dataset],
 ) -> list[str]:
     context = multiprocessing.get_context("spawn")
     messages = context.Queue()
     stopping = context.Event()
-    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, setting))
+    shared = share(data, context)
+    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, setting, shared))
     failures: list[str] = []
-    left = len(works)
-    with _ignoring_interrupts(), _without_main():
-        pending: dict[Future[str], Work] = {pool.submit(_work, work): work for work in works}
+    left = {work.path: work for work in works}
+    pending: dict[Future[str], Work] = {}
+
+    def submit() -> None:
+        begun = {work.path for work in pending.values()}
+        ready = [work for work in left.values() if work.path not in begun and not left.keys() & {*work.needs}]
+        with _ignoring_interrupts(), _without_main():
+            pending.update({pool.submit(_work, work): work for work in ready})
+
     try:
+        submit()
         while pending:
             ended, _ = wait(pending, timeout=SHOW_EVERY, return_when=FIRST_COMPLETED)
             with contextlib.suppress(queue.Empty):
@@ -168,10 +199,13 @@ def _processes(
                     continue
                 if sentence:
                     failures.append(f"{work.path.name}: {sentence}")
-                left -= 1
+                del left[work.path]
                 done(work)
             if stopping.is_set():
-                pending = {future: work for future, work in pending.items() if not future.cancel()}
+                for future in [future for future in pending if future.cancel()]:
+                    del pending[future]
+            elif ended:
+                submit()
     except BrokenProcessPool:
         raise BakeoffError(
             "a worker process was killed (often: out of memory); the runs that ended are kept: run the same "
@@ -215,10 +249,10 @@ _worker: dict[str, Any] = {}
 """What `_begin_worker` leaves for `_work`, in a worker process."""
 
 
-def _begin_worker(messages: Any, stopping: Any, setting: Setting) -> None:
+def _begin_worker(messages: Any, stopping: Any, setting: Setting, shared: dict[Key, SharedDataset]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     messages.cancel_join_thread()  # an ending worker does not wait for anyone to read its last messages
-    _worker.update(messages=messages, stopping=stopping, setting=setting)
+    _worker.update(messages=messages, stopping=stopping, setting=setting, shared=shared)
 
 
 def _end_with_parent() -> None:
@@ -227,6 +261,12 @@ def _end_with_parent() -> None:
     assert parent is not None
     parent.join()
     os._exit(1)
+
+
+@functools.lru_cache(maxsize=2)
+def _given(key: Key) -> Dataset:
+    shared: SharedDataset | None = _worker["shared"].get(key)
+    return shared.dataset() if shared else _load(key)
 
 
 def _work(work: Work) -> str:
@@ -240,7 +280,7 @@ def _work(work: Work) -> str:
             _worker["messages"].put(progress)
 
     try:
-        _train(work, _worker["setting"], _worker["stopping"].is_set, show)
+        _train(work, _given(_key(work.spec)), _worker["setting"], _worker["stopping"].is_set, show)
     except Interrupted:
         return INTERRUPTED
     except BakeoffError as error:

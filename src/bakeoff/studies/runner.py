@@ -28,7 +28,10 @@ from bakeoff.reports.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec, parse_choice, validate
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.study import Study, at_scale, load_study, parse_study
-from bakeoff.training.run import Progress, build_model, check_spec, find_device, run_directory, train_run
+from bakeoff.training.device import find_device
+from bakeoff.training.run import Progress, build_model, check_spec, check_views, run_directory, train_run
+
+AGAIN = "the study's `bakeoff run` command writes it again and keeps the runs"
 
 
 def packaged_studies() -> dict[str, Study]:
@@ -72,11 +75,32 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
     contenders = []
     for contender in study.contenders:
         try:
-            spec = check_spec(first[contender.name], datasets[study.dataset_of(contender)])
+            data, spec = datasets[study.dataset_of(contender)], first[contender.name]
+            if contender.ensemble:
+                check_views(contender.recipe, torch.from_numpy(data.train.images[:1]), data)
+            else:
+                spec = check_spec(spec, data)
+                check_teacher(contender, study, datasets)
         except UsageError as error:
             raise UsageError(f"study {study.name}, contender {contender.name}: {error}") from None
         contenders.append(contender.model_copy(update={"parameters": spec.parameters}))
     return study.model_copy(update={"contenders": tuple(contenders)})
+
+
+def check_teacher(pupil: Contender, study: Study, datasets: Mapping[str, Dataset]) -> None:
+    """That the pupil's teacher, if any, is a run or a contender that can answer its images.
+
+    Raises:
+        UsageError: it is not.
+    """
+    name, teachers = pupil.recipe.teacher, {c.name: c for c in study.contenders}
+    if name in teachers:
+        theirs, ours = (datasets[study.dataset_of(c)] for c in (teachers[name], pupil))
+        if (theirs.classes, theirs.shape) != (ours.classes, ours.shape):
+            said = f"{theirs.name}, and {ours.name} has other classes or images of another size"
+            raise UsageError(f"teacher {name!r}: is trained on {said}")
+    elif name and not (Path(name) / "run.json").is_file():
+        raise UsageError(f"teacher {name!r}: neither a contender nor the directory of a run{closest(name, teachers)}")
 
 
 def run_study(
@@ -132,8 +156,9 @@ def run_study(
     study = check_study(study, loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
+    works = plan(study, loaded, folder)
+    study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
-    works = [Work(spec, folder / run_directory(spec, loaded[spec.dataset])) for spec in study.runs()]
     if restart:
         for work in works:
             shutil.rmtree(work.path, ignore_errors=True)
@@ -141,16 +166,29 @@ def run_study(
     begin(len(works), len(missing))
     jobs = jobs or default_jobs(kind, len(works))
     setting = Setting(device, max(1, cores() // jobs), checkpoint_seconds)
-    cost = {c.name: _cost(c, study, loaded[study.dataset_of(c)]) for c in study.contenders}
-    missing.sort(key=lambda work: -cost[work.spec.contender])  # the longest first, so that no core waits at the end
-    del loaded  # workers load their own
+    # what a run needs before it; then the longest first, so that no core waits at the end
+    rank = {c.name: (study.depth(c), -_cost(c, study, loaded[study.dataset_of(c)])) for c in study.contenders}
+    missing.sort(key=lambda work: rank[work.spec.contender])
+    data = {(name, study.validation, study.images): loaded.pop(name) for name in tuple(loaded)}
     with interruptible() as stop:
-        failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name))
+        failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name), data)
     summary = report(folder)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
     return summary
+
+
+def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path) -> list[Work]:
+    """Every run of the study, in its order, with its directory below `folder` and those of the runs that it needs."""
+    paths: dict[tuple[str, int], Path] = {}
+    works = {}
+    for spec in sorted(study.runs(), key=lambda spec: study.depth(study.contender(spec.contender))):
+        needs = tuple(paths[needed] for needed in study.needed(spec))
+        path = folder / run_directory(spec, datasets[spec.dataset], needs)
+        paths[spec.contender, spec.seed] = path
+        works[spec.contender, spec.seed] = Work(spec, path, needs)
+    return [works[spec.contender, spec.seed] for spec in study.runs()]
 
 
 def _say_what_is_replaced(folder: Path, study: Study) -> None:
@@ -201,7 +239,9 @@ def _has_ended(path: Path) -> bool:
 
 
 def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
-    """Multiply-adds of a run, up to a factor that all contenders share."""
+    """Multiply-adds of a run, up to a factor that all contenders share; an ensemble's are next to none."""
+    if contender.ensemble:
+        return 0
     spec = next(spec for spec in study.runs() if spec.contender == contender.name)
     with torch.device("meta"):
         model = build_model(spec, dataset)
@@ -221,10 +261,9 @@ def report(folder: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{folder}: not a study's directory: it has no study.json") from None
     except ValueError as error:
-        raise BakeoffError(
-            f"{file}: damaged ({str(error).splitlines()[0]}): the study's `bakeoff run` command writes it again and "
-            "keeps the runs"
-        ) from None
+        raise BakeoffError(f"{file}: damaged ({str(error).splitlines()[0]}): {AGAIN}") from None
+    if len(study.records) != len(study.runs()):
+        raise BakeoffError(f"{file}: does not name its runs, being of an earlier version: {AGAIN}")
     runs, notes = collect(study, folder)
     for note in notes:
         warnings.warn(note, stacklevel=2)
@@ -247,24 +286,15 @@ def report_all(out: Path) -> Path:
 
 def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
     """The study's records in `folder`, in its order, and a sentence on each missing or damaged one."""
-    notes = []
-    found: dict[str, Run] = {}
-    for path in record.find_runs(folder):
-        if record.status(path) == "running":
+    runs, notes = [], []
+    for spec, name in zip(study.runs(), study.records, strict=True):
+        if record.status(folder / name) in ("absent", "running"):
+            notes.append(f"{spec.contender}, seed {spec.seed}: no finished record")
             continue
         try:
-            run = record.read_run(path)
+            runs.append(record.read_run(folder / name))
         except BakeoffError as error:
             notes.append(str(error))
-            continue
-        found[run.spec.model_dump_json()] = run
-    runs = []
-    for spec in study.runs():
-        key = spec.model_dump_json()
-        if key in found:
-            runs.append(found[key])
-        else:
-            notes.append(f"{spec.contender}, seed {spec.seed}: no finished record")
     return runs, notes
 
 
@@ -345,6 +375,7 @@ def train_further(
     before = record.read_run(Path(parent))
     if before.status != "finished":
         raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
+    record.check_weights(before)
     chosen = validate(Recipe, {**before.spec.recipe.model_dump(), "weights": str(parent), **recipe}, "recipe")
     spec = before.spec.model_copy(update={"recipe": chosen})
     return _train_one(spec, out, device, threads, checkpoint_seconds, show, begin)

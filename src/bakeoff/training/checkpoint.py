@@ -13,9 +13,10 @@ from torch import Tensor
 
 from bakeoff.errors import BakeoffError
 from bakeoff.record import write_atomic
-from bakeoff.training.loop import State
+from bakeoff.spec import Recipe
+from bakeoff.training.loop import State, begin_anew
 
-COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "looks", "seconds", "history")
+COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "looks", "seconds", "history", "fell_back")
 
 
 def save_checkpoint(path: Path, state: State, threads: int) -> None:
@@ -42,13 +43,15 @@ def saved_threads(path: Path) -> int | None:
     return int(_metadata(path)["threads"]) if path.exists() else None
 
 
-def restore_checkpoint(path: Path, state: State) -> None:
+def restore_checkpoint(path: Path, state: State, recipe: Recipe) -> None:
     """Put what `path` holds into a `state` fresh from `new_state`.
 
     Raises:
         BakeoffError: a damaged file.
     """
     metadata = _metadata(path)
+    if metadata["counters"]["fell_back"] is not None:
+        begin_anew(state, recipe)  # for the optimiser; all else is overwritten
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "best": {}}
     slots: dict[int, dict[str, Any]] = {}
     with safe_open(path, "pt") as file:

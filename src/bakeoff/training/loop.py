@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,10 +18,11 @@ from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, derived_seed
 from bakeoff.data.feeds import Feed
 from bakeoff.record import Row
-from bakeoff.spec import Best, Recipe
+from bakeoff.spec import Best, OneView, Recipe, Switch, Views
 from bakeoff.training.loss import make_loss
-from bakeoff.training.optim import OPTIMIZERS, average, decay, set_rate
-from bakeoff.training.schedule import is_best, rate_factor, should_stop
+from bakeoff.training.optim import average, decay, hidden_weights, make_optimizer, pull, set_rate, trained
+from bakeoff.training.schedule import falls_back, is_best, rate_factor, should_stop
+from bakeoff.training.views import views_of
 
 CURVE = (100, 20)
 """About how many points the curve of training loss and accuracy has in a run, and at most in an epoch."""
@@ -69,10 +70,18 @@ class State:
     """What was read off within this epoch: [batches, loss_sum, correct]."""
     seconds: float = 0.0
     history: list[Row] = dataclasses.field(default_factory=list)
+    fell_back: int | None = None
+    """The epoch after which training began anew; None: it did not."""
+    initial: dict[str, Tensor] = dataclasses.field(default_factory=dict)
+    """The weights to begin anew from, while that may happen; no checkpoint holds them, since they are made again."""
+
+    def since(self) -> list[Row]:
+        """The finished epochs since training began, or began anew."""
+        return self.history[self.fell_back or 0 :]
 
     def rows(self) -> list[Row]:
         """The finished epochs of the present fit."""
-        return [row for row in self.history if row["fit"] == self.fit]
+        return [row for row in self.since() if row["fit"] == self.fit]
 
     def evaluated(self) -> dict[str, Tensor]:
         """The weights that count: averaged where there is an average."""
@@ -80,13 +89,22 @@ class State:
 
 
 def new_state(model: nn.Module, recipe: Recipe) -> State:
-    ema = {name: value.clone() for name, value in model.state_dict().items()} if recipe.ema else {}
-    return State(model, OPTIMIZERS[recipe.optimizer](trained(model), recipe), ema)
+    """As training begins; `model` has its initial weights."""
+    ema = clone(model.state_dict()) if recipe.ema else {}
+    initial = clone(model.state_dict()) if isinstance(recipe.fallback_choice, Switch) else {}
+    return State(model, make_optimizer(model, recipe), ema, initial=initial)
 
 
-def trained(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters that are not frozen."""
-    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in weights.items()}
+
+
+def begin_anew(state: State, recipe: Recipe) -> None:
+    """Fall back to the recipe's other optimiser, from the initial weights; epochs and steps count on."""
+    state.model.load_state_dict(state.initial)
+    state.optimizer = make_optimizer(state.model, recipe.fallen)
+    state.ema, state.best = clone(state.initial) if recipe.ema else {}, {}
+    state.fit, state.fit_step, state.fell_back, state.initial = 0, 0, state.epoch, {}
 
 
 def train(task: Task, state: State) -> Iterator[None]:
@@ -94,6 +112,7 @@ def train(task: Task, state: State) -> Iterator[None]:
 
     At a yield the caller may save the state, show progress, or leave. Every random number is a pure function of
     (seed, epoch) or (seed, step), so a state saved there and restored ends in the same bits.
+    Where the loss has not fallen at all, a recipe with a fallback begins anew, once, from the initial weights.
     Training accuracy is that of augmented images; a mixed one counts by the label of its larger part.
 
     Raises:
@@ -108,7 +127,7 @@ def train(task: Task, state: State) -> Iterator[None]:
     look = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.fits))))
     while state.fit < recipe.fits:
         order = feed.order(task.seed, state.epoch)
-        rows = state.rows()
+        rows, present = state.rows(), recipe if state.fell_back is None else recipe.fallen
         state.model.train()
         while state.batch < steps:
             yield
@@ -118,7 +137,7 @@ def train(task: Task, state: State) -> Iterator[None]:
             batch = Batch(*feed.take(chosen), coin[chosen % len(feed)] + state.epoch)
             batch = augment(batch, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
             factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
-            set_rate(state.optimizer, recipe.lr * factor)
+            set_rate(state.optimizer, present.lr * factor)
             torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
             with torch.autocast(device.type, task.precision, enabled=task.precision is not None):
                 logits = feed.answer(state.model, task.normalise(batch.images))
@@ -127,11 +146,13 @@ def train(task: Task, state: State) -> Iterator[None]:
             loss.backward()
             if recipe.gradient_clip:
                 nn.utils.clip_grad_norm_(state.model.parameters(), recipe.gradient_clip)
+            if recipe.l2 and recipe.l2_on == "hidden":
+                pull(hidden_weights(state.model), recipe.l2)
             if recipe.weight_decay:
-                decay(trained(state.model), recipe.lr * factor * recipe.weight_decay)
+                decay(trained(state.model), present.lr * factor * recipe.weight_decay)
             state.optimizer.step()
             if recipe.ema:
-                average(state.ema, state.model, recipe.ema, state.step)
+                average(state.ema, state.model, recipe.ema, state.step - (state.fell_back or 0) * steps)
             state.loss_sum += loss.detach().double() * len(chosen)
             state.correct += (logits.detach().argmax(1) == batch.labels).sum()
             state.batch, state.step, state.fit_step = state.batch + 1, state.step + 1, state.fit_step + 1
@@ -140,11 +161,18 @@ def train(task: Task, state: State) -> Iterator[None]:
                 if not math.isfinite(state.looks[-1][1]):
                     raise Diverged
             state.seconds += time.perf_counter() - began
-        end_epoch(task, state, recipe.lr * factor)
+        end_epoch(task, state, present, present.lr * factor)
+        if falls_back(recipe.fallback_choice, state.history, logits.shape[1]):
+            begin_anew(state, recipe)
 
 
-def end_epoch(task: Task, state: State, rate: float) -> None:
-    """Measure the epoch, keep its weights if they are the best, and begin the next epoch or fit."""
+def end_epoch(task: Task, state: State, present: Recipe, rate: float) -> None:
+    """Measure the epoch, keep its weights if they are the best, and begin the next epoch or fit.
+
+    Args:
+        present: the recipe, after its fallback where that has happened.
+        rate: the learning rate of the last step.
+    """
     began, recipe, count = time.perf_counter(), task.recipe, len(task.feed)
     row: dict[str, Any] = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
     row |= {"train_loss": float(state.loss_sum) / count, "train_accuracy": int(state.correct) / count}
@@ -157,13 +185,14 @@ def end_epoch(task: Task, state: State, rate: float) -> None:
     for name, split in splits.items():
         row |= measure(infer(task, judged, split), split.labels, name)
     state.seconds += time.perf_counter() - began
-    state.history.append({**row, "lr": rate, "seconds": round(state.seconds, 3)})
-    if isinstance(keep := recipe.keep_choice, Best) and is_best(keep, state.history):
-        state.best = {name: value.clone() for name, value in state.evaluated().items()}
+    row |= {"optimizer": present.optimizer, "lr": rate, "seconds": round(state.seconds, 3)}
+    state.history.append(row)
+    if isinstance(keep := recipe.keep_choice, Best) and is_best(keep, state.since()):
+        state.best = clone(state.evaluated())
     state.batch, state.loss_sum, state.correct, state.looks, state.epoch = 0, 0.0, 0, [], state.epoch + 1
     if len(state.rows()) == recipe.epochs or should_stop(recipe.stop_choice, state.rows()):
         state.fit, state.fit_step = state.fit + 1, 0
-        state.optimizer = OPTIMIZERS[recipe.optimizer](trained(state.model), recipe)
+        state.optimizer = make_optimizer(state.model, present)
 
 
 def curve(state: State, batch_size: int, count: int) -> list[list[float]]:
@@ -177,8 +206,13 @@ def curve(state: State, batch_size: int, count: int) -> list[list[float]]:
 
 
 def infer(task: Task, model: nn.Module, split: Loaded) -> Tensor:
-    """(N, K) float32 logits of a split; the model is left in evaluation mode."""
+    """(N, K) float32 logits of a split, one view of each image; the model is left in evaluation mode."""
     return infer_images(model, split.images, task.normalise, task.precision)
+
+
+def infer_views(task: Task, model: nn.Module, split: Loaded) -> Tensor:
+    """(N, K) float32 logits of a split, means over the recipe's views; the model is left in evaluation mode."""
+    return infer_images(model, split.images, task.normalise, task.precision, task.recipe.views_choice)
 
 
 @torch.no_grad()
@@ -187,14 +221,16 @@ def infer_images(
     images: Tensor,
     normalise: Callable[[Tensor], Tensor],
     precision: torch.dtype | None,
+    views: Views = OneView(),  # noqa: B008 - frozen
     batch: int = 500,
 ) -> Tensor:
-    """(N, K) float32 logits of images (N, C, H, W) uint8; the model is left in evaluation mode."""
+    """(N, K) float32 logits of images (N, C, H, W) uint8, means over `views`; the model is left in evaluation mode."""
     model.eval()
     parts = []
     for chunk in torch.split(images, batch):
         with torch.autocast(images.device.type, precision, enabled=precision is not None):
-            parts.append(model(normalise(chunk)).float())
+            seen = [model(normalise(view)).float() for view in views_of(chunk, views)]
+        parts.append(torch.stack(seen).mean(0))
     return torch.cat(parts)
 
 

@@ -23,6 +23,30 @@ OPTIMIZERS: dict[str, Callable[[Parameters, Recipe], Optimizer]] = {
 }
 
 
+def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser of the weights that are not frozen. L2 on hidden layers only is not its business."""
+    everywhere = recipe if recipe.l2_on == "all" else recipe.model_copy(update={"l2": 0.0})
+    return OPTIMIZERS[recipe.optimizer](trained(model), everywhere)
+
+
+def trained(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen."""
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def hidden_weights(model: nn.Module) -> list[Tensor]:
+    """The weights, without biases, of all linear layers but the last one."""
+    return [layer.weight for layer in model.modules() if isinstance(layer, nn.Linear)][:-1]
+
+
+@torch.no_grad()
+def pull(weights: Iterable[Tensor], l2: float) -> None:
+    """Coupled weight decay: `l2` x weight joins each gradient. A frozen weight has none."""
+    for weight in weights:
+        if weight.grad is not None:
+            weight.grad.add_(weight, alpha=l2)
+
+
 def set_rate(optimizer: Optimizer, rate: float) -> None:
     for group in optimizer.param_groups:
         group["lr"] = rate

@@ -6,16 +6,16 @@ import dataclasses
 import importlib.metadata
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors.torch import save
-from torch import nn
+from scipy.special import softmax
+from torch import Tensor, nn
 
 from bakeoff import record
 from bakeoff.data.augment import Batch, augmenter
@@ -26,18 +26,23 @@ from bakeoff.data.preprocess import change, model_shape
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
-from bakeoff.models.blocks import Spots, Whitens, glorot_
+from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
-from bakeoff.spec import CropFeed, RunSpec, SplitFeed, parse_choice
+from bakeoff.spec import CropFeed, PlacedFeed, Recipe, RunSpec, SeveralViews, SplitFeed, parse_choice
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
-from bakeoff.training.loop import Diverged, Task, infer, measure, new_state, train
+from bakeoff.training.device import find_device, find_precision
+from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train
+from bakeoff.training.optim import hidden_weights
+from bakeoff.training.pseudo import find_pool, find_teacher, teach
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 TRAIN_SAMPLE = 5_000
 """Training images on which the final training accuracy is measured, in evaluation mode."""
 MISTAKES = 24
 """Worst test mistakes whose images a record keeps."""
+CONFUSIONS, EXAMPLES = 8, 4
+"""Most frequent confusions of two classes, and test images of each, that a record keeps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,32 +54,6 @@ class Progress:
     steps: int
     epoch: int
     row: record.Row
-
-
-def find_device(name: str) -> torch.device:
-    """`auto` (a GPU where there is one), or a device of PyTorch's: cpu, cuda, cuda:1.
-
-    Raises:
-        UsageError: no such device here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
-        raise UsageError(f"device {name!r}: not on this machine (valid: auto, cpu, cuda, cuda:N)") from None
-    return device
-
-
-def find_precision(asked: str, device: torch.device) -> torch.dtype | None:
-    """bfloat16 for autocast, or None for float32; `auto` takes bfloat16 where the hardware multiplies it."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = torch.cpu.get_capabilities()
-        fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return torch.bfloat16 if asked == "bf16" or (asked == "auto" and fast) else None
 
 
 def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
@@ -89,8 +68,14 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
         model = build_model(checked, dataset)
         if isinstance(feed := spec.recipe.feed_choice, CropFeed):
             check_crops(model, feed, spec, dataset)
+        if isinstance(feed, PlacedFeed):
+            check_places(model, feed, spec, dataset)
+    if spec.recipe.teacher:
+        find_pool(spec.recipe, dataset)
     if not isinstance(feed, SplitFeed):
         find_composites(spec.dataset)
+    if spec.recipe.l2_on == "hidden" and not hidden_weights(model):
+        raise UsageError(f"l2_on = 'hidden': {spec.model} has no linear layer but its last: use l2_on = 'all'")
     if spec.recipe.freeze:
         freeze(model, spec.recipe.freeze)
     if spec.recipe.weights:
@@ -100,6 +85,7 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
             f"augment: flip would change what images of {dataset.name} mean: mirrored, they lose their label"
         )
     pair = torch.from_numpy(change(spec.recipe.preprocess, dataset.train.images[:2]))
+    check_views(spec.recipe, pair, dataset)
     zeros = torch.zeros(len(pair), dtype=torch.int64)
     augmenter(spec.recipe.augment)(Batch(pair, zeros, zeros), torch.Generator())
     return checked
@@ -116,16 +102,49 @@ def check_crops(model: nn.Module, feed: CropFeed, spec: RunSpec, dataset: Datase
     side = model_shape(spec.recipe.preprocess, (dataset.channels, feed.size, feed.size))[-1]
     if side != model.field:
         raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} sees {model.field} pixels where a crop has {side}")
-    if feed.sizes != model.sizes:
+
+
+def check_places(model: nn.Module, feed: PlacedFeed, spec: RunSpec, dataset: Dataset) -> None:
+    """That the model can be taught the places of these images.
+
+    Raises:
+        UsageError: it cannot, or it tells others apart, or augmentation would move what the places are of.
+    """
+    if not isinstance(model, Locates):
+        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught places; locator can")
+    if spec.recipe.augment:
+        raise UsageError(f"feed = {spec.recipe.feed!r}: augment would move what is placed: leave it out")
+    cells = -(-model_shape(spec.recipe.preprocess, dataset.shape)[-1] // model.stride)
+    if cells != feed.cells:
         raise UsageError(
-            f"feed = {spec.recipe.feed!r}: {spec.model} tells {model.sizes} steps of size apart where crops have "
-            f"{feed.sizes}: give both the same sizes"
+            f"feed = {spec.recipe.feed!r}: {spec.model} tells {cells} x {cells} places of such images apart: "
+            f"cells={cells} is valid"
         )
 
 
-def run_directory(spec: RunSpec, dataset: Dataset) -> str:
-    """The name of the run's directory; the data and the weights it starts from count by their bytes."""
-    marks = dataset.fingerprint
+def check_views(recipe: Recipe, images: Tensor, dataset: Dataset) -> None:
+    """That loaded images (N, C, H, W) can be seen so.
+
+    Raises:
+        UsageError: a mirrored image loses its label, or a shift leaves nothing of an image.
+    """
+    views, (height, width) = recipe.views_choice, images.shape[2:]
+    if not isinstance(views, SeveralViews):
+        return
+    if views.mirror and dataset.mirror is False:
+        raise UsageError(
+            f"views: mirror would change what images of {dataset.name} mean: mirrored, they lose their label"
+        )
+    if views.shift >= min(height, width):
+        raise UsageError(f"views: shift={views.shift} is too much for images of {height}x{width} pixels")
+
+
+def run_directory(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> str:
+    """The name of the run's directory; the data, the weights it starts from and the record of a teacher that is no
+    contender count by their bytes, the runs that it needs by their directories' names."""
+    marks = " ".join((dataset.fingerprint, *(path.name for path in needs)))
+    if spec.recipe.teacher and not needs:
+        marks += f" {sha256(find_teacher(spec.recipe, dataset).path / 'run.json')}"
     if spec.recipe.weights:
         marks += f" {sha256(find_weights(spec.recipe.weights, spec.model))}"
     return spec.directory(marks)
@@ -142,6 +161,7 @@ def train_run(
     dataset: Dataset,
     path: Path,
     *,
+    needs: Sequence[Path] = (),
     device: str = "auto",
     threads: int,
     checkpoint_seconds: float = 60.0,
@@ -153,6 +173,7 @@ def train_run(
     The record's `seconds` are those of training, the validation after each epoch included.
 
     Args:
+        needs: directories of the runs that this one needs: its teacher's.
         threads: CPU threads; a run that goes on keeps the number it began with, since its bits depend on it.
         checkpoint_seconds: a checkpoint is written at the first step this long after the last one.
         stop: asked before every step; when true, a checkpoint is written and the run ends.
@@ -162,15 +183,10 @@ def train_run(
         UsageError, BakeoffError: a spec that cannot be trained, or a run another process is training.
     """
     spec = check_spec(spec, dataset)
-    checkpoint = path / "checkpoint" / "state.safetensors"
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(checkpoint.parent / "lock", timeout=15):
-            record.remove_temporary(path)
-            if record.status(path) not in ("finished", "diverged"):
-                _train(spec, dataset, path, checkpoint, device, threads, checkpoint_seconds, stop, progress)
-    except Timeout:
-        raise BakeoffError(f"{path}: another process is training this run") from None
+    teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
+    with record.only_writer(path):
+        if record.status(path) not in ("finished", "diverged"):
+            _train(spec, dataset, path, teacher, device, threads, checkpoint_seconds, stop, progress)
     if record.status(path) in ("finished", "diverged"):
         record.remove_checkpoint(path)
     return record.read_run(path)
@@ -180,14 +196,14 @@ def _train(
     spec: RunSpec,
     dataset: Dataset,
     path: Path,
-    checkpoint: Path,
+    teacher: record.Run | None,
     device_name: str,
     threads: int,
     checkpoint_seconds: float,
     stop: Callable[[], bool],
     progress: Callable[[Progress], None],
 ) -> None:
-    device = find_device(device_name)
+    device, checkpoint = find_device(device_name), path / "checkpoint" / "state.safetensors"
     try:
         threads = saved_threads(checkpoint) or threads
     except BakeoffError as error:
@@ -197,27 +213,31 @@ def _train(
     torch.backends.cudnn.deterministic = True
     preprocess = spec.recipe.preprocess
     moments = mean_and_std(Split(change(preprocess, dataset.train.images), dataset.train.labels))
-    task = make_task(spec, dataset, moments, device)
+    taught, pool = teach(spec.recipe, dataset, teacher, device_name) if teacher else (None, None)
+    task = make_task(spec, dataset, moments, device, taught)
     model, origin = initial_model(spec, dataset, task)
     description = describe_run(spec, dataset, moments, task, threads) | {
         "status": "running",
         "weights": origin,
+        "pool": pool,
         "parameters": count_parameters(model),
-        "multiply_adds": count_multiply_adds(model, model_shape(preprocess, dataset.shape)),
+        "multiply_adds": count_multiply_adds(model, model_shape(preprocess, dataset.shape))
+        * spec.recipe.views_choice.count,
     }
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = new_state(model, spec.recipe)
     if checkpoint.exists():
-        restore_checkpoint(checkpoint, state)
+        restore_checkpoint(checkpoint, state, spec.recipe)
     else:
         record.write_json(path / "run.json", {"format": record.FORMAT, **description})
 
-    steps = batches(len(task.feed), spec.recipe.batch_size) * spec.recipe.epochs * spec.recipe.fits
+    steps, epochs = batches(len(task.feed), spec.recipe.batch_size), spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
     arrays, weights = None, None
     try:
         for _ in train(task, state):
-            progress(Progress(path.name, state.step, steps, state.epoch, (state.history or [{}])[-1]))
+            last, row = (epochs + (state.fell_back or 0)) * steps, (state.history or [{}])[-1]
+            progress(Progress(path.name, state.step, last, state.epoch, row))
             stopping = stop()
             if stopping or time.monotonic() - saved >= checkpoint_seconds:
                 save_checkpoint(checkpoint, state, threads)
@@ -234,6 +254,7 @@ def _train(
         description["status"], weights = "finished", save(final)
     seen = state.epoch * len(task.feed) + state.batch * spec.recipe.batch_size
     description |= {
+        "fell_back": state.fell_back,
         "seconds": round(state.seconds, 3),
         "images_per_second": round(seen / max(state.seconds, 1e-9), 1),
     }
@@ -258,15 +279,26 @@ def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Modul
     return model, origin
 
 
-def make_task(spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device) -> Task:
-    """What is trained on what; `moments` are the loaded training split's mean and deviation."""
+def make_task(
+    spec: RunSpec, dataset: Dataset, moments: Moments, device: torch.device, taught: Split | None = None
+) -> Task:
+    """What is trained on what.
+
+    Args:
+        moments: the loaded training split's mean and deviation.
+        taught: images that a teacher labelled, to be trained on like those of the training split; normalisation,
+            weights of classes and training accuracy are the split's alone.
+    """
     preprocess = spec.recipe.preprocess
-    train = load(dataset.train, device, preprocess)
+    train = fed = load(dataset.train, device, preprocess)
+    if taught is not None:
+        more = load(taught, device, preprocess)
+        fed = Loaded(torch.cat([train.images, more.images]), torch.cat([train.labels, more.labels]))
     return Task(
         recipe=spec.recipe,
         seed=spec.seed,
         classes=len(dataset.classes),
-        feed=make_feed(spec.recipe.feed_choice, spec.dataset, train, preprocess),
+        feed=make_feed(spec.recipe.feed_choice, spec.dataset, fed, preprocess),
         train=train,
         validation=load(dataset.validation, device, preprocess),
         test=load(dataset.test, device, preprocess),
@@ -304,21 +336,41 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
 
 def evaluate(task: Task, model: nn.Module) -> tuple[record.Row, dict[str, NDArray[Any]]]:
     """Final metrics of the three splits, and predictions.npz. Here the test split is first met."""
+    return conclude(task, {name: infer_views(task, model, split) for name, split in measured_splits(task).items()})
+
+
+def measured_splits(task: Task) -> dict[str, Loaded]:
+    """What a finished model is measured on: a sample of the training split, validation and test."""
+    sample = Loaded(task.train.images[:TRAIN_SAMPLE], task.train.labels[:TRAIN_SAMPLE])
+    return {"train": sample, "validation": task.validation, "test": task.test}
+
+
+def conclude(task: Task, logits: Mapping[str, Tensor]) -> tuple[record.Row, dict[str, NDArray[Any]]]:
+    """Metrics and predictions.npz that follow from the logits (N, K) of `measured_splits`."""
     metrics: record.Row = {}
     arrays: dict[str, NDArray[Any]] = {}
-    count = min(TRAIN_SAMPLE, len(task.train))
-    sample = Loaded(task.train.images[:count], task.train.labels[:count])
-    for name, split in {"train": sample, "validation": task.validation, "test": task.test}.items():
-        logits = infer(task, model, split)
-        metrics |= measure(logits, split.labels, name)
-        if name != "train":
-            arrays |= {
-                f"{name}_logits": logits.cpu().numpy(),
-                f"{name}_labels": split.labels.cpu().numpy(),
-            }
-    probabilities = torch.from_numpy(arrays["test_logits"]).softmax(1)
-    sure, said = probabilities.max(1)
-    wrong = np.flatnonzero(said.numpy() != arrays["test_labels"])
-    worst = wrong[np.argsort(-sure.numpy()[wrong], kind="stable")][:MISTAKES]
-    arrays |= {"mistake_index": worst, "mistake_images": task.test.images.cpu().numpy()[worst]}
+    for name, split in measured_splits(task).items():
+        metrics |= measure(logits[name], split.labels, name)
+        arrays |= {f"{name}_logits": logits[name].cpu().numpy(), f"{name}_labels": split.labels.cpu().numpy()}
+    images, answers = task.test.images.cpu().numpy(), (arrays["test_logits"], arrays["test_labels"])
+    worst, confused = worst_mistakes(*answers)[:MISTAKES], most_confused(*answers)
+    arrays |= {"mistake_index": worst, "mistake_images": images[worst]}
+    arrays |= {"confused_index": confused, "confused_images": images[confused]}
     return metrics, arrays
+
+
+def worst_mistakes(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of all wrong predictions, the surest first."""
+    wrong = np.flatnonzero(logits.argmax(1) != labels)
+    sure = softmax(logits[wrong].astype(np.float64), axis=1).max(1)
+    return wrong[np.argsort(-sure, kind="stable")]
+
+
+def most_confused(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of at most `EXAMPLES` wrong predictions for each of the `CONFUSIONS` most frequent pairs of true and
+    predicted class: pair after pair, the most frequent first; in each the surest first."""
+    classes, wrong = logits.shape[1], worst_mistakes(logits, labels)
+    pairs = labels[wrong] * classes + logits[wrong].argmax(1)
+    counts = np.bincount(pairs, minlength=classes**2)
+    order = np.argsort(-counts, kind="stable")[:CONFUSIONS]
+    return np.concatenate([wrong[pairs == pair][:EXAMPLES] for pair in order])

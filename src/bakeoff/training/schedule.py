@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from bakeoff.record import Row
-from bakeoff.spec import Best, Cosine, Early, Frozen, OneCycle, Plateau, Step
+from bakeoff.spec import Best, Cosine, Early, Frozen, OneCycle, Plateau, Step, Switch
 
 
 def rate_factor(schedule: Frozen, step: int, steps: int, epochs: int, rows: Sequence[Row]) -> float:
@@ -63,6 +63,22 @@ def should_stop(stop: Frozen, rows: Sequence[Row]) -> bool:
     for value in _falling(rows, stop.monitor):
         waited, best = (0, value) if value < best - stop.min_delta else (waited + 1, best)
     return waited >= stop.patience
+
+
+def falls_back(fallback: Frozen, rows: Sequence[Row], classes: int) -> bool:
+    """True at the epoch after which training begins anew, since its loss has not fallen at all.
+
+    Equal logits have a loss of ln K under every loss there is, but for smoothed labels and weighted classes together.
+
+    Args:
+        fallback: one of `spec.FALLBACKS`.
+        rows: the history rows of all finished epochs of the run.
+        classes: K logits.
+    """
+    if not isinstance(fallback, Switch) or len(rows) != fallback.after:
+        return False
+    limit = (1 - fallback.gain) * math.log(classes)
+    return all(row["train_loss"] >= limit for row in rows)
 
 
 def is_best(keep: Best, rows: Sequence[Row]) -> bool:

@@ -1,0 +1,59 @@
+"""A network that answers what the digit is that counts, and where: the house contender of composite images."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from bakeoff.models.blocks import Size
+from bakeoff.models.residual import BasicBlock
+
+
+def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, 2, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Locator(nn.Module):
+    """A residual network without pooling at its end: one logit for each class at each place, 8 pixels apart.
+
+    One softmax over all classes and places makes the digits of an image compete, so that the network learns both what
+    they are and which of them counts. A class's logit for the whole image is the logarithm of its summed exponentials.
+    """
+
+    stride = 8
+
+    def __init__(self, channels: int, classes: int, width: int, blocks: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(channels, width, 5),
+            _convolution(width, 2 * width, 3),
+            BasicBlock(2 * width, 2 * width, 1, "B", None),
+            _convolution(2 * width, 4 * width, 3),
+            *(BasicBlock(4 * width, 4 * width, 1, "B", None) for _ in range(blocks)),
+        )
+        self.head = nn.Conv2d(4 * width, classes, 1)
+
+    def locate(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K, H/8, W/8) of each class at each place, rounded up."""
+        logits: Tensor = self.head(self.body(images))
+        return logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K)."""
+        return self.locate(images).float().flatten(2).logsumexp(2)
+
+
+def locator(
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    width: Annotated[int, Field(ge=1, le=512, description="filters of the first layer")] = 32,
+    blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
+) -> nn.Module:
+    """A small residual network that says which class it sees, and where. Taught where with `feed = "placed"`."""
+    return Locator(channels, classes, width, blocks)

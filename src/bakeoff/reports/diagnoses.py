@@ -1,0 +1,157 @@
+"""Sections of findings: what a report claims, what went wrong in it, and what that cost."""
+
+from __future__ import annotations
+
+from bakeoff.reports import answer, chance, tables
+from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
+from bakeoff.reports.context import Context
+from bakeoff.reports.tables import Summary, percent, points
+from bakeoff.study import Section
+
+TONES = {"shown": "good", "opposite": "bad"}
+
+
+def claims(context: Context, section: Section) -> list[Block]:
+    """What the report says of two contenders, and whether the runs show it."""
+    rows = []
+    for claim in context.summary["claims"] if context.ranked else []:
+        if section.of and not {claim["better"], claim["worse"]} & {*section.of}:
+            continue
+        told = claim["result"] in ("shown", "opposite", "not shown")
+        cells = [Cell(claim["says"]), Cell(f"{claim['better']} over {claim['worse']}")]
+        cells += _tested(claim) if told else [Cell("–")] * 4
+        rows.append([*cells, Cell(claim["verdict"], tone=TONES.get(claim["result"], "quiet"))])
+    heads = [Head("claim", "text"), Head("that is", "text"), *TESTED, Head("verdict", "text")]
+    caption = (
+        "Differences of test accuracy, paired by seed and by test image, with 95 % intervals; Holm's correction covers "
+        "the claims that were run. What is not shown may still be so: the interval says how large it could be."
+    )
+    return [Table(heads, rows, caption)] if rows else []
+
+
+TESTED = (Head("difference, points"), Head("95 % interval"), Head("n"), Head("p after Holm"))
+
+
+def _tested(pair: Summary) -> list[Cell]:
+    between = f"[{points(pair['low'])}, {points(pair['high'])}]"
+    return [
+        Cell(points(pair["difference"])),
+        Cell(between),
+        Cell(str(pair["seeds"])),
+        Cell(f"{pair['p_adjusted']:.2g}"),
+    ]
+
+
+def diagnoses(context: Context, section: Section) -> list[Block]:
+    """What went wrong, and what it cost: only what applies to the study."""
+    found = dict(context.summary["diagnoses"])
+    if section.of:
+        found = {key: _of(value, section.of) if isinstance(value, list) else 0 for key, value in found.items()}
+    blocks = [*_one_change(found), *_softmax(found["softmax"]), *_guessing(found["guessing"])]
+    fallbacks = [Words(answer.of_fallback(entry)) for entry in found["fallbacks"]]
+    blocks += [Words("Another optimiser took over", heading=True), *fallbacks] if fallbacks else []
+    blocks += _test_choices(found["test_choices"])
+    reports = any(c["variant"] == "as reported" or c["reported"] for c in context.summary["contenders"])
+    said = chance.one_seed(context.only(section))
+    if said and (blocks or reports):
+        blocks += [Words("One seed", heading=True), Words(said)]
+    return blocks
+
+
+def _of(entries: list[Summary], names: tuple[str, ...]) -> list[Summary]:
+    return [entry for entry in entries if {entry.get("contender"), entry.get("from"), entry.get("to")} & {*names}]
+
+
+def _one_change(found: Summary) -> list[Block]:
+    if not found["one_change"]:
+        return []
+    heads = [Head("from", "text"), Head("to", "text"), Head("one change", "text"), *TESTED, Head("verdict", "text")]
+    rows = []
+    for pair in found["one_change"]:
+        better = tables.beaten(pair)
+        verdict = pair["verdict"] if not better else "better" if pair["difference"] > 0 else "worse"
+        tone = "quiet" if not better else "good" if pair["difference"] > 0 else "bad"
+        cells = [Cell(pair["from"]), Cell(pair["to"]), Cell(pair["change"]), *_tested(pair)]
+        rows.append([*cells, Cell(verdict, tone=tone)])
+    caption = (
+        "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
+        "momentum and schedule count as one thing. Holm's correction covers these pairs."
+    )
+    if found["one_change_others"]:
+        caption += f" There was no room for {tables.plural(found['one_change_others'], 'more pair')}."
+    said = [Words(sentence) for pair in found["one_change"] if (sentence := answer.of_threshold(pair))]
+    return [Words("One change at a time", heading=True), *said, Table(heads, rows, caption)]
+
+
+def _softmax(entries: list[Summary]) -> list[Block]:
+    if not entries:
+        return []
+    first = entries[0]
+    said = (
+        "A network that ends in softmax and is trained with cross-entropy has its probabilities taken for logits. Even "
+        f"where it is right and sure, its loss is ln(e + K − 1) − 1 = {first['floor']:.4f} for these "
+        f"{first['classes']} classes, and that of equal guessing is ln K = {first['equal_loss']:.4f}: all of training "
+        "happens between the two, with gradients that are small from the start."
+    )
+    heads = [Head("contender", "text"), Head("n"), Head("training loss reached"), Head("of the way down")]
+    reported = any(entry["reported_loss"] is not None for entry in entries)
+    heads += [Head("reported loss"), Head("of the way down")] if reported else []
+    rows = []
+    for entry in entries:
+        cells = [Cell(entry["contender"]), Cell(str(entry["n"])), Cell(f"{entry['train_loss']:.4f}")]
+        cells += [Cell(answer.share(entry["way"]))]
+        if reported:
+            loss = entry["reported_loss"]
+            cells += (
+                [Cell("–")] * 2 if loss is None else [Cell(f"{loss:.4g}"), Cell(answer.share(entry["reported_way"]))]
+            )
+        rows.append(cells)
+    caption = "The lowest mean training loss of an epoch, mean over seeds. 100 % is the floor."
+    told = [sentence for entry in entries for sentence in answer.of_softmax(entry)]
+    return [
+        Words("Softmax before the cross-entropy", heading=True),
+        Words(said),
+        *map(Words, told),
+        Table(heads, rows, caption),
+    ]
+
+
+def _guessing(entries: list[Summary]) -> list[Block]:
+    if not entries:
+        return []
+    heads = [Head("contender", "text"), Head("runs"), Head("training loss"), Head("of equal guessing")]
+    heads += [Head("validation"), Head("most frequent class"), Head("what makes it learn", "text")]
+    rows = []
+    for entry in entries:
+        cells = [Cell(entry["contender"]), Cell(f"{entry['runs']} of {entry['n']}")]
+        loss = entry["train_loss"]
+        cells += [Cell(f"{loss:.4f}" if loss < 100 else f"{loss:.2g}"), Cell(f"{entry['equal_loss']:.4f}")]
+        cells += [Cell(percent(entry[key])) for key in ("validation_accuracy", "most_frequent")]
+        rows.append([*cells, Cell("; or ".join(map(_learns, entry["trains"])) or "–")])
+    caption = (
+        "Runs whose mean training loss never fell 1 % below that of equal guessing, or whose validation accuracy is "
+        "not shown to beat always saying the most frequent class (binomial test). Training loss: the lowest of an "
+        "epoch, mean over these runs. What makes it learn: the contenders nearest to it that do."
+    )
+    return [Words("Hardly better than guessing", heading=True), Table(heads, rows, caption)]
+
+
+def _learns(way: Summary) -> str:
+    return f"{'; '.join(way['changes'])} ({way['contender']})"
+
+
+def _test_choices(entries: list[Summary]) -> list[Block]:
+    if not entries:
+        return []
+    said = [Words(answer.of_test_choice(entry)) for entry in entries]
+    heads = [Head("contender", "text"), Head("n"), Head("best epoch by test"), Head("best by validation")]
+    heads += [Head("last epoch")]
+    rows = [
+        [Cell(e["contender"]), Cell(str(e["n"])), *(Cell(percent(e[k])) for k in ("by_test", "by_validation", "last"))]
+        for e in entries
+    ]
+    caption = (
+        "Test accuracy, mean over seeds. The best of several epochs is never below any other, so its lead over an "
+        "epoch that was chosen without it is flattery; its 95 % interval is Student's t over the seeds."
+    )
+    return [Words("Choosing on the test set", heading=True), *said, Table(heads, rows, caption)]

@@ -1,0 +1,82 @@
+"""A section about the test set's own mistakes: labels that are known to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.data.errata import Erratum, published_errata
+from bakeoff.evaluation import compare
+from bakeoff.reports import tables
+from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
+from bakeoff.reports.context import Context
+from bakeoff.reports.tables import interval, percent
+from bakeoff.study import Section
+
+FEW = 4
+"""How many contenders stand in the table."""
+
+
+def label_noise(context: Context, section: Section) -> list[Block]:
+    """Errors where the label itself is known to be wrong, for the choice and the best after it, and what changes
+    without these images."""
+    names = context.shown(section, FEW)
+    if not names:
+        return []
+    first = context.finished[names[0]][0]
+    errata = published_errata(str(first.dataset["name"]), first.labels("test"))
+    if not errata:
+        return []
+    sound = np.ones(len(first.labels("test")), bool)
+    sound[list(errata)] = False
+    heads = [Head("contender", "text"), Head("n"), Head("errors"), Head("of these, on wrong labels")]
+    heads += [Head("says there what people see"), Head("test accuracy"), Head("without these images, 95 % interval")]
+    rows = [[Cell(name), *map(Cell, _row(context, name, errata, sound))] for name in names]
+    every = len(context.ranked)
+    shown = f" Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else ""
+    caption = f"Errors are means over the seeds; intervals as in the league.{shown}"
+    said = (
+        f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
+        "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
+    )
+    return [Words(said), Table(heads, rows, caption), *_verdicts(context, names, sound)]
+
+
+def _row(context: Context, name: str, errata: Mapping[int, Erratum], sound: NDArray[np.bool_]) -> list[str]:
+    runs, places = context.finished[name], list(errata)
+    right = np.array([tables.correct(run) for run in runs])
+    seen = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
+    agree = (seen == [erratum.seen for erratum in errata.values()]).sum(axis=1).mean()
+    digits = ".1f" if len(runs) > 1 else ".0f"
+    return [
+        str(len(runs)),
+        f"{(~right).sum(axis=1).mean():,{digits}}",
+        f"{(~right[:, places]).sum(axis=1).mean():{digits}}",
+        f"{agree:{digits}} of {len(errata)}",
+        percent(float(right.mean())),
+        interval(tables.over_runs(right[:, sound].mean(axis=1).tolist(), int(sound.sum()))),
+    ]
+
+
+def _verdicts(context: Context, names: list[str], sound: NDArray[np.bool_]) -> list[Block]:
+    """Whether the comparisons among `names` end in another verdict without the images whose labels are wrong; as
+    everywhere, Holm's correction covers all pairs of the study."""
+    right = {
+        name: {run.spec.seed: tables.correct(run)[sound] for run in runs}
+        for name, runs in context.finished.items()
+        if runs
+    }
+    before = {(p["a"], p["b"]): p["verdict"] for p in context.summary["comparisons"]}
+    after = {(p.a, p.b): p.verdict for p in compare.compare_all(right) if p.a in names and p.b in names}
+    changed = [
+        f"{a} against {b}: {before[a, b]} with them, {verdict} without"
+        for (a, b), verdict in after.items()
+        if verdict != before[a, b]
+    ]
+    if not after:
+        return []
+    if changed:
+        return [Words(f"Without these images another verdict stands in {tables.listing(changed)}.")]
+    return [Words(f"Without these images every verdict among {tables.listing(names)} stays what it is.")]

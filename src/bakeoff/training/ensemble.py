@@ -1,0 +1,78 @@
+"""An ensemble's record: the mean of its members' logits. Nothing is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bakeoff import record
+from bakeoff.data.dataset import Dataset, mean_and_std
+from bakeoff.spec import OneView, RunSpec, Views
+from bakeoff.training.device import find_device
+from bakeoff.training.inference import logits_of
+from bakeoff.training.run import conclude, describe_run, make_task, measured_splits
+
+
+def average_runs(
+    spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], *, device: str = "auto", threads: int
+) -> record.Run:
+    """Write the record of an ensemble to `path`, if it is missing, and return it.
+
+    Its logits are the mean of those that the members' records hold. Where the ensemble's recipe says `views`, the
+    members' weights look at the images again. Parameters, multiply-adds and seconds are sums over the members.
+
+    Args:
+        members: directories of the runs that are averaged, of the same splits, beside `path`.
+        threads: CPU threads.
+
+    Raises:
+        BakeoffError: a member without a finished record, or a damaged one.
+    """
+    with record.only_writer(path):
+        if record.status(path) != "finished":
+            _average(spec, dataset, path, members, device, threads)
+    record.remove_checkpoint(path)
+    return record.read_run(path)
+
+
+def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], device: str, threads: int) -> None:
+    runs = [record.read_finished(member) for member in members]
+    torch.set_num_threads(threads)
+    moments, views = mean_and_std(dataset.train), spec.recipe.views_choice
+    task = make_task(spec, dataset, moments, find_device(device))
+    logits = {}
+    for name, split in measured_splits(task).items():
+        answers = [_answers(run, name, split.images, views, device) for run in runs]
+        logits[name] = torch.stack(answers).mean(0).float().to(split.labels.device)
+    metrics, arrays = conclude(task, logits)
+    seconds = sum(run.seconds for run in runs)
+    seen = sum(run.images_per_second * run.seconds for run in runs)
+    description = describe_run(spec, dataset, moments, task, threads) | {
+        "status": "finished",
+        "needs": [run.path.name for run in runs],
+        "parameters": sum(run.parameters for run in runs),
+        "multiply_adds": sum(_multiply_adds(run, views) for run in runs),
+        "metrics": metrics,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(seen / max(seconds, 1e-9), 1),
+    }
+    record.write_finished(path, description, [], arrays, None)
+
+
+def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> Tensor:
+    """(N, K) float64 logits of a member: the stored ones, or those of several views."""
+    if isinstance(views, OneView):
+        return torch.from_numpy(run.logits(split)).double()
+    return torch.from_numpy(logits_of(run, images.cpu().numpy(), device=device, views=views)).double()
+
+
+def _multiply_adds(run: record.Run, views: Views) -> int:
+    """Of a member's answer to one image."""
+    if isinstance(views, OneView):
+        return run.multiply_adds
+    if run.spec.members:
+        return sum(_multiply_adds(record.read_finished(run.path.parent / name), views) for name in run.needs)
+    return run.multiply_adds // run.spec.recipe.views_choice.count * views.count

@@ -1,0 +1,73 @@
+"""A finished run's answers: the logits of its stored weights for any images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import nn
+
+from bakeoff.data.batches import normaliser
+from bakeoff.data.dataset import Images, by
+from bakeoff.data.preprocess import change, model_shape
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.models import create_model
+from bakeoff.record import Run, read_finished
+from bakeoff.spec import OneView, Views
+from bakeoff.training.device import find_device, find_precision
+from bakeoff.training.loop import infer_images
+
+
+def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | None = None) -> NDArray[np.float32]:
+    """(N, K) logits of a run's evaluated weights for images (N, C, H, W) uint8 of its dataset's shape.
+
+    Those of an ensemble are the mean of its members', whose records lie beside its own.
+
+    Args:
+        views: instead of the run's own.
+
+    Raises:
+        UsageError: a run that diverged, or images of another shape.
+        BakeoffError: damaged weights, or a member without a finished record.
+    """
+    shape = tuple(run.dataset["shape"])
+    if images.shape[1:] != shape:
+        raise UsageError(
+            f"{run.path}: was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
+        )
+    if run.status != "finished":
+        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
+    own = run.spec.recipe.views_choice
+    if run.spec.members:
+        asked = views or (None if isinstance(own, OneView) else own)  # else each member looks as it always does
+        members = [read_finished(run.path.parent / name) for name in run.needs]
+        every = np.stack([logits_of(member, images, device=device, views=asked) for member in members])
+        mean: NDArray[np.float64] = every.mean(0, dtype=np.float64)
+        return mean.astype(np.float32)
+    where, recipe = find_device(device), run.spec.recipe
+    moments = np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
+    normalise = normaliser(recipe.pixels, *moments, where, recipe.preprocess)
+    precision = find_precision(recipe.precision, where)
+    loaded = torch.from_numpy(change(recipe.preprocess, images)).to(where)
+    return infer_images(trained_model(run, where), loaded, normalise, precision, views or own).cpu().numpy()
+
+
+def trained_model(run: Run, device: torch.device) -> nn.Module:
+    """A run's model with its evaluated weights.
+
+    Raises:
+        BakeoffError: damaged weights.
+    """
+    channels, height, width = model_shape(run.spec.recipe.preprocess, tuple(run.dataset["shape"]))
+    classes = len(run.dataset["classes"])
+    model = create_model(
+        run.spec.model, channels=channels, classes=classes, size=(height, width), **run.spec.parameters
+    )
+    file = run.path / "weights.safetensors"
+    try:
+        model.load_state_dict(load(file.read_bytes()))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise BakeoffError(f"{file}: cannot be loaded: {str(error).splitlines()[0]}") from None
+    return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

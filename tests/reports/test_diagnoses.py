@@ -1,0 +1,503 @@
+"""Claims and faults of planted studies: what is named, with which numbers, and what stays silent."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bakeoff.errors import UsageError
+from bakeoff.evaluation.compare import paired_difference
+from bakeoff.reports import tables
+from bakeoff.reports.blocks import Table, Words
+from bakeoff.reports.context import Context
+from bakeoff.reports.sections import compose
+from bakeoff.reports.summary import summarise
+from bakeoff.study import Section, at_scale, parse_study
+
+HEAD = (
+    'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 3\n[recipe]\nepochs = 4\noptimizer = "sgd"\nlr = 0.001\n'
+)
+
+FAULTY = f"""{HEAD}
+[contenders.base]
+model = "baseline_cnn"
+loss = "softmax_output"
+variant = "as reported"
+reported = {{ test_accuracy = 0.694, loss = 1.52 }}
+[contenders.no-softmax]
+model = "baseline_cnn"
+variant = "repaired"
+[contenders.larger-step]
+model = "baseline_cnn"
+loss = "softmax_output"
+lr = 0.1
+momentum = 0.9
+variant = "repaired"
+[contenders.both]
+model = "baseline_cnn"
+lr = 0.1
+momentum = 0.9
+epochs = 2
+variant = "repaired"
+[contenders.cut]
+model = "baseline_cnn"
+loss = "softmax_output"
+preprocess = ["threshold:at=230"]
+variant = "as reported"
+[contenders.picked]
+model = "conv"
+keep = "best:monitor=test_accuracy"
+variant = "as reported"
+[contenders.stuck]
+model = "nin"
+variant = "as reported"
+[contenders.stuck-repaired]
+model = "nin"
+parameters = {{ batch_norm = true }}
+epochs = 9
+variant = "repaired"
+"""
+SKILLS = {
+    "base": 3.0,
+    "no-softmax": 4.4,
+    "larger-step": 4.0,
+    "both": 5.6,
+    "cut": 2.0,
+    "picked": 5.0,
+    "stuck": -8.0,
+    "stuck-repaired": 5.0,
+}
+"""Planted; at -8 hardly any image is recognised."""
+
+
+def spelled(spec):
+    """A spec as a record has it: with every parameter of the model."""
+    defaults = {"nin": {"batch_norm": False}}.get(spec.model, {})
+    return spec.model_copy(update={"parameters": {**defaults, **spec.parameters}})
+
+
+def train(study, folder, write_run, skills):
+    """The study's runs, each of a planted skill."""
+    made = []
+    for spec in study.runs():
+        skill = skills[spec.contender]
+        run = write_run(spelled(spec), folder, skill=max(skill, 0.1), test_skill=None)
+        if skill < 0:
+            run = guessing(run)
+        made.append(run)
+    return made
+
+
+def guessing(run):
+    """The run as if it had learnt nothing: one class for all, and a loss that stays at ln 10."""
+    rows = [{**row, "train_loss": 2.3026, "validation_accuracy": 0.1} for row in run.history]
+    frequent = max(run.dataset["counts"]["validation"]) / sum(run.dataset["counts"]["validation"])
+    return dataclasses.replace(run, history=tuple(rows), metrics={**run.metrics, "validation_accuracy": frequent})
+
+
+@pytest.fixture(scope="module")
+def study():
+    return parse_study(FAULTY, "faulty", "faulty.toml")
+
+
+@pytest.fixture(scope="module")
+def runs(study, tmp_path_factory, write_run):
+    return train(study, tmp_path_factory.mktemp("faulty"), write_run, SKILLS)
+
+
+@pytest.fixture(scope="module")
+def summary(study, runs):
+    return summarise(study, runs)
+
+
+@pytest.fixture(scope="module")
+def found(summary):
+    return summary["diagnoses"]
+
+
+def answers(runs, name):
+    return np.stack([tables.correct(run) for run in runs if run.spec.contender == name])
+
+
+def words(study, runs, kind="diagnoses"):
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    part = next(part for part in compose(context) if part.kind == kind)
+    return "\n".join(block.text for block in part.blocks if isinstance(block, Words))
+
+
+def test_pairs_that_differ_in_one_thing_are_found_and_no_others(found):
+    assert [(pair["from"], pair["to"], pair["change"]) for pair in found["one_change"]] == [
+        ("base", "no-softmax", "loss: softmax_output → cross_entropy"),
+        ("base", "larger-step", "lr: 0.001 → 0.1, momentum: 0 → 0.9"),
+        ("base", "cut", "preprocess: none → threshold:at=230"),
+    ]
+
+
+def test_their_differences_are_paired_and_corrected_among_themselves(found, runs):
+    pairs = found["one_change"]
+    for pair in pairs:
+        expected = paired_difference(answers(runs, pair["to"]), answers(runs, pair["from"]))
+        assert (pair["difference"], pair["low"], pair["high"], pair["p"]) == pytest.approx(
+            (expected.difference, expected.low, expected.high, expected.p)
+        )
+    smallest = min(pairs, key=lambda pair: pair["p"])
+    assert len(pairs) == 3
+    assert smallest["p_adjusted"] == pytest.approx(3 * smallest["p"])
+
+
+def test_cutting_pixels_is_said_in_a_sentence(found, study, runs):
+    pair = found["one_change"][2]
+    assert pair["difference"] < 0
+    points = f"{100 * pair['difference']:+.2f}".replace("-", "−")
+    assert f"Cutting pixels at 230 changes base by {points} points" in words(study, runs)
+
+
+def test_points_of_a_sweep_have_their_own_section(tmp_path, write_run):
+    swept = f"""{HEAD}
+[contenders.base]
+model = "conv"
+variant = "as reported"
+[contenders.plain]
+model = "conv"
+epochs = 5
+[sweeps.rate]
+of = "base"
+points = [{{ lr = 0.01 }}, {{ lr = 0.1 }}]
+"""
+    study = parse_study(swept, "swept", "swept.toml")
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])
+    assert [(pair["from"], pair["to"]) for pair in found["diagnoses"]["one_change"]] == [("base", "plain")]
+
+
+def test_many_networks_under_one_recipe_do_not_fill_the_table(tmp_path, write_run):
+    models = ("resnet18", "resnet34", "se_resnet34", "resnet50", "se_resnet50", "conv", "drop", "nin")
+    text = HEAD + "".join(f'[contenders.{m}]\nmodel = "{m}"\nvariant = "as reported"\n' for m in models)
+    study = parse_study(text, "many", "many.toml").model_copy(update={"seeds": 1})
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])["diagnoses"]
+    assert [pair["change"] for pair in found["one_change"]] == [
+        "model: resnet34 → se_resnet34",
+        "model: resnet50 → se_resnet50",
+    ]
+    assert found["one_change_others"] == 0
+
+
+def test_a_table_of_pairs_ends_where_nobody_reads_on(tmp_path, write_run):
+    text = HEAD + "".join(
+        f'[contenders.c{i}]\nmodel = "conv"\nl2 = {i / 100}\nvariant = "{"repaired" if i == 6 else "as reported"}"\n'
+        for i in range(7)
+    )
+    study = parse_study(text, "many", "many.toml").model_copy(update={"seeds": 1})
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])["diagnoses"]
+    assert [pair["to"] for pair in found["one_change"][:7]] == ["c6"] * 6 + ["c1"]
+    assert len(found["one_change"]) == 20
+    assert found["one_change_others"] == 1
+
+
+def test_softmax_before_cross_entropy_is_explained(found, runs):
+    entry = next(entry for entry in found["softmax"] if entry["contender"] == "base")
+    assert [e["contender"] for e in found["softmax"]] == ["base", "larger-step", "cut"]
+    least = np.mean([min(row["train_loss"] for row in run.history) for run in runs if run.spec.contender == "base"])
+    floor = math.log(math.e + 9) - 1
+    assert entry["floor"] == pytest.approx(floor)
+    assert entry["train_loss"] == pytest.approx(least)
+    assert entry["way"] == pytest.approx((math.log(10) - least) / (math.log(10) - floor))
+    assert entry["reported_way"] == pytest.approx((math.log(10) - 1.52) / (math.log(10) - floor))
+    assert entry["without"]["to"] == "no-softmax"
+
+
+def test_the_gap_to_the_repaired_contender_is_shared_out(found, runs):
+    gap = next(entry["gap"] for entry in found["softmax"] if entry["contender"] == "base")
+    mean = {name: answers(runs, name).mean() for name in ("base", "no-softmax", "larger-step", "both")}
+    assert gap["to"] == "both"
+    assert gap["difference"] == pytest.approx(mean["both"] - mean["base"])
+    shares = {part["to"]: part["share"] for part in gap["parts"]}
+    assert shares == pytest.approx(
+        {name: (mean[name] - mean["base"]) / (mean["both"] - mean["base"]) for name in ("no-softmax", "larger-step")}
+    )
+
+
+def test_runs_that_learn_nothing_are_named_with_what_makes_them_learn(found, summary):
+    (entry,) = found["guessing"]
+    assert (entry["contender"], entry["runs"], entry["n"], entry["stuck"], entry["guesses"]) == ("stuck", 3, 3, 3, 3)
+    assert entry["trains"] == [
+        {"contender": "stuck-repaired", "changes": ["batch_norm: false → true", "epochs: 4 → 9"]}
+    ]
+    assert "Hardly better than guessing: stuck." in summary["answer"]
+
+
+def test_a_single_change_that_makes_it_learn_comes_before_many(runs):
+    nearer = "[contenders.higher]\nmodel = 'nin'\nlr = 0.1\nvariant = 'repaired'\n"
+    wider = parse_study(FAULTY + nearer, "faulty", "faulty.toml")
+    trained = next(run for run in runs if run.spec.contender == "stuck-repaired")
+    spec = spelled(next(spec for spec in wider.runs() if spec.contender == "higher"))
+    (entry,) = summarise(wider, [*runs, dataclasses.replace(trained, spec=spec)])["diagnoses"]["guessing"]
+    assert entry["trains"] == [{"contender": "higher", "changes": ["lr: 0.001 → 0.1"]}]
+
+
+def test_the_choice_may_be_no_better_than_guessing(study, runs):
+    found = summarise(study, [run for run in runs if run.spec.contender == "stuck"])
+    assert found["answer"].startswith("stuck is the choice, but hardly better than guessing: it gets")
+
+
+def test_a_run_that_fell_back_is_said_and_judged_by_what_came_after(study, runs):
+    changed = []
+    for run in runs:
+        if run.spec.contender == "stuck-repaired":
+            rows = [{**row, "optimizer": "sgd" if i > 3 else "adam"} for i, row in enumerate(run.history)]
+            rows = [{**row, "train_loss": 2.3 if i < 3 else 0.5} for i, row in enumerate(rows)]
+            recipe = run.spec.recipe.model_copy(update={"optimizer": "adam"})
+            changed.append(
+                dataclasses.replace(
+                    run,
+                    history=tuple(rows),
+                    fell_back=3 + (run.spec.seed == 2),
+                    spec=run.spec.model_copy(update={"recipe": recipe}),
+                )
+            )
+        else:
+            changed.append(run)
+    said = words(study, changed)
+    assert "stuck-repaired got nowhere with adam, and after epochs 3 and 4 fell back to sgd in 3 of 3 runs." in said
+
+
+def test_choosing_on_the_test_set_flatters_by_what_is_measured(study, runs):
+    lists = [([0.90, 0.95, 0.94, 0.93], [0.91, 0.93, 0.96, 0.90]), ([0.9, 0.8, 0.7, 0.6], [0.92, 0.93, 0.94, 0.95])]
+    lists.append(([0.9, 0.91, 0.92, 0.93], [0.90, 0.91, 0.92, 0.93]))
+    changed = []
+    for run in runs:
+        if run.spec.contender == "picked":
+            validation, test = lists[run.spec.seed]
+            rows = [
+                {**row, "validation_accuracy": v, "test_accuracy": t}
+                for row, v, t in zip(run.history, validation, test, strict=True)
+            ]
+            run = dataclasses.replace(run, history=tuple(rows))
+        changed.append(run)
+    summary = summarise(study, changed)
+    (entry,) = summary["diagnoses"]["test_choices"]
+    flattery = [0.96 - 0.93, 0.95 - 0.92, 0.0]
+    middle, half = np.mean(flattery), stats.t.ppf(0.975, 2) * stats.sem(flattery)
+    assert entry["over"]["by_validation"] == pytest.approx(
+        {"mean": middle, "low": max(middle - half, 0), "high": middle + half}
+    )
+    assert entry["over"]["last"]["mean"] == pytest.approx(np.mean([0.06, 0.0, 0.0]))
+    assert (
+        "Picking the best of 4 epochs on the test set flatters picked by 2.00 points [0.00, 6.30] over picking it on "
+        "validation, by 2.00 points" in summary["answer"]
+    )
+    one = summarise(study, [run for run in changed if run.spec.seed == 0])["diagnoses"]["test_choices"][0]
+    assert one["over"]["last"] == {"mean": pytest.approx(0.06), "low": None, "high": None}
+
+
+def test_a_study_without_faults_has_no_such_section(tmp_path, write_run):
+    plain = parse_study(HEAD + '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "drop"\n', "p", "p.toml")
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in plain.runs()]
+    context = Context.of(plain, runs, summarise(plain, runs), "command")
+    assert not {"diagnoses", "claims"} & {part.kind for part in compose(context)}
+
+
+def test_one_seed_is_warned_of_where_a_report_gave_figures(study, runs):
+    said = words(study, runs)
+    assert "With one seed a contender" in said
+    assert "With one seed" not in words(study, [run for run in runs if run.spec.seed == 0])
+
+
+CLAIMS = """
+[[claims]]
+says = "both repairs beat the report"
+better = "both"
+worse = "base"
+[[claims]]
+says = "cutting pixels helps"
+better = "cut"
+worse = "base"
+[[claims]]
+says = "conv beats NIN"
+better = "picked"
+worse = "stuck-repaired"
+[[claims]]
+says = "large steps beat no softmax"
+better = "larger-step"
+worse = "no-softmax"
+[scales.small]
+only = ["base", "cut", "both", "no-softmax"]
+"""
+
+
+@pytest.fixture(scope="module")
+def claiming():
+    return parse_study(FAULTY + CLAIMS, "faulty", "faulty.toml")
+
+
+def test_claims_are_shown_contradicted_or_left_open(claiming, runs):
+    summary = summarise(claiming, runs)
+    results = {claim["says"]: claim["result"] for claim in summary["claims"]}
+    assert results["both repairs beat the report"] == "shown"
+    assert results["cutting pixels helps"] == "opposite"
+    assert results["conv beats NIN"] == "not shown"
+    claim = next(claim for claim in summary["claims"] if claim["result"] == "not shown")
+    room = f"leaves room for {100 * claim['high']:.2f} points for it and {-100 * claim['low']:.2f} against"
+    assert claim["verdict"] == f"not shown: the interval {room}"
+    assert "Of 4 claims, " in summary["answer"]
+    p = sorted(claim["p"] for claim in summary["claims"])
+    assert min(claim["p_adjusted"] for claim in summary["claims"]) == pytest.approx(min(1, 4 * p[0]))
+
+
+def test_claims_without_runs_say_so_and_correct_nothing(claiming, runs):
+    small = at_scale(claiming, "small")
+    summary = summarise(small, [run for run in runs if run.spec.contender != "both"])
+    assert [claim["verdict"] for claim in summary["claims"]] == [
+        "no result",
+        "the opposite is shown",
+        "not run at this scale",
+        "not run at this scale",
+    ]
+    told = summary["claims"][1]
+    assert told["p_adjusted"] == told["p"]
+    assert "1 has no result: “both repairs beat the report”." in summary["answer"]
+    context = Context.of(small, runs, summary, "command")
+    (part,) = [part for part in compose(context) if part.kind == "claims"]
+    (table,) = [block for block in part.blocks if isinstance(block, Table)]
+    assert [row[-1].text for row in table.rows] == [claim["verdict"] for claim in summary["claims"]]
+
+
+def test_a_claim_that_only_holms_correction_takes_away(claiming, runs):
+    """Alone at p = 0.03; among four claims it must not count."""
+    first = next(run for run in runs if run.spec.contender == "base" and run.spec.seed == 0)
+    second = next(run for run in runs if run.spec.contender == "both" and run.spec.seed == 0)
+    labels = first.labels("test")
+    worse, better = tables.correct(first).copy(), tables.correct(first).copy()
+    wrong = np.flatnonzero(~worse)
+    better[wrong[:9]] = True  # nine for it, two against it: McNemar's p is 0.065 ... ten and two: 0.039
+    better[wrong[9]] = True
+    better[np.flatnonzero(worse)[:2]] = False
+    said = {}
+    for run, right in ((first, worse), (second, better)):
+        logits = np.zeros((len(labels), 10), np.float32)
+        logits[np.arange(len(labels)), np.where(right, labels, (labels + 1) % 10)] = 1
+        changed = dataclasses.replace(run)
+        changed.__dict__["arrays"] = {**run.arrays, "test_logits": logits}
+        said[run.spec.contender] = changed
+    others = [run for run in runs if run.spec.contender not in said and run.spec.seed == 0]
+    claim = summarise(claiming, [*others, *said.values()])["claims"][0]
+    assert claim["p"] == pytest.approx(stats.binomtest(10, 12).pvalue)
+    assert claim["result"] == "not shown"
+    assert claim["verdict"].startswith("not shown after Holm's correction; alone, ")
+    assert claim["verdict"].endswith("points for it")
+
+
+@pytest.mark.parametrize(
+    ("claim", "message"),
+    [
+        (
+            'says = "x"\nbetter = "bas"\nworse = "both"',
+            "[[claims]] 'x': better = 'bas': no such contender (closest: base",
+        ),
+        ('says = "x"\nbetter = "base"\nworse = "base"', "better and worse are both 'base'"),
+        ('says = "x"\nbetter = "base"', "claims.0.worse is missing"),
+        ('says = "x"\nbetter = "base"\nworst = "both"', "unknown key 'claims.0.worst' (closest: worse"),
+        ('says = "x"\nbetter = "base"\nworse = "elsewhere"', "only contenders on the same images can be compared"),
+    ],
+)
+def test_a_claim_that_cannot_be_is_one_sentence(claim, message):
+    text = f'{FAULTY}[contenders.elsewhere]\nmodel = "conv"\ndataset = "mnist"\n[[claims]]\n{claim}\n'
+    with pytest.raises(UsageError) as caught:
+        parse_study(text, "faulty", "faulty.toml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("faulty.toml")
+
+
+def test_claims_of_several_datasets_stand_where_their_contenders_are(tmp_path, write_run):
+    text = f"""{HEAD}
+[contenders.a]
+model = "conv"
+[contenders.b]
+model = "drop"
+[contenders.a-cifar]
+model = "conv"
+dataset = "cifar10"
+[contenders.b-cifar]
+model = "drop"
+dataset = "cifar10"
+[[claims]]
+says = "a is better on photographs"
+better = "a-cifar"
+worse = "b-cifar"
+[[claims]]
+says = "a is better on digits"
+better = "a"
+worse = "b"
+"""
+    study = parse_study(text, "two", "two.toml")
+    runs = [write_run(spec, tmp_path, skill=5.5 if spec.model == "conv" else 4.0) for spec in study.runs()]
+    summary = summarise(study, runs)
+    assert [claim["says"] for claim in summary["claims"]] == ["a is better on digits", "a is better on photographs"]
+    assert all(claim["p_adjusted"] == claim["p"] for claim in summary["claims"])
+    leads = [line for line in summary["answer"].split("\n") if line.startswith("On ")]
+    assert [lead.split(" is the choice")[0] for lead in leads] == ["On digits: a", "On cifar10: a-cifar"]
+
+
+def test_what_ensembles_and_teachers_add(tmp_path, write_run):
+    text = f"""{HEAD}
+[contenders.a]
+model = "conv"
+[contenders.b]
+model = "drop"
+[contenders.both]
+ensemble = ["a", "b"]
+[contenders.pupil]
+model = "conv"
+teacher = "b"
+pool = "test:confidence=0.9"
+[contenders.other-pupil]
+model = "nin"
+teacher = "b"
+"""
+    study = parse_study(text, "more", "more.toml")
+    skills = {"a": 5.0, "b": 4.0, "both": 6.5, "pupil": 5.001, "other-pupil": 5.0}
+    runs = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    summary = summarise(study, runs)
+    told = {pair["a"]: pair for pair in summary["additions"]}
+    assert {name: (pair["what"], pair["b"]) for name, pair in told.items()} == {
+        "both": ("ensemble", "a"),
+        "pupil": ("pupil", "a"),
+        "other-pupil": ("pupil", "b"),
+    }
+    expected = paired_difference(answers(runs, "both"), answers(runs, "a"))
+    assert (told["both"]["difference"], told["both"]["p"]) == pytest.approx((expected.difference, expected.p))
+    assert "both, the mean of a and b, is the choice" in summary["answer"]
+    assert "against its best member, a." in summary["answer"]
+    assert "against the same without its teacher, a, no difference shown." in summary["answer"]
+    assert "against its teacher, b" in summary["answer"]
+
+
+def test_an_ensemble_with_a_member_that_chooses_on_test_is_no_choice(tmp_path, write_run):
+    text = f"""{HEAD}
+[contenders.picked]
+model = "conv"
+keep = "best:monitor=test_accuracy"
+[contenders.plain]
+model = "drop"
+[contenders.both]
+ensemble = ["picked", "plain"]
+"""
+    study = parse_study(text, "more", "more.toml")
+    skills = {"picked": 5.0, "plain": 4.0, "both": 6.0}
+    summary = summarise(study, [write_run(s, tmp_path, skill=skills[s.contender]) for s in study.runs()])
+    assert {c["name"]: c["selects_on_test"] for c in summary["contenders"]} == {
+        "picked": True,
+        "plain": False,
+        "both": True,
+    }
+    assert tables.pick(summary)["name"] == "plain"
+
+
+def test_a_section_is_of_the_contenders_it_names(study, runs):
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    sections = (Section(kind="diagnoses", of=("cut", "stuck")),)
+    context = dataclasses.replace(context, study=study.model_copy(update={"sections": sections}))
+    (part,) = compose(context)
+    named = {row[0].text for block in part.blocks if isinstance(block, Table) for row in block.rows}
+    assert named == {"base", "cut", "stuck"}

@@ -1,0 +1,46 @@
+"""A finished run's answers for any images: of its own weights, or of an ensemble's members."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff.data import Dataset
+from bakeoff.errors import BakeoffError
+from bakeoff.record import Run
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.training.ensemble import average_runs
+from bakeoff.training.inference import logits_of
+from bakeoff.training.run import train_run
+
+
+@pytest.fixture(scope="module")
+def members(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    """One of several views and one of a single one."""
+    folder, made = tmp_path_factory.mktemp("members"), []
+    for seed, views in enumerate(("several:shift=2", "one")):
+        recipe = Recipe(epochs=1, batch_size=32, precision="fp32", views=views)
+        spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks", seed=seed)
+        made.append(train_run(spec, blocks, folder / f"c-seed{seed}", threads=1))
+    return made
+
+
+@pytest.mark.parametrize("views", ["one", "several:mirror=true"])
+def test_an_ensemble_answers_as_its_record_does(blocks: Dataset, members: list[Run], views: str) -> None:
+    folder = members[0].path.parent
+    spec = RunSpec(contender="both", members=("c",), over_seeds=True, recipe=Recipe(views=views), dataset="blocks")
+    paths = [member.path for member in members]
+    ensemble = average_runs(spec, blocks, folder / f"both-{views[:3]}", paths, device="cpu", threads=1)
+    for split in ("validation", "test"):
+        answers = logits_of(ensemble, blocks.splits[split].images)
+        np.testing.assert_allclose(answers, ensemble.logits(split), rtol=1e-4, atol=1e-5)
+    mean = np.mean([member.logits("test") for member in members], axis=0)
+    assert np.allclose(ensemble.logits("test"), mean, atol=1e-5) is (views == "one")
+
+
+def test_an_ensemble_whose_member_is_gone_says_so(blocks: Dataset, members: list[Run], tmp_path: Path) -> None:
+    spec = RunSpec(contender="both", members=("c",), over_seeds=True, dataset="blocks")
+    paths = [member.path for member in members]
+    ensemble = average_runs(spec, blocks, tmp_path / "both", paths, device="cpu", threads=1)
+    with pytest.raises(BakeoffError, match="needs c-seed0, which has no finished record"):
+        logits_of(ensemble, blocks.test.images)
