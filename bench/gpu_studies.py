@@ -36,7 +36,8 @@ from bakeoff.spec import CropFeed, FreshFeed, RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.studies.runner import check_study, collect, find_study, plan, published_studies
 from bakeoff.study import Study, at_scale
-from bakeoff.training.run import build_model, check_spec, find_device
+from bakeoff.training.device import find_device
+from bakeoff.training.run import build_model, check_spec
 from keep import keep
 
 RESERVE = 60.0

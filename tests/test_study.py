@@ -126,6 +126,15 @@ def test_what_a_scale_cannot_cut(table: str, sentence: str) -> None:
         at_scale(study(f"{STUDY}[scales.smoke.contenders.{table}\n"), "smoke")
 
 
+def test_a_scale_without_some_contenders() -> None:
+    every = [contender.name for contender in at_scale(study(), "full").contenders]
+    made = at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fast", "lr=0.01"]\n'), "part")
+    assert [contender.name for contender in made.contenders] == [n for n in every if n not in ("fast", "lr=0.01")]
+    assert {contender.name for contender in made.left_out} == {"fast", "lr=0.01"}
+    with pytest.raises(UsageError, match="no contender 'fost'.*fast"):
+        at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fost"]\n'), "part")
+
+
 def test_contenders_left_out_are_kept_apart() -> None:
     """With their reported figures, in the study's order, and on the dataset of the scale."""
     small = at_scale(study(), "smoke")

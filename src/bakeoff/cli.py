@@ -194,11 +194,16 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
         f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
     )
     recipe = ended.spec.recipe
-    if len(ended.history) < recipe.epochs * recipe.fits:
-        click.echo(f"stopped early: {len(ended.history)} of {recipe.epochs * recipe.fits} epochs")
+    before = ended.fell_back or 0
+    if before:
+        click.echo(f"fell back to {recipe.fallen.optimizer} after epoch {before}: the loss had not fallen")
+    if ended.pool:
+        click.echo(f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}")
+    if len(ended.history) < before + recipe.epochs * recipe.fits:
+        click.echo(f"stopped early: {len(ended.history)} of {before + recipe.epochs * recipe.fits} epochs")
     if isinstance(keep := recipe.keep_choice, Best):
         rows = ended.history
-        kept = max(epoch for epoch in range(1, len(rows) + 1) if is_best(keep, rows[:epoch]))
+        kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if is_best(keep, rows[before:epoch]))
         click.echo(f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}")
     if recipe.selects_on_test:
         click.echo("note: the epoch was chosen on the test set, so its test accuracy is flattered")

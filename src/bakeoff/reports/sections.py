@@ -67,7 +67,7 @@ def check_sections(study: Study) -> None:
     Raises:
         UsageError: the first that does not, with the closest valid names.
     """
-    names = [contender.name for contender in study.contenders]
+    names = [contender.name for contender in (*study.contenders, *study.left_out)]
     for section in study.sections:
         if section.kind not in SECTIONS:
             raise UsageError(f"study {study.name}: no section {section.kind!r}{closest(section.kind, SECTIONS)}")

@@ -376,7 +376,10 @@ def train_further(
     if before.status != "finished":
         raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
     record.check_weights(before)
-    chosen = validate(Recipe, {**before.spec.recipe.model_dump(), "weights": str(parent), **recipe}, "recipe")
+    own = {**before.spec.recipe.model_dump(), "weights": str(parent)}
+    if before.pool and (beside := before.path.parent / before.pool["teacher"]).is_dir():
+        own["teacher"] = str(beside)  # a study names the teacher as a contender; its run lies beside the pupil's
+    chosen = validate(Recipe, {**own, **recipe}, "recipe")
     spec = before.spec.model_copy(update={"recipe": chosen})
     return _train_one(spec, out, device, threads, checkpoint_seconds, show, begin)
 
