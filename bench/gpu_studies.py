@@ -26,13 +26,14 @@ import torch
 from numpy.typing import NDArray
 
 from bakeoff import record
+from bakeoff.choices import CropFeed, FreshFeed
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run, write_atomic
 from bakeoff.reports.page import write_report
-from bakeoff.spec import CropFeed, FreshFeed, RunSpec
+from bakeoff.spec import RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.studies.runner import check_study, collect, find_study, plan, published_studies
 from bakeoff.study import Study, at_scale

@@ -4,19 +4,13 @@ import typing
 
 import pytest
 
-from bakeoff.data.augment import AUGMENTATIONS
-from bakeoff.data.preprocess import CHANGES, COPIES
-from bakeoff.errors import UsageError
-from bakeoff.spec import (
+from bakeoff.choices import (
     POOLS,
-    RESULTS,
     Best,
     Cosine,
     Early,
     OneCycle,
     Plateau,
-    Recipe,
-    RunSpec,
     SeveralViews,
     Step,
     Switch,
@@ -24,6 +18,10 @@ from bakeoff.spec import (
     schema_of,
     validate,
 )
+from bakeoff.data.augment import AUGMENTATIONS
+from bakeoff.data.preprocess import CHANGES, COPIES
+from bakeoff.errors import UsageError
+from bakeoff.spec import RESULTS, Recipe, RunSpec
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_scale_without_some_contenders() -> None:
     made = at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fast", "lr=0.01"]\n'), "part")
     assert [contender.name for contender in made.contenders] == [n for n in every if n not in ("fast", "lr=0.01")]
     assert {contender.name for contender in made.left_out} == {"fast", "lr=0.01"}
-    with pytest.raises(UsageError, match="no contender 'fost'.*fast"):
+    with pytest.raises(UsageError, match=r"no contender 'fost'.*fast"):
         at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fost"]\n'), "part")
 
 

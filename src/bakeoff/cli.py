@@ -151,7 +151,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
 
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
-    from bakeoff.spec import Best
+    from bakeoff.choices import Best
     from bakeoff.studies.runner import train as train_one
     from bakeoff.studies.runner import train_further
     from bakeoff.terminal import display, print_table

@@ -30,8 +30,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from bakeoff.choices import validate
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.spec import RunSpec, validate
+from bakeoff.spec import RunSpec
 
 FORMAT = 1
 FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")

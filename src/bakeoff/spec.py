@@ -1,304 +1,37 @@
-"""What a run is: Recipe, Contender, RunSpec. Validated, frozen, and named by a digest.
-
-Choices with settings share one small language, `NAME:key=value,key=value`, in study files, on the command
-line and in Python alike: `schedule = "step:every=3,gamma=0.6"`.
-"""
+"""What a run is: Recipe, Contender, RunSpec. Validated, frozen, and named by a digest."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import json
-import re
-import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic import create_model as make_schema
+from pydantic import Field, model_validator
 
-from bakeoff.errors import UsageError, closest
+from bakeoff.choices import (
+    FALLBACKS,
+    FEEDS,
+    KEEPS,
+    POOLS,
+    SCHEDULES,
+    STOPS,
+    VIEWS,
+    Best,
+    CropFeed,
+    Frozen,
+    OptimizerName,
+    Pool,
+    SplitFeed,
+    Switch,
+    Views,
+    choose,
+    menu,
+)
+from bakeoff.errors import UsageError
 
 RESULTS = 3
 """Raised whenever the same spec would give other bits, so that old records are trained again: also when a default
 changes, since a run's name does not spell defaults out."""
-
-
-class Frozen(BaseModel):
-    """Strict: an unknown key is an error, a value cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _listed(cls, value: Any, info: ValidationInfo) -> Any:
-        """A list for a tuple: TOML and JSON have no tuples."""
-        wanted = typing.get_origin(cls.model_fields[str(info.field_name)].annotation)
-        return tuple(value) if wanted is tuple and isinstance(value, list) else value
-
-
-F = TypeVar("F", bound=Frozen)
-
-
-def validate(model: type[F], values: Mapping[str, Any], where: str, *, strict: bool = False) -> F:
-    """`values` as a `model`, or one sentence that names `where`, the key and what is valid.
-
-    Args:
-        strict: take no text for a number and no truth value for one: for files, whose values have types. A command
-            line has text only, and is read leniently.
-    """
-    try:
-        return model.model_validate(values, strict=strict)
-    except UsageError as failure:
-        raise UsageError(f"{where}: {failure}") from None
-    except ValidationError as failure:
-        errors = failure.errors()
-        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        key = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            *place, last = (str(part) for part in error["loc"])
-            raise UsageError(f"{where}: unknown key {key!r}{closest(last, _keys_at(model, place))}") from None
-        if error["type"] == "missing":
-            raise UsageError(f"{where}: {key} is missing") from None
-        said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("tuple", "list")
-        said = said[0].lower() + said[1:]
-        if not key:
-            raise UsageError(f"{where}: {said}") from None
-        raise UsageError(f"{where}: {key} = {error['input']!r}: {said}") from None
-
-
-def _keys_at(model: type[Frozen], place: Sequence[str]) -> Iterable[str]:
-    """The valid keys of the table at `place` below `model`."""
-    for part in place:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        kinds = (annotation, *typing.get_args(annotation))
-        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Frozen)), model)
-    return model.model_fields
-
-
-def parse_choice(text: str) -> tuple[str, dict[str, str]]:
-    """`step:every=3,gamma=0.6` -> ("step", {"every": "3", "gamma": "0.6"}).
-
-    The name may itself hold colons (a path): only a tail of key=value pairs is taken for options.
-    """
-    match = re.fullmatch(r"(?P<name>.*?)(?::(?P<options>\w+=[^,]*(?:,\w+=[^,]*)*))?", text.strip(), re.DOTALL)
-    assert match is not None
-    pairs = (match["options"] or "").split(",") if match["options"] else []
-    return match["name"], dict(pair.split("=", 1) for pair in pairs)
-
-
-def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
-    """The entry of `table` that `text` names, with its options validated."""
-    name, options = parse_choice(text)
-    if name not in table:
-        raise UsageError(f"{what}: unknown choice {name!r}{closest(name, table)}")
-    return validate(table[name], options, f"{what} {name}")
-
-
-@functools.cache
-def schema_of(function: Callable[..., Any]) -> type[Frozen]:
-    """The keyword-only parameters of a function as a model: their types, ranges and defaults."""
-    parameters = inspect.signature(function, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        parameter.name: (parameter.annotation, parameter.default)
-        for parameter in parameters
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    return make_schema(function.__name__, __base__=Frozen, **fields)
-
-
-# Schedules: what multiplies the learning rate. The arithmetic is in training/schedule.py.
-
-
-class Constant(Frozen):
-    """The same rate throughout."""
-
-
-class Step(Frozen):
-    """rate x gamma^floor(epoch / every)."""
-
-    every: int = Field(3, ge=1, description="epochs between two drops")
-    gamma: float = Field(0.1, gt=0, le=1, description="factor of each drop")
-
-
-class Cosine(Frozen):
-    """Half a cosine from the rate to `floor` x the rate (Loshchilov & Hutter 2017, one period)."""
-
-    floor: float = Field(0.0, ge=0, le=1, description="last rate as a part of the first")
-    warmup: float = Field(0.0, ge=0, lt=1, description="part of all steps spent rising linearly from 0")
-
-
-class OneCycle(Frozen):
-    """Up from rate / `start` to the rate and down to rate / (`start` x `end`), both on half cosines (Smith
-    2018)."""
-
-    warmup: float = Field(0.3, gt=0, lt=1, description="part of all steps spent rising")
-    start: float = Field(25.0, ge=1, description="the rate starts at rate / start")
-    end: float = Field(1e4, ge=1, description="it ends at rate / (start x end)")
-
-
-Monitor = Literal["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
-
-
-class Plateau(Frozen):
-    """rate x `factor` whenever `monitor` has not improved by `min_delta` for more than `patience` epochs."""
-
-    monitor: Monitor = "validation_loss"
-    factor: float = Field(0.5, gt=0, lt=1)
-    patience: int = Field(3, ge=0)
-    min_delta: float = Field(1e-4, ge=0)
-
-
-SCHEDULES: dict[str, type[Frozen]] = {
-    "constant": Constant,
-    "step": Step,
-    "cosine": Cosine,
-    "one-cycle": OneCycle,
-    "plateau": Plateau,
-}
-
-
-class Never(Frozen):
-    """Every fit runs all its epochs."""
-
-
-class Early(Frozen):
-    """A fit ends when `monitor` has not improved by `min_delta` for `patience` epochs."""
-
-    monitor: Monitor = "validation_loss"
-    patience: int = Field(5, ge=1)
-    min_delta: float = Field(0.0, ge=0)
-
-
-STOPS: dict[str, type[Frozen]] = {"never": Never, "early": Early}
-
-
-class Last(Frozen):
-    """The weights after the last epoch."""
-
-
-class Best(Frozen):
-    """The weights after the epoch with the best `monitor`. `test_accuracy` is a fault some reports have:
-    it is there to be reproduced, and every page marks the contender that uses it."""
-
-    monitor: Literal["train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_accuracy"] = (
-        "validation_loss"
-    )
-
-
-KEEPS: dict[str, type[Frozen]] = {"last": Last, "best": Best}
-
-
-class SplitFeed(Frozen):
-    """The images of the training split."""
-
-
-Times = Annotated[int, Field(ge=1, le=10_000, description="images an epoch, as a multiple of the training split's")]
-
-
-class FreshFeed(Frozen):
-    """Generated images that are never the same twice."""
-
-    times: Times = 1
-
-
-class CropFeed(Frozen):
-    """Crops of generated images: one digit in the middle of each, or none, for a model that is taught digit by
-    digit."""
-
-    times: Times = 1
-    size: int = Field(41, ge=8, le=256, description="height and width of a crop in pixels")
-    jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
-    apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
-
-
-class PlacedFeed(Frozen):
-    """Generated images whose labels also say where the digit is that counts, for a model that is taught where."""
-
-    times: Times = 1
-    cells: int = Field(8, ge=1, le=64, description="places that are told apart, in height and in width")
-
-
-FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed, "placed": PlacedFeed}
-
-
-class OneView(Frozen):
-    """Each image as it is."""
-
-    @property
-    def count(self) -> int:
-        return 1
-
-
-class SeveralViews(Frozen):
-    """Each image as it is, moved by `shift` pixels along rows, columns and both, and all of these mirrored:
-    test-time augmentation."""
-
-    shift: int = Field(1, ge=0, le=64, description="pixels; what moves in repeats the edge; 0: not moved")
-    mirror: bool = Field(False, description="left and right exchanged as well")
-
-    @property
-    def count(self) -> int:
-        return (9 if self.shift else 1) * (2 if self.mirror else 1)
-
-
-Views = OneView | SeveralViews
-VIEWS: dict[str, type[OneView | SeveralViews]] = {"one": OneView, "several": SeveralViews}
-
-
-OptimizerName = Literal["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"]
-
-
-class NoFallback(Frozen):
-    """Training goes on as it began, whether or not it gets anywhere."""
-
-
-class Switch(Frozen):
-    """Training that gets nowhere begins anew, once, with another optimiser: from the initial weights, with schedule
-    and stop from their beginning.
-
-    It gets nowhere where after `after` epochs none had a mean training loss below (1 - gain) x that of equal logits.
-    """
-
-    optimizer: OptimizerName = "sgd"
-    lr: float = Field(0.01, gt=0, le=1000)
-    momentum: float = Field(0.1, ge=0, lt=1)
-    after: int = Field(3, ge=1, description="epochs")
-    gain: float = Field(0.01, ge=0, lt=1, description="a part of the loss of equal logits")
-
-
-FALLBACKS: dict[str, type[Frozen]] = {"never": NoFallback, "switch": Switch}
-
-
-class Pool(Frozen):
-    """Images whose labels are not read: a teacher labels them, and those it is sure of join the training split."""
-
-    confidence: float = Field(0.95, ge=0, le=1, description="lowest probability that the teacher gives its label")
-
-
-class UnlabelledPool(Pool):
-    """The images without labels that the data bring, such as a competition's."""
-
-
-class PoolOfTest(Pool):
-    """The images of the test split."""
-
-
-POOLS: dict[str, type[Pool]] = {"unlabelled": UnlabelledPool, "test": PoolOfTest}
-
-
-def menu(table: Mapping[str, type[Frozen]]) -> str:
-    """The choices of a table with their options and defaults: `constant | step:every=3,gamma=0.1`."""
-    said = []
-    for name, choice in table.items():
-        options = ",".join(f"{key}={_said(field.default)}" for key, field in choice.model_fields.items())
-        said.append(f"{name}:{options}" if options else name)
-    return " | ".join(said)
-
-
-def _said(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Recipe(Frozen):

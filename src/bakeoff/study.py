@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic import Field
 
+from bakeoff.choices import Frozen, validate
 from bakeoff.errors import UsageError, closest
-from bakeoff.spec import Contender, Frozen, Recipe, Reported, RunSpec, validate
+from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 
 
 class Point(Frozen):

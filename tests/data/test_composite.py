@@ -8,13 +8,13 @@ import pytest
 from scipy import ndimage
 from scipy.stats import chi2_contingency, chisquare
 
+from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, Split
 from bakeoff.data.composite import TASKS, Composite, CompositeOptions, composite_splits, composites
 from bakeoff.data.dataset import split_validation
 from bakeoff.data.glyphs import SCALE, TURN, Glyphs
 from bakeoff.data.textures import TEXTURES, texture
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.spec import parse_choice, validate
 
 PUBLISHED = {
     "largest-digit": [3928, 4384, 3989, 4081, 3868, 3644, 3937, 4201, 4012, 3956],

@@ -7,12 +7,12 @@ import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
+from bakeoff.choices import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import load
 from bakeoff.data.feeds import CROPS, Crops, Fresh, Placed, make_feed
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
-from bakeoff.spec import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from bakeoff.spec import Best, Cosine, Early, OneCycle, Plateau, Step
+from bakeoff.choices import Best, Cosine, Early, OneCycle, Plateau, Step
 from bakeoff.training.schedule import is_best, rate_factor, should_stop
 
 STEPS, EPOCHS = 7, 10

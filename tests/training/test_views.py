@@ -8,11 +8,12 @@ import pytest
 import torch
 from scipy import ndimage
 
+from bakeoff.choices import SeveralViews
 from bakeoff.data import Dataset
 from bakeoff.data.dataset import mean_and_std
 from bakeoff.errors import UsageError
 from bakeoff.models import create_model
-from bakeoff.spec import Recipe, RunSpec, SeveralViews
+from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import infer, infer_views
 from bakeoff.training.run import check_spec, make_task, train_run
 from bakeoff.training.views import views_of

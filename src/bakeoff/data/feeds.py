@@ -12,12 +12,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bakeoff.choices import CropFeed, FreshFeed, Frozen, PlacedFeed, SplitFeed
 from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
 from bakeoff.data.composite import Composite
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
-from bakeoff.spec import CropFeed, FreshFeed, Frozen, PlacedFeed, SplitFeed
 
 CROPS = 6
 """Crops of each generated image."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from bakeoff.choices import Frozen, validate
 from bakeoff.data.dataset import Contents, Images, Labels, Split
 from bakeoff.data.idx import find_idx, idx_split, read_bytes, read_payload
 from bakeoff.data.images import (
@@ -27,7 +28,6 @@ from bakeoff.data.images import (
 )
 from bakeoff.data.kaggle import Edition, find_edition, read_originals
 from bakeoff.errors import BakeoffError, UsageError, closest
-from bakeoff.spec import Frozen, validate
 
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 LARGEST = 1024

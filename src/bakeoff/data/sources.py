@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from bakeoff.choices import Frozen, parse_choice, validate
 from bakeoff.data import cifar
 from bakeoff.data.composite import (
     Composite,
@@ -27,7 +28,6 @@ from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.record import data_folders
-from bakeoff.spec import Frozen, parse_choice, validate
 
 TEST_FRACTION = 1 / 6
 """Drawn as test split where the data bring none."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bakeoff.choices import Frozen, schema_of, validate
 from bakeoff.errors import UsageError, closest
 from bakeoff.models import densenet, digit_cnns, inner_imaging, resnet, small_cnn, small_resnet, vgg
 from bakeoff.models.conv import conv, drop
@@ -20,7 +21,6 @@ from bakeoff.models.nin import nin
 from bakeoff.models.spotter import spotter
 from bakeoff.models.timm_models import PREFIX, timm_builder
 from bakeoff.models.whitened import whitened_cnn
-from bakeoff.spec import Frozen, schema_of, validate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from scipy import stats
 
+from bakeoff.choices import PoolOfTest
 from bakeoff.data import SOURCES
 from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
@@ -17,7 +18,6 @@ from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Tab
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.svg import Axis, Key, accuracy, short
 from bakeoff.reports.tables import Summary, interval, percent, points
-from bakeoff.spec import PoolOfTest
 from bakeoff.study import Section, Study
 
 INTERVALS = (

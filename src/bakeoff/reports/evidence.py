@@ -12,13 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from bakeoff.choices import CropFeed
 from bakeoff.evaluation import compare, faults, metrics
 from bakeoff.evaluation.changes import TOGETHER, Change, changes
 from bakeoff.evaluation.compare import Comparison, Correct
 from bakeoff.record import Row, Run
 from bakeoff.reports import tables
 from bakeoff.reports.tables import Summary
-from bakeoff.spec import Contender, CropFeed
+from bakeoff.spec import Contender
 from bakeoff.study import Study
 
 Groups = Mapping[str, Sequence[Run]]

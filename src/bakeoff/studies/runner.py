@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from bakeoff import record
+from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, UsageError, closest
@@ -25,7 +26,7 @@ from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
-from bakeoff.spec import Contender, Recipe, RunSpec, parse_choice, validate
+from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.study import Study, at_scale, load_study, parse_study
 from bakeoff.training.device import find_device

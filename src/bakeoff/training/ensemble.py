@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from bakeoff import record
+from bakeoff.choices import OneView, Views
 from bakeoff.data.dataset import Dataset, mean_and_std
-from bakeoff.spec import OneView, RunSpec, Views
+from bakeoff.spec import RunSpec
 from bakeoff.training.device import find_device
 from bakeoff.training.inference import logits_of
 from bakeoff.training.run import conclude, describe_run, make_task, measured_splits

@@ -18,6 +18,7 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from bakeoff import record
+from bakeoff.choices import CropFeed, PlacedFeed, SeveralViews, SplitFeed, parse_choice
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, Split, mean_and_std
@@ -29,7 +30,7 @@ from bakeoff.models import check_parameters, count_multiply_adds, count_paramete
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
-from bakeoff.spec import CropFeed, PlacedFeed, Recipe, RunSpec, SeveralViews, SplitFeed, parse_choice
+from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
 from bakeoff.training.device import find_device, find_precision
 from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bakeoff.spec import OneView, Views
+from bakeoff.choices import OneView, Views
 
 
 def views_of(images: Tensor, choice: Views) -> Iterator[Tensor]:
