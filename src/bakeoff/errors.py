@@ -18,6 +18,10 @@ class UsageError(BakeoffError):
     exit_code = 2
 
 
+class MissingData(BakeoffError):
+    """Published data that are not at hand."""
+
+
 def closest(name: str, valid: Iterable[str]) -> str:
     """` (closest: a, b)`, or all valid names where none is near."""
     valid = sorted(valid)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bakeoff
+from bakeoff.errors import BakeoffError
 from bakeoff.record import find_runs, read_run
 from bakeoff.reports.sections import SECTIONS
 from bakeoff.ship.predict import evaluate as measure
@@ -266,6 +267,31 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(tmp_path: Path) -> No
     assert said["accuracy"]["mean"] == run.metrics["test_accuracy"]
     with pytest.raises(bakeoff.UsageError, match=rf"no weights of its own; its members have: {', '.join(run.needs)}$"):
         runner.train_further(path, out=tmp_path)
+
+
+def test_a_dataset_that_is_not_at_hand_is_left_out_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a warning, on the page, and with the way to get it; asked for, or alone, it is an error."""
+    for name in ("BAKEOFF_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    text = """
+title = "t"
+question = "q"
+dataset = "digits"
+images = 200
+seeds = 1
+recipe = { epochs = 1 }
+contenders.near = { model = "logistic" }
+contenders.far = { model = "logistic", dataset = "cifar10" }
+"""
+    study = parse_study(text, "two", "two.toml")
+    with pytest.warns(UserWarning, match="two goes on without cifar10: there is no"):
+        summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+    assert [c["name"] for c in summary["contenders"]] == ["near"]
+    assert "cifar10: not at hand, `bakeoff data fetch cifar10` gets it" in summary["cuts"]
+    assert "bakeoff data fetch cifar10" in (tmp_path / "two" / "report.md").read_text()
+    for asked in ({"datasets": "cifar10"}, {"only": "far"}):
+        with pytest.raises(BakeoffError, match="cifar10: there is no"):
+            bakeoff.run_study(study, out=tmp_path, jobs=1, **asked)
 
 
 def test_a_study_json_that_names_no_runs(tmp_path: Path) -> None:

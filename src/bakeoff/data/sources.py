@@ -26,7 +26,7 @@ from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, sub
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
-from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.record import data_folders
 
 TEST_FRACTION = 1 / 6
@@ -167,8 +167,8 @@ def _cifar10() -> Contents:
     return Contents(name, cifar.CLASSES, cifar.read_splits(batches), mirror=SOURCES[name].mirror)
 
 
-def _missing(name: str, what: str) -> BakeoffError:
-    return BakeoffError(
+def _missing(name: str, what: str) -> MissingData:
+    return MissingData(
         f"{name}: there is no {what} in {' or '.join(map(str, data_folders(name)))}: run `bakeoff data fetch {name}`, "
         f"or put {', '.join(SOURCES[name].files)} there"
     )

@@ -19,7 +19,7 @@ from bakeoff import record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
-from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.evaluation.compare import Comparison, compare_all
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run
@@ -128,7 +128,8 @@ def run_study(
         scale: one of the study's scales.
         seeds: seeds per contender instead of the scale's.
         only: names of contenders; the others are left out.
-        datasets: of those that the study is about; the others are left out.
+        datasets: of those that the study is about; the others are left out. Unless they are asked for, some that are
+            not at hand are left out as well, with a warning and a line on the page.
         device: auto, cpu, cuda, cuda:N.
         jobs: runs trained side by side; by default one a core on a CPU, one on a GPU.
         restart: train anew what is finished or half done.
@@ -147,14 +148,22 @@ def run_study(
         "recipe": recipe,
     }
     command = _command(study, scale, **cuts)
-    study = at_scale(find_study(study) if isinstance(study, str) else study, scale, **cuts)
-    study = study.model_copy(update={"command": command})
+    whole = find_study(study) if isinstance(study, str) else study
+    study = at_scale(whole, scale, **cuts)
     for name, number in {"jobs": jobs, "seeds": seeds}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
     kind = find_device(device).type
-    loaded = {name: load_dataset(name, validation=study.validation, images=study.images) for name in study.datasets}
-    study = check_study(study, loaded)
+    loaded, absent = _load(study)
+    if absent and (cuts["datasets"] or not loaded):
+        raise next(iter(absent.values()))
+    if absent:
+        study = at_scale(whole, scale, **{**cuts, "datasets": tuple(loaded)})
+        said = [f"{name}: not at hand, `bakeoff data fetch {name}` gets it" for name in absent]
+        study = study.model_copy(update={"cuts": (*study.cuts, *said)})
+        for error in absent.values():
+            warnings.warn(f"study {study.name} goes on without {error}", stacklevel=2)
+    study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
     works = plan(study, loaded, folder)
@@ -178,6 +187,17 @@ def run_study(
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
     return summary
+
+
+def _load(study: Study) -> tuple[dict[str, Dataset], dict[str, MissingData]]:
+    """The study's datasets by name, and a sentence on each that is not at hand."""
+    loaded, absent = {}, {}
+    for name in study.datasets:
+        try:
+            loaded[name] = load_dataset(name, validation=study.validation, images=study.images)
+        except MissingData as error:
+            absent[name] = error
+    return loaded, absent
 
 
 def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path) -> list[Work]:
