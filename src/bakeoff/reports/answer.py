@@ -37,7 +37,7 @@ def cuts(summary: Summary) -> list[str]:
 def _lead(best: Summary, summary: Summary) -> str:
     chance = "by the images alone, " if best["interval"] == "wilson" else ""
     low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
-    of = f", the mean of {listing(best['ensemble'])}," if best["ensemble"] else ""
+    of = f", the mean of {listing(best['ensemble'])}," if len(best["ensemble"]) > 1 else ""
     lost = best["name"] in [entry["contender"] for entry in summary["diagnoses"]["guessing"]]
     but = ", but hardly better than guessing" if lost else ""
     lead = (

@@ -144,7 +144,11 @@ def _gap(contender: Contender, study: Study, summary: Summary, own: Sequence[Sum
 
     None where there is none, where one change alone is all of it or none helps, or where no difference is shown.
     """
-    mended = [c.name for c in study.contenders if c.model == contender.model and c.variant == "repaired"]
+    mended = [
+        c.name
+        for c in study.contenders
+        if c.model == contender.model and c.variant == "repaired" and not c.recipe.teacher
+    ]
     best = next((c for c in tables.ranking(summary) if c["name"] in mended and not c["selects_on_test"]), None)
     if not best or best["name"] in [pair["to"] for pair in own]:
         return None

@@ -61,23 +61,23 @@ def curves(context: Context, section: Section) -> list[Block]:
     """How training went by step, and validation by epoch and by second."""
     every = [c["name"] for c in context.only(section)]
     names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
-    order = context.shown(section, len(every))
-    drawn = []
+    trained = [name for name in context.shown(section, len(every)) if any(r.history for r in context.finished[name])]
+    coloured, drawn = trained[:SERIES], []
     for column, value in ((1, "train loss"), (2, "train accuracy")):
         by_step = [line for name in every if (line := _by_step(name, context.finished[name], column))]
         if by_step:
-            svg = figures.curves(by_step, "step", value, order[:SERIES])
+            svg = figures.curves(by_step, "step", value, coloured)
             drawn.append(Figure(f"{value.replace(' ', '-')}-step", svg))
     for value in ("validation_accuracy", "validation_loss") if names else ():
         for against in ("epoch", "seconds"):
             series = [_series(name, context.finished[name], value, against) for name in names]
-            svg = figures.curves(series, against, value.replace("_", " "), [n for n in order if n in names][:SERIES])
+            svg = figures.curves(series, against, value.replace("_", " "), coloured)
             drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
     if not drawn:
         return []
     said = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
-    if len(every) > SERIES:
-        said += f" The best {SERIES} of {len(every)} contenders have colours."
+    if len(trained) > SERIES:
+        said += f" The best {SERIES} of {len(trained)} contenders have colours."
     short = sum(max(len(run.history) for run in context.finished[name]) == 1 for name in every)
     if names and short:
         said += f" {tables.plural(short, 'contender')} trained for one epoch: see the curves by step."
