@@ -33,10 +33,11 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run, write_atomic
 from bakeoff.reports.page import write_report
+from bakeoff.scales import at_scale
 from bakeoff.spec import RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
 from bakeoff.studies.runner import check_study, collect, find_study, plan, published_studies
-from bakeoff.study import Study, at_scale
+from bakeoff.study import Study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import build_model, check_spec
 from keep import keep

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural
+from bakeoff.scales import at_scale
 from bakeoff.studies.runner import find_study, published_studies
-from bakeoff.study import at_scale
 
 ROOT = Path(__file__).parents[1]
 SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from bakeoff.cli import bakeoff
+from bakeoff.scales import at_scale
 from bakeoff.studies.runner import find_study
-from bakeoff.study import at_scale
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -3,9 +3,10 @@
 import pytest
 
 from bakeoff.errors import UsageError
+from bakeoff.scales import at_scale
 from bakeoff.spec import Recipe
 from bakeoff.studies.runner import packaged_studies
-from bakeoff.study import Study, at_scale, parse_study
+from bakeoff.study import Study, parse_study
 
 STUDY = """
 # What it asks.

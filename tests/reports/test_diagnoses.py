@@ -14,7 +14,8 @@ from bakeoff.reports.blocks import Table, Words
 from bakeoff.reports.context import Context
 from bakeoff.reports.sections import compose
 from bakeoff.reports.summary import summarise
-from bakeoff.study import Section, at_scale, parse_study
+from bakeoff.scales import at_scale
+from bakeoff.study import Section, parse_study
 
 HEAD = (
     'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 3\n[recipe]\nepochs = 4\noptimizer = "sgd"\nlr = 0.001\n'

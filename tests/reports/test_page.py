@@ -14,7 +14,8 @@ from bakeoff.record import read_run
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import SECTIONS
 from bakeoff.reports.summary import summarise
-from bakeoff.study import Study, at_scale, parse_study
+from bakeoff.scales import at_scale
+from bakeoff.study import Study, parse_study
 
 COMMAND = "bakeoff run small-digits --scale small"
 NOTE = "conv, seed 1: no finished record"

@@ -12,8 +12,9 @@ from bakeoff.reports.contenders import judge
 from bakeoff.reports.context import Context
 from bakeoff.reports.sections import SECTIONS, check_sections, compose
 from bakeoff.reports.summary import summarise
+from bakeoff.scales import at_scale
 from bakeoff.spec import Reported
-from bakeoff.study import Section, at_scale, parse_study
+from bakeoff.study import Section, parse_study
 
 
 @pytest.fixture(scope="module")

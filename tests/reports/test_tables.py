@@ -12,7 +12,8 @@ from scipy import stats
 from bakeoff.errors import BakeoffError
 from bakeoff.reports import answer, tables
 from bakeoff.reports.summary import summarise
-from bakeoff.study import at_scale, parse_study
+from bakeoff.scales import at_scale
+from bakeoff.study import parse_study
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,12 @@ import bakeoff
 from bakeoff.errors import BakeoffError
 from bakeoff.record import find_runs, read_run
 from bakeoff.reports.sections import SECTIONS
+from bakeoff.scales import at_scale
 from bakeoff.ship.predict import evaluate as measure
 from bakeoff.studies import runner
 from bakeoff.studies.engines import default_jobs
 from bakeoff.studies.runner import find_study, published_studies
-from bakeoff.study import at_scale, parse_study
+from bakeoff.study import parse_study
 
 STUDY = """
 # bakeoff run tiny.toml

@@ -26,9 +26,10 @@ from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
+from bakeoff.scales import at_scale
 from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
-from bakeoff.study import Study, at_scale, load_study, parse_study
+from bakeoff.study import Study, load_study, parse_study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import Progress, build_model, check_spec, check_views, run_directory, train_run
 
