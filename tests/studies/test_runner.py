@@ -138,6 +138,17 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
     assert f"instead of {study.dataset}" in page
 
 
+@pytest.mark.filterwarnings("ignore::bakeoff.data.sources.DataWarning")
+@pytest.mark.parametrize("name", published_studies())
+def test_published_studies_could_run_at_laptop_scale(name: str) -> None:
+    """Every model takes the size that the scale gives it, and every cut is a valid recipe: nothing is trained."""
+    study = at_scale(find_study(name), "laptop")
+    loaded, absent = runner._load(study)
+    if absent:
+        pytest.skip("; ".join(map(str, absent.values())))
+    assert len(runner.check_study(study, loaded).contenders) == len(study.contenders)
+
+
 TEAM = """
 title = "Team"
 question = "Do networks gain by what others know?"
