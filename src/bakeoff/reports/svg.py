@@ -208,6 +208,10 @@ def styled(drawn: str, style: str) -> str:
     return f'{head} xmlns="http://www.w3.org/2000/svg"><style>{style}</style>{rest}\n'
 
 
+RIGHT = 16
+"""Pixels right of a plot: room for half of the last tick's label."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Panel:
     """One plot: two axes and what is drawn between them. Sizes in pixels."""
@@ -222,7 +226,7 @@ class Panel:
 
     def at(self, x: float, y: float) -> Point:
         """Where a value lies in the picture."""
-        across, down = self.width - self.left - 12, self.height - self.top - 40
+        across, down = self.width - self.left - RIGHT, self.height - self.top - 40
         return self.left + self.x.at(x) * across, self.top + (1 - self.y.at(y)) * down
 
     def line(self, points: Iterable[Point], classes: str, title: str = "") -> str:
@@ -240,7 +244,7 @@ class Panel:
 
     def draw(self, body: Iterable[str], keys: Sequence[Key] = ()) -> str:
         """The picture: grid and labels, then `body`, and the legend below."""
-        end, base = self.width - 12, self.height - 40
+        end, base = self.width - RIGHT, self.height - 40
         down = base - self.top
         frame = [text(4, 14, self.y.label)]
         for value, label in self.y.ticks:
