@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 from bakeoff.errors import UsageError
 from bakeoff.reports.blocks import Figures, Gallery, Groups, Table, Words
@@ -161,6 +162,17 @@ def test_less_error_and_less_loss_exceed(runs):
     assert judge("train_error", 0.05, ours)[1] == "exceeded"
     assert judge("train_error", 0.001, ours)[1] == "not reproduced"
     assert judge("loss", 0.2, ours)[1] == "exceeded"
+
+
+def test_a_loss_of_probabilities_is_held_against_the_same(runs):
+    """Where softmax comes before the cross-entropy, the figure is that of probabilities taken for logits."""
+    run = next(run for run in runs if run.spec.contender == "conv")
+    recipe = run.spec.recipe.model_copy(update={"loss": "softmax_output"})
+    faulty = dataclasses.replace(run, spec=run.spec.model_copy(update={"recipe": recipe}))
+    logits, labels = torch.from_numpy(run.logits("validation")).double(), torch.from_numpy(run.labels("validation"))
+    expected = float(torch.nn.functional.cross_entropy(logits.softmax(1), labels))
+    assert judge("loss", 9.0, [faulty])[0].split()[0] == f"{expected:.3f}"
+    assert expected > 1.46
 
 
 def test_seeds_that_spread_widely_reproduce_nothing(runs):
