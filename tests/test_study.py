@@ -113,9 +113,21 @@ def test_a_scale_cuts_single_contenders() -> None:
     assert at_scale(alone, "some", only=["plain"]).comparable, "what it cuts is left out"
 
 
+def test_a_scale_narrows_single_models() -> None:
+    own = "[scales.narrow.contenders.plain]\nparameters = { width = 5 }\nepochs = 2\n"
+    small = at_scale(study(STUDY + own), "narrow")
+    whole, cut = study().contender("plain"), small.contender("plain")
+    assert cut.parameters == {**whole.parameters, "width": 5}
+    assert (cut.recipe.epochs, cut.recipe.lr) == (2, whole.recipe.lr)
+    assert small.cuts == ("epochs = 2 for plain", "width = 5 for plain")
+    assert not small.comparable
+    assert at_scale(study(STUDY + own), "full").contender("plain") == whole
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
+        ("plain]\nparameters = 3", r"\[scales\.smoke\], contender plain: parameters = 3: must be a valid dictionary"),
         ("plane]\nepochs = 2", r"study name: no contender 'plane' \(closest: plain"),
         ("plain]\nepoch = 2", r"\[scales\.smoke\], contender plain: unknown key 'epoch' \(closest: epochs"),
         ('plain]\nepochs = "2"', r"\[scales\.smoke\], contender plain: epochs = '2': must be a valid integer"),

@@ -97,15 +97,16 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     names = [name for group in only for name in group.split(",") if name]
     if only and (every or not names):
         raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
-    summaries, failures = {}, []
+    summaries: dict[str, dict[str, Any]] = {}
+    failures: list[BakeoffError] = []
     for name in published_studies() if study is None else [study]:
         found = find_study(name)
         try:
             with display(found.title) as shown:
                 summary = run_study(name, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
-        except UsageError:
-            raise
         except BakeoffError as error:
+            if isinstance(error, UsageError) and not summaries:
+                raise  # said wrongly: the other studies would say the same
             failures.append(error)
             continue
         summaries[found.name] = summary

@@ -113,15 +113,20 @@ def at_scale(
 
 
 def _cut(contender: Contender, study: Study, scale: str, cut: Scale, given: Mapping[str, Any]) -> Contender:
-    """The contender with the recipe that it has at a scale; what is said of all recipes is not said of ensembles."""
+    """The contender with the parameters and the recipe that it has at a scale; what is said of all recipes is not
+    said of ensembles."""
     where = f"study {study.name} [scales.{scale}], contender {contender.name}"
-    own = cut.contenders.get(contender.name, {})
+    own = dict(cut.contenders.get(contender.name, {}))
     if contender.ensemble:
         check_ensemble_fields(own, where)
+    parameters = own.pop("parameters", {})
+    if isinstance(parameters, Mapping):
+        parameters = {**contender.parameters, **parameters}
     common, given = ({}, {}) if contender.ensemble else (cut.recipe, given)
     scaled = validate(Recipe, {**contender.recipe.model_dump(), **common, **own}, where, strict=True)
-    where = f"study {study.name}, contender {contender.name}"
-    return contender.model_copy(update={"recipe": validate(Recipe, {**scaled.model_dump(), **given}, where)})
+    recipe = validate(Recipe, {**scaled.model_dump(), **given}, f"study {study.name}, contender {contender.name}")
+    fields = {**contender.model_dump(), "parameters": parameters, "recipe": recipe}
+    return validate(Contender, fields, where, strict=True)
 
 
 def _cuts_of_recipes(study: Study, cut: Scale, given: Mapping[str, Any], kept: list[str]) -> list[str]:
@@ -137,7 +142,8 @@ def _cuts_of_recipes(study: Study, cut: Scale, given: Mapping[str, Any], kept: l
         said.append(f"{key} = {value} in {which}")
     whose: dict[str, list[str]] = {}
     for name, fields in single.items():
-        for key, value in fields.items():
+        plain = {key: value for key, value in fields.items() if key != "parameters"}
+        for key, value in {**plain, **fields.get("parameters", {})}.items():
             whose.setdefault(f"{key} = {value}", []).append(name)
     said += [f"{what} for {', '.join(names)}" for what, names in whose.items()]
     if len(kept) < len(study.contenders):

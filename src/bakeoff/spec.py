@@ -190,6 +190,7 @@ class Reported(Frozen):
     validation_accuracy: float | None = Field(None, ge=0, le=1)
     train_accuracy: float | None = Field(None, ge=0, le=1)
     train_error: float | None = Field(None, ge=0, le=1)
+    weakest_class_accuracy: float | None = Field(None, ge=0, le=1)
     top5: float | None = Field(None, ge=0, le=1)
     loss: float | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0)

@@ -42,7 +42,7 @@ class Scale(Frozen):
     only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")
     without: tuple[str, ...] = Field((), description="contenders that it leaves out")
     recipe: dict[str, Any] = {}
-    contenders: dict[str, dict[str, Any]] = Field({}, description="recipe fields of single contenders, over `recipe`")
+    contenders: dict[str, dict[str, Any]] = Field({}, description="`parameters` and recipe fields of single contenders")
 
 
 class Section(Frozen):

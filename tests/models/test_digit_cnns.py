@@ -1,5 +1,6 @@
 """The plain CNNs of the composite-digit reports against what the reports print."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -86,6 +87,25 @@ def test_pytorch_cnn_has_the_printed_sizes() -> None:
     assert kinds == [*3 * section, "Flatten", "Linear"]
     assert model[-1].in_features == 18_432
     assert {layer.p for layer in model if isinstance(layer, nn.Dropout)} == {0.3}
+
+
+@pytest.mark.parametrize("build", [custom_cnn, keras_cnn, pytorch_cnn])
+def test_a_narrower_network_has_the_same_layers_with_fewer_filters(build) -> None:
+    """Every convolution has a quarter of the filters, and what follows sees a quarter of the features."""
+    normal = {custom_cnn: 32, keras_cnn: 64, pytorch_cnn: 32}[build]
+    with torch.device("meta"):
+        whole, narrow = (build(1, 10, (128, 128), width=width) for width in (normal, normal // 4))
+        same = build(1, 10, (128, 128))
+    assert [type(layer) for layer in whole] == [type(layer) for layer in narrow]
+    assert [tuple(p.shape) for p in same.parameters()] == [tuple(p.shape) for p in whole.parameters()]
+    for wide, slim in zip(whole, narrow, strict=True):
+        if isinstance(wide, nn.Conv2d):
+            assert slim.out_channels == wide.out_channels // 4
+            assert (slim.kernel_size, slim.padding) == (wide.kernel_size, wide.padding)
+        if isinstance(wide, nn.BatchNorm2d):
+            assert slim.num_features == wide.num_features // 4
+    first = [next(layer for layer in model if isinstance(layer, nn.Linear)) for model in (whole, narrow)]
+    assert first[1].in_features == first[0].in_features // 4
 
 
 def test_custom_cnn_has_22_layers_and_three_poolings() -> None:

@@ -16,9 +16,15 @@ LAYERS = [
 ]
 
 
-def test_parameters_and_multiply_adds_by_hand() -> None:
+@pytest.mark.parametrize("part", [1, 4])
+def test_parameters_by_hand(part: int) -> None:
+    """Of the whole network, and of one a quarter as wide between image and classes."""
+    layers = [(k, i if i == 1 else i // part, o if o == 10 else o // part) for k, i, o, _ in LAYERS]
+    assert count_parameters(nin(1, 10, (28, 28), width=64 // part)) == sum(k * k * i * o + o for k, i, o in layers)
+
+
+def test_multiply_adds_by_hand() -> None:
     model = nin(1, 10, (28, 28))
-    assert count_parameters(model) == sum(k * k * i * o + o for k, i, o, _ in LAYERS)
     assert count_multiply_adds(model, (1, 28, 28)) == sum(k * k * i * o * side**2 for k, i, o, side in LAYERS)
 
 

@@ -36,6 +36,29 @@ def test_published_figures(name: str, count: int, giga: float) -> None:
     assert round(count_multiply_adds(model, (3, 224, 224)) / 1e9, 2) == pytest.approx(giga, abs=0.011)
 
 
+@pytest.mark.parametrize("width", [8, 16, 64])
+@pytest.mark.parametrize("depth", [18, 34, 50, 101, 152])
+def test_a_narrow_network_is_the_papers_table_with_fewer_channels(depth: int, width: int) -> None:
+    """Counted layer by layer from He et al. 2016, table 1, each 64 replaced by the width."""
+    stages = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}[depth]
+    total, channels = 3 * 7 * 7 * width + 2 * width, width
+    for index, blocks in enumerate(stages):
+        wide = width * 2**index
+        out = wide if depth < 50 else 4 * wide
+        for number in range(blocks):
+            convolutions = (
+                [(channels, wide, 3), (wide, out, 3)]
+                if depth < 50
+                else [(channels, wide, 1), (wide, wide, 3), (wide, out, 1)]
+            )
+            if number == 0 and (index or depth >= 50):
+                convolutions.append((channels, out, 1))
+            total += sum(into * outof * kernel**2 + 2 * outof for into, outof, kernel in convolutions)
+            channels = out
+    total += channels * 10 + 10
+    assert count_parameters(meta(resnet, f"resnet{depth}", 3, 10, 64, width=width)) == total
+
+
 @pytest.mark.parametrize(
     ("depth", "count"),
     [(18, 11_778_592), (34, 21_958_868), (50, 28_088_024), (101, 49_326_872), (152, 66_821_848)],

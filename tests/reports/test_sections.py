@@ -164,6 +164,16 @@ def test_less_error_and_less_loss_exceed(runs):
     assert judge("loss", 0.2, ours)[1] == "exceeded"
 
 
+def test_the_weakest_class_is_the_one_with_most_errors_for_its_images(runs):
+    run = next(run for run in runs if run.spec.contender == "conv")
+    right = run.logits("test").argmax(1) == run.labels("test")
+    shares = {c: float(right[run.labels("test") == c].mean()) for c in set(run.labels("test").tolist())}
+    said, _ = judge("weakest_class_accuracy", 0.978, [run])
+    assert said.split()[0] == f"{100 * min(shares.values()):.2f}"
+    low, high = (float(part.strip("[],")) for part in said.split()[2:4])
+    assert high - low > 100 * 1.9 / run.measured("test") ** 0.5
+
+
 def test_a_loss_of_probabilities_is_held_against_the_same(runs):
     """Where softmax comes before the cross-entropy, the figure is that of probabilities taken for logits."""
     run = next(run for run in runs if run.spec.contender == "conv")

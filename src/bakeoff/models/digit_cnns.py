@@ -11,6 +11,7 @@ from torch import nn
 from bakeoff.models.blocks import PoolReLU, Size
 
 Dropout = Annotated[float, Field(ge=0, lt=1, description="at the end of each block")]
+Width = Annotated[int, Field(ge=1, le=512, description="filters of the first block; the second has 2x, the third 4x")]
 
 
 def custom_cnn(
@@ -46,12 +47,12 @@ def custom_cnn(
     )
 
 
-def keras_cnn(channels: int, classes: int, size: Size, *, dropout: Dropout = 0.3) -> nn.Module:
+def keras_cnn(channels: int, classes: int, size: Size, *, width: Width = 64, dropout: Dropout = 0.3) -> nn.Module:
     """The layers of the report's figure 8, 1,912,906 values at 128x128x1: ReLU before BN, valid convolutions, and
     Keras's BN (momentum 0.99, epsilon 0.001). The dropout rate is chosen: the figure prints none."""
     parts: list[nn.Module] = []
     height, wide = size
-    for filters, kernel in ((64, 3), (128, 5), (256, 3)):
+    for filters, kernel in ((width, 3), (2 * width, 5), (4 * width, 3)):
         parts += [nn.Conv2d(channels, filters, kernel), nn.ReLU(), nn.Conv2d(filters, filters, kernel), nn.ReLU()]
         parts += [nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01), nn.MaxPool2d(2), nn.Dropout(dropout)]
         channels = filters
@@ -59,11 +60,11 @@ def keras_cnn(channels: int, classes: int, size: Size, *, dropout: Dropout = 0.3
     height, wide = ((side - 2) // 3 for side in (height, wide))
     return nn.Sequential(
         *parts,
-        nn.Conv2d(channels, 128, 3),
+        nn.Conv2d(channels, 2 * width, 3),
         nn.MaxPool2d(3),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(128 * height * wide, 64),
+        nn.Linear(2 * width * height * wide, 64),
         nn.ReLU(),
         nn.Linear(64, 64),
         nn.ReLU(),
@@ -71,12 +72,12 @@ def keras_cnn(channels: int, classes: int, size: Size, *, dropout: Dropout = 0.3
     )
 
 
-def pytorch_cnn(channels: int, classes: int, size: Size, *, dropout: Dropout = 0.3) -> nn.Module:
+def pytorch_cnn(channels: int, classes: int, size: Size, *, width: Width = 32, dropout: Dropout = 0.3) -> nn.Module:
     """Three sections of two 3x3 valid convolutions (32, 64, 128), BN, ReLU, pooling (2, 2, then 3 with stride 2) and
     dropout, then one linear layer: 18,432 features at 128x128. One ReLU a section, as the report lists its layers."""
     parts: list[nn.Module] = []
     height, wide = size
-    for filters, kernel in ((32, 2), (64, 2), (128, 3)):
+    for filters, kernel in ((width, 2), (2 * width, 2), (4 * width, 3)):
         parts += [nn.Conv2d(channels, filters, 3), nn.Conv2d(filters, filters, 3), nn.BatchNorm2d(filters)]
         parts += [nn.MaxPool2d(kernel, 2), nn.ReLU(), nn.Dropout(dropout)]
         channels = filters

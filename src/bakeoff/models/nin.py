@@ -29,6 +29,7 @@ def nin(
     classes: int,
     _size: Size,
     *,
+    width: Annotated[int, Field(ge=1, le=512, description="filters of the first block; the next have 2x, 3x")] = 64,
     dropout: Annotated[float, Field(ge=0, lt=1, description="after each of the two poolings")] = 0.5,
     batch_norm: Annotated[bool, Field(description="after each convolution but the last")] = False,
     rectify: Annotated[bool, Field(description="ReLU on the class maps, as in the paper's mlpconv")] = True,
@@ -36,15 +37,15 @@ def nin(
     """mlpconv(5x5, 64) - P2 - mlpconv(3x3, 128) - P2 - mlpconv(3x3, 192, K) - global average. Padding that keeps
     the size is chosen: the report prints none."""
     model = nn.Sequential(
-        *_mlpconv(channels, (64, 64, 64), 5, batch_norm),
+        *_mlpconv(channels, (width, width, width), 5, batch_norm),
         PoolReLU(),
         nn.Dropout(dropout),
-        *_mlpconv(64, (128, 128, 128), 3, batch_norm),
+        *_mlpconv(width, (2 * width, 2 * width, 2 * width), 3, batch_norm),
         PoolReLU(),
         nn.Dropout(dropout),
-        *_mlpconv(128, (192, 192), 3, batch_norm),
+        *_mlpconv(2 * width, (3 * width, 3 * width), 3, batch_norm),
         nn.ReLU(),
-        nn.Conv2d(192, classes, 1),
+        nn.Conv2d(3 * width, classes, 1),
         nn.ReLU() if rectify else nn.Identity(),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),

@@ -31,7 +31,8 @@ class ResNet(nn.Module):
 
     Args:
         blocks: of each stage.
-        width: channels that leave the first stage; each next doubles.
+        wider: by what factor a block's output is wider than its stage: 4 for bottlenecks.
+        width: channels of the stem and of the first stage; each next doubles.
         stem: a name in STEMS.
         dropout: before the linear layer.
     """
@@ -44,6 +45,7 @@ class ResNet(nn.Module):
         classes: int,
         block: Block,
         blocks: tuple[int, int, int, int],
+        wider: int,
         width: int,
         stem: str,
         gate: Gate | None = None,
@@ -52,15 +54,16 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         kernel, stride, padding, pooling = STEMS[stem]
-        self.conv1 = nn.Conv2d(channels, 64, kernel, stride, padding, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1 = nn.Conv2d(channels, width, kernel, stride, padding, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
-        self.layer1 = stage(block, 64, width, blocks[0], 1, shortcut, gate)
-        self.layer2 = stage(block, width, 2 * width, blocks[1], 2, shortcut, gate)
-        self.layer3 = stage(block, 2 * width, 4 * width, blocks[2], 2, shortcut, gate)
-        self.layer4 = stage(block, 4 * width, 8 * width, blocks[3], 2, shortcut, gate)
+        out = wider * width
+        self.layer1 = stage(block, width, out, blocks[0], 1, shortcut, gate)
+        self.layer2 = stage(block, out, 2 * out, blocks[1], 2, shortcut, gate)
+        self.layer3 = stage(block, 2 * out, 4 * out, blocks[2], 2, shortcut, gate)
+        self.layer4 = stage(block, 4 * out, 8 * out, blocks[3], 2, shortcut, gate)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(8 * width, classes)
+        self.fc = nn.Linear(8 * out, classes)
         initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,23 +78,24 @@ Stem = Annotated[
     Literal["imagenet", "small"],
     Field(description="imagenet: 7x7 convolution and max-pooling, both with stride 2; small: 3x3 with stride 1"),
 ]
+Width = Annotated[int, Field(ge=1, le=512, description="channels of stem and first stage; each next doubles")]
 
 
 Layout = tuple[Block, tuple[int, int, int, int], int]
 
 LAYOUTS: dict[int, Layout] = {
-    18: (BasicBlock, (2, 2, 2, 2), 64),
-    34: (BasicBlock, (3, 4, 6, 3), 64),
-    50: (Bottleneck, (3, 4, 6, 3), 256),
-    101: (Bottleneck, (3, 4, 23, 3), 256),
-    152: (Bottleneck, (3, 8, 36, 3), 256),
+    18: (BasicBlock, (2, 2, 2, 2), 1),
+    34: (BasicBlock, (3, 4, 6, 3), 1),
+    50: (Bottleneck, (3, 4, 6, 3), 4),
+    101: (Bottleneck, (3, 4, 23, 3), 4),
+    152: (Bottleneck, (3, 8, 36, 3), 4),
 }
-"""By depth: the block, how many of them each stage has, and the channels that leave the first stage."""
+"""By depth: the block, how many of them each stage has, and by what factor a block's output is wider than its stage."""
 
 
 def _plain(layout: Layout, about: str) -> Callable[..., nn.Module]:
-    def build(channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet") -> nn.Module:
-        return ResNet(channels, classes, *layout, stem)
+    def build(channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet", width: Width = 64) -> nn.Module:
+        return ResNet(channels, classes, *layout, width, stem)
 
     build.__doc__ = about
     return build
@@ -99,9 +103,15 @@ def _plain(layout: Layout, about: str) -> Callable[..., nn.Module]:
 
 def _squeezed(layout: Layout, about: str) -> Callable[..., nn.Module]:
     def build(
-        channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet", reduction: Reduction = 16
+        channels: int,
+        classes: int,
+        _size: Size,
+        *,
+        stem: Stem = "imagenet",
+        width: Width = 64,
+        reduction: Reduction = 16,
     ) -> nn.Module:
-        return ResNet(channels, classes, *layout, stem, squeeze(reduction))
+        return ResNet(channels, classes, *layout, width, stem, squeeze(reduction))
 
     build.__doc__ = about
     return build
@@ -113,7 +123,7 @@ resnet50 = _plain(LAYOUTS[50], "50 layers (He et al. 2016): 25,557,032 parameter
 resnet101 = _plain(LAYOUTS[101], "101 layers (He et al. 2016): 44,549,160 parameters at 3 channels and 1,000 classes.")
 resnet152 = _plain(LAYOUTS[152], "152 layers (He et al. 2016): 60,192,808 parameters at 3 channels and 1,000 classes.")
 wide_resnet50_2 = _plain(
-    (WideBottleneck, (3, 4, 6, 3), 256),
+    (WideBottleneck, (3, 4, 6, 3), 4),
     "ResNet-50 with 3x3 convolutions twice as wide (Zagoruyko & Komodakis 2016): 68,883,240 parameters at 3 channels "
     "and 1,000 classes.",
 )
@@ -136,4 +146,4 @@ def resnet34_projection(
 ) -> nn.Module:
     """ResNet-34 as the report `augmented-resnet` changed it: a 5x5 stem and 3x3 max-pooling, both with stride 1, and a
     1x1 projection in every block."""
-    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 64, "augmented-resnet", None, "C", dropout)
+    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 1, 64, "augmented-resnet", None, "C", dropout)

@@ -97,12 +97,27 @@ def _own_loss(run: Run) -> float:
     return metrics.negative_log_likelihood(metrics.softmax(run.logits("validation")), run.labels("validation"))
 
 
+def _of_the_weakest(run: Run) -> float:
+    """Test accuracy among the images of the class that does worst."""
+    return float(np.nanmin(metrics.per_class(run.logits("test"), run.labels("test"))))
+
+
+def _images_behind(key: str, run: Run) -> int:
+    """How many images a figure of one run is a share of; of the weakest class, as many as the rarest class has."""
+    if key == "weakest_class_accuracy":
+        return int(np.unique(run.labels("test"), return_counts=True)[1].min())
+    return run.measured(
+        "train" if key.startswith("train") else "validation" if key.startswith("validation") else "test"
+    )
+
+
 MEASURES: dict[str, Measure] = {
     "test_accuracy": ("test accuracy", lambda run: _after_last_epoch(run)),
     "best_test_accuracy": ("test accuracy of the best epoch", lambda run: run.metrics["test_accuracy"]),
     "validation_accuracy": ("validation accuracy", lambda run: run.metrics["validation_accuracy"]),
     "train_accuracy": ("train accuracy", lambda run: run.metrics["train_accuracy"]),
     "train_error": ("train error", lambda run: 1 - run.metrics["train_accuracy"]),
+    "weakest_class_accuracy": ("test accuracy of the weakest class", _of_the_weakest),
     "top5": ("top-5 accuracy", lambda run: metrics.top_k(run.logits("test"), run.labels("test"))),
     "loss": ("validation loss", _own_loss),
     "seconds": ("seconds", lambda run: run.seconds),
@@ -162,8 +177,7 @@ def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, flo
         return mean, mean - float(half), mean + float(half)
     if key == "loss":
         return mean, mean, mean
-    split = "train" if key.startswith("train") else "validation" if key.startswith("validation") else "test"
-    images = run.measured(split)
+    images = _images_behind(key, run)
     found = metrics.wilson(round(mean * images), images)
     return mean, found.low, found.high
 
