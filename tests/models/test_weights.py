@@ -175,6 +175,12 @@ def test_a_wrong_source_gets_one_sentence(source: str, model: str, kind: type[Ex
         find_weights(source, model)
 
 
+def test_a_run_without_weights_of_its_own_is_said(tmp_path) -> None:
+    """An ensemble's run, or one that has not ended."""
+    with pytest.raises(BakeoffError, match=f"{tmp_path} has no weights.safetensors"):
+        find_weights(str(tmp_path), "conv")
+
+
 def test_the_table_is_torchvisions(torchvision_models) -> None:
     for name, file in weights.IMAGENET.items():
         assert torchvision_models.get_model_weights(name)["IMAGENET1K_V1"].url == weights.ADDRESS + file

@@ -65,7 +65,8 @@ def find_weights(source: str, model: str) -> Path:
         if path.suffix not in (".pth", ".pt", ".safetensors"):
             raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")
         if not path.is_file():
-            raise BakeoffError(f"weights {source!r}: there is no such file")
+            why = f"{source} has no {path.name}" if Path(source).is_dir() else "there is no such file"
+            raise BakeoffError(f"weights {source!r}: {why}")
         return path
     ((name, checksum),) = published_weights(model).items()
     folders = data_folders("weights")

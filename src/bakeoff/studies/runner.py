@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -307,17 +308,22 @@ def report_all(out: Path) -> Path:
 
 
 def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
-    """The study's records in `folder`, in its order, and a sentence on each missing or damaged one."""
-    runs, notes = [], []
+    """The study's records in `folder`, in its order, and a sentence on each contender whose are missing and on each
+    damaged one."""
+    runs, damaged, missing = [], [], defaultdict[str, list[str]](list)
     for spec, name in zip(study.runs(), study.records, strict=True):
         if record.status(folder / name) in ("absent", "running"):
-            notes.append(f"{spec.contender}, seed {spec.seed}: no finished record")
+            missing[spec.contender].append(str(spec.seed))
             continue
         try:
             runs.append(record.read_run(folder / name))
         except BakeoffError as error:
-            notes.append(str(error))
-    return runs, notes
+            damaged.append(str(error))
+    notes = [
+        f"{contender}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}: no finished record"
+        for contender, seeds in missing.items()
+    ]
+    return runs, notes + damaged
 
 
 def find_records(paths: Sequence[Path]) -> list[Run]:
