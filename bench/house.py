@@ -2,49 +2,70 @@
 
     BAKEOFF_DATA=... python bench/house.py STUDY [--out runs]
 
-Trains the study's contender `house` at full scale, with as many seeds as SEEDS says (finished runs in OUT are taken as
-they are), and writes results/bench/house-STUDY.json.
+Trains what HOUSES names (finished runs in OUT are taken as they are), and writes results/bench/house-STUDY.json.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import bakeoff
 from bakeoff.record import find_runs, read_run, write_json
+from bakeoff.scales import at_scale
 from bakeoff.studies.runner import find_study
 
 ROOT = Path(__file__).parents[1]
-SEEDS = {"small-cnn": 5, "largest-digit": 1, "highest-digit": 1}
-"""Of one seed, all cores train it; of several, each has a core of its own."""
+
+
+class House(NamedTuple):
+    """A contender of a study, at a scale; of one seed, all cores train it; of several, each has a core of its own."""
+
+    contender: str
+    scale: str
+    seeds: int
+
+
+HOUSES = {
+    "small-cnn": House("house", "full", 5),
+    "largest-digit": House("house", "full", 1),
+    "highest-digit": House("house", "full", 1),
+    "deeper-networks": House("house-views-cifar10", "house", 1),
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("study", choices=SEEDS)
+    parser.add_argument("study", choices=HOUSES)
     parser.add_argument("--out", default="runs")
     given = parser.parse_args()
-    study, out = find_study(given.study), Path(given.out) / "house"
-    summary = bakeoff.run_study(study, only="house", seeds=SEEDS[study.name], out=out)
-    (house,) = summary["contenders"]
-    runs = [read_run(path) for path in find_runs(out / study.name)]
+    name, out = given.study, Path(given.out) / "house"
+    contender, scale, seeds = HOUSES[name]
+    study = at_scale(find_study(name), scale)
+    needs = study.contender(contender).needs
+    summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out)
+    house = next(c for c in summary["contenders"] if c["name"] == contender)
+    trained = study.contender(needs[0] if needs else contender)
     record = {
-        "benchmark": f"{study.name}: the contender house at full scale",
-        "command": f"python bench/house.py {study.name}",
+        "benchmark": f"{name}: the contender {contender} at {scale} scale",
+        "command": f"python bench/house.py {name}",
+        "contender": contender,
+        "scale": scale,
         "seeds": house["n"],
         "test_accuracy": house["test_accuracy"],
         "each": [seed["test_accuracy"] for seed in house["seeds"]],
         "validation_accuracy": house["validation_accuracy"],
-        "test_images": runs[0].measured("test"),
+        "test_images": read_run(find_runs(out / name)[0]).measured("test"),
         "seconds_a_run": house["seconds"],
         "core_seconds_a_run": house["seconds"] * summary["environment"]["threads"],
         "parameters": house["parameters"],
-        "recipe": study.contender("house").recipe.model_dump(exclude_defaults=True),
+        "model": trained.model,
+        "recipe": trained.recipe.model_dump(exclude_defaults=True),
         "environment": summary["environment"],
     }
-    write_json(ROOT / "results" / "bench" / f"house-{study.name}.json", record)
-    print(f"{study.name}, house: {house['test_accuracy']['mean']:.2%}, n = {house['n']}, {house['seconds']:.0f} s each")
+    write_json(ROOT / "results" / "bench" / f"house-{name}.json", record)
+    print(f"{name}, {contender}: {house['test_accuracy']['mean']:.2%}, n = {house['n']}, {house['seconds']:.0f} s each")
     return 0
 
 
