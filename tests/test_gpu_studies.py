@@ -75,7 +75,7 @@ def test_it_stops_says_what_is_missing_and_goes_on(
     summary = json.loads((kept / "summary.json").read_text())
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"long": 0, "both": 0, "short": 1}
     assert summary["cuts"] == ["1 of 6 runs"]
-    assert "long, seed 0: no finished record" in (kept / "report.md").read_text()
+    assert "long, seeds 0, 1: no finished record" in (kept / "report.md").read_text()
 
     assert call(bench, monkeypatch, tmp_path, minutes=1000) == 0
     ended = [line.split("/")[1].rsplit("-", 1)[0] for line in capsys.readouterr().out.splitlines() if " s  " in line]
