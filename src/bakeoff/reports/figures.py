@@ -223,10 +223,11 @@ def _matrix(
     rows: Sequence[str], columns: Sequence[str], cells: Iterable[str], size: float, title: str, across: str
 ) -> str:
     """A frame of labels around square cells that are drawn already."""
-    left = 30 + 6.4 * min(max(len(r) for r in rows), 26)
+    longest = min(max(len(r) for r in rows), 34)
+    left = 30 + 6.4 * longest
     body = [text(left, 12, across)]
     for i, row in enumerate(rows):
-        body.append(text(left - 8, 36 + size * (i + 0.5) + 4, row, "end strong", most=26))
+        body.append(text(left - 8, 36 + size * (i + 0.5) + 4, row, "end strong", most=longest))
     for j, column in enumerate(columns):
         body.append(text(left + size * (j + 0.5), 30, column, "middle small", most=max(2, int(size / 5.5))))
     inner = f'<g transform="translate({number(left)} 36)">{"".join(cells)}</g>'

@@ -71,6 +71,11 @@ def _answer(summary: Summary) -> tuple[str, list[str], list[str]]:
     return first, others, findings
 
 
+def _cuts(study: Study) -> list[str]:
+    """Every cut, in a sentence, if there is one."""
+    return [f"Cut here: {'; '.join(study.cuts)}."] if study.cuts else []
+
+
 def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     lead, others, findings = _answer(context.summary)
     return render(
@@ -80,6 +85,7 @@ def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
         lead=lead,
         others=others,
         findings=findings,
+        cuts=_cuts(context.study),
         parts=parts,
         notes=notes,
     )
@@ -105,7 +111,7 @@ def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> 
     lead, others, findings = _answer(context.summary)
     lines = [f"# {study.title}", f"**{study.question}**", lead, *others]
     lines += ["\n".join(f"- {finding}" for finding in findings)] if findings else []
-    lines += [" · ".join(context.facts()), *(f"> {note}" for note in notes)]
+    lines += [" · ".join(context.facts()), *_cuts(study), *(f"> {note}" for note in notes)]
     for part in parts:
         lines += [f"## {part.title}", *map(markdown, part.blocks)]
     return "\n\n".join(lines) + "\n"

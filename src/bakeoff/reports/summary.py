@@ -29,7 +29,7 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
     """
     if len(study.datasets) == 1:
         found = _summarise(study, runs)
-        found["answer"] = "\n".join((*answer.lines(found), *answer.cuts(found)))
+        found["answer"] = "\n".join((*answer.lines(found), *answer.cuts(study)))
         return found
     parts = [on_dataset(study, runs, name) for name in study.datasets]
     whole = dict(parts[0])
@@ -38,7 +38,7 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
     for key, first in parts[0]["diagnoses"].items():
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
     said = [f"On {name}: {part['answer']}" for name, part in zip(study.datasets, parts, strict=True)]
-    whole["answer"] = "\n".join((*said, *answer.cuts(whole)))
+    whole["answer"] = "\n".join((*said, *answer.cuts(study)))
     whole["environment"] = environment(runs)
     return whole
 
