@@ -191,9 +191,14 @@ class Reported(Frozen):
     train_accuracy: float | None = Field(None, ge=0, le=1)
     train_error: float | None = Field(None, ge=0, le=1)
     weakest_class_accuracy: float | None = Field(None, ge=0, le=1)
+    second_epoch_validation_accuracy: float | None = Field(None, ge=0, le=1)
+    first_fit_validation_accuracy: float | None = Field(None, ge=0, le=1)
+    first_fit_train_accuracy: float | None = Field(None, ge=0, le=1)
     top5: float | None = Field(None, ge=0, le=1)
+    roc_area: float | None = Field(None, ge=0, le=1, description="the smallest of any class")
     loss: float | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0)
+    epoch_seconds: float | None = Field(None, ge=0)
     parameters: int | None = Field(None, ge=0)
 
     def figures(self) -> dict[str, float]:

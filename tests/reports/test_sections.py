@@ -6,11 +6,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 
 from bakeoff.errors import UsageError
 from bakeoff.reports.blocks import Figures, Gallery, Groups, Table, Words
-from bakeoff.reports.contenders import judge
 from bakeoff.reports.context import Context
+from bakeoff.reports.reported import judge
 from bakeoff.reports.sections import SECTIONS, check_sections, compose
 from bakeoff.reports.summary import summarise
 from bakeoff.scales import at_scale
@@ -172,6 +174,40 @@ def test_the_weakest_class_is_the_one_with_most_errors_for_its_images(runs):
     assert said.split()[0] == f"{100 * min(shares.values()):.2f}"
     low, high = (float(part.strip("[],")) for part in said.split()[2:4])
     assert high - low > 100 * 1.9 / run.measured("test") ** 0.5
+
+
+def test_figures_of_the_course_of_training_are_those_of_its_history(runs):
+    """By two runs that stop their first fit at different epochs."""
+    recipe = runs[0].spec.recipe.model_copy(update={"fits": 2})
+    spec = runs[0].spec.model_copy(update={"recipe": recipe})
+    ours = []
+    for shift, first in ((0.0, 2), (0.01, 3)):
+        epochs = [
+            {
+                "fit": 0 if i < first else 1,
+                "validation_accuracy": 0.9 + i / 100 + shift,
+                "train_accuracy": 0.5 + i / 100,
+            }
+            for i in range(4)
+        ]
+        ours.append(dataclasses.replace(runs[0], spec=spec, history=epochs, seconds=20.0))
+    assert judge("second_epoch_validation_accuracy", 0.9164, ours)[0].startswith("91.50 %")
+    assert judge("first_fit_validation_accuracy", 0.92, ours)[0].startswith("92.00 %")
+    assert judge("first_fit_train_accuracy", 0.931, ours)[0].startswith("51.50 %")
+    assert judge("epoch_seconds", 108.0, ours) == ("5.0", "not comparable: another machine")
+    short = [dataclasses.replace(run, history=run.history[:1]) for run in ours]
+    assert judge("second_epoch_validation_accuracy", 0.9164, short, [CUT]) == ("–", "not comparable: this scale is cut")
+    once = [dataclasses.replace(run, spec=runs[0].spec) for run in ours]
+    assert judge("first_fit_train_accuracy", 0.9, once) == ("–", "not comparable: our runs have no such figure")
+
+
+def test_the_area_under_the_roc_curve_is_that_of_the_worst_class(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    worst = [
+        min(roc_auc_score(run.labels("test") == c, softmax(run.logits("test"), axis=1)[:, c]) for c in range(10))
+        for run in ours
+    ]
+    assert judge("roc_area", 1.0, ours)[0].split()[0] == f"{np.mean(worst):.4f}"
 
 
 def test_a_loss_of_probabilities_is_held_against_the_same(runs):

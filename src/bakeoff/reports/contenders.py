@@ -1,24 +1,17 @@
-"""Sections about contenders: how good, how sure, at what cost, and against what was reported."""
+"""Sections about contenders: how good, how sure, and at what cost."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-
-import numpy as np
-from scipy import stats
+from collections.abc import Sequence
 
 from bakeoff.choices import PoolOfTest
-from bakeoff.data import SOURCES
-from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
-from bakeoff.record import Run
 from bakeoff.reports import figures, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.svg import Axis, Key, accuracy, short
 from bakeoff.reports.tables import Summary, interval, percent, points
-from bakeoff.study import Section, Study
+from bakeoff.study import Section
 
 INTERVALS = (
     "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's "
@@ -79,170 +72,6 @@ def league(context: Context, section: Section) -> list[Block]:
     drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
     notes = [Words(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
     return [Table(heads, rows, caption), *notes, Figures([drawn], only_file=True)]
-
-
-Measure = tuple[str, Callable[[Run], float]]
-
-
-def _after_last_epoch(run: Run) -> float:
-    """Test accuracy of the last epoch, also where the run keeps the epoch that did best on the test set."""
-    return run.history[-1]["test_accuracy"] if run.spec.recipe.selects_on_test else run.metrics["test_accuracy"]
-
-
-def _own_loss(run: Run) -> float:
-    """Validation loss as the run was trained: where softmax comes before the cross-entropy, probabilities count as
-    logits, as in the report's figure."""
-    if run.spec.recipe.loss != "softmax_output":
-        return run.metrics["validation_loss"]
-    return metrics.negative_log_likelihood(metrics.softmax(run.logits("validation")), run.labels("validation"))
-
-
-def _of_the_weakest(run: Run) -> float:
-    """Test accuracy among the images of the class that does worst."""
-    return float(np.nanmin(metrics.per_class(run.logits("test"), run.labels("test"))))
-
-
-def _images_behind(key: str, run: Run) -> int:
-    """How many images a figure of one run is a share of; of the weakest class, as many as the rarest class has."""
-    if key == "weakest_class_accuracy":
-        return int(np.unique(run.labels("test"), return_counts=True)[1].min())
-    return run.measured(
-        "train" if key.startswith("train") else "validation" if key.startswith("validation") else "test"
-    )
-
-
-MEASURES: dict[str, Measure] = {
-    "test_accuracy": ("test accuracy", lambda run: _after_last_epoch(run)),
-    "best_test_accuracy": ("test accuracy of the best epoch", lambda run: run.metrics["test_accuracy"]),
-    "validation_accuracy": ("validation accuracy", lambda run: run.metrics["validation_accuracy"]),
-    "train_accuracy": ("train accuracy", lambda run: run.metrics["train_accuracy"]),
-    "train_error": ("train error", lambda run: 1 - run.metrics["train_accuracy"]),
-    "weakest_class_accuracy": ("test accuracy of the weakest class", _of_the_weakest),
-    "top5": ("top-5 accuracy", lambda run: metrics.top_k(run.logits("test"), run.labels("test"))),
-    "loss": ("validation loss", _own_loss),
-    "seconds": ("seconds", lambda run: run.seconds),
-    "parameters": ("parameters", lambda run: run.parameters),
-}
-"""What a report may give, and the same of one run."""
-
-UNDECIDABLE = 0.2
-"""Width of a prediction interval above which it would call anything reproduced."""
-LESS_IS_BETTER = ("train_error", "loss")
-OF_THE_MACHINE, OF_THE_MODEL = ("seconds",), ("parameters",)
-GENERATED, CUT = "the images are generated anew", "this scale is cut"
-"""Why a figure cannot be held against the published one."""
-
-
-def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str] = ()) -> tuple[str, str]:
-    """(what a further run would give, the verdict) for one published figure.
-
-    A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours:
-    mean +- t s sqrt(1 + 1 / n) over n seeds; with one seed, Wilson's interval over the images. `reasons` are those
-    for which it cannot be held against them, the most basic one first.
-    """
-    values = [MEASURES[key][1](run) for run in runs]
-    cut = [reason for reason in reasons if reason != GENERATED]
-    if key in OF_THE_MODEL:
-        same = values[0] == published
-        return f"{values[0]:,.0f}", "reproduced" if same else _incomparable(cut) if cut else "not reproduced"
-    if key in OF_THE_MACHINE:
-        return f"{np.mean(values):,.1f}", _incomparable(["another machine", *cut])
-    if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
-        reasons = [*reasons, "it was chosen on the test set"]
-    mean, low, high = _prediction(key, values, runs[0])
-    if key == "loss":
-        said = f"{mean:.3f} [{low:.3f}, {high:.3f}]"
-    else:
-        said = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
-    within, wide = low <= published <= high, high - low > UNDECIDABLE
-    if GENERATED in reasons:
-        alike = "our seeds spread too widely to compare" if wide else "ours is the same within chance"
-        return said, _incomparable(reasons, alike if within else "ours lower" if high < published else "ours higher")
-    if reasons:
-        return said, _incomparable(reasons)
-    if within:
-        return said, "not decidable: our seeds spread too widely" if wide else "reproduced"
-    better = published > high if key in LESS_IS_BETTER else published < low
-    return said, "exceeded" if better else "not reproduced"
-
-
-def _incomparable(reasons: Sequence[str], ours: str = "") -> str:
-    return f"not comparable: {' and '.join(reasons)}{f'; {ours}' if ours else ''}"
-
-
-def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float, float]:
-    mean = float(np.mean(values))
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values))
-        return mean, mean - float(half), mean + float(half)
-    if key == "loss":
-        return mean, mean, mean
-    images = _images_behind(key, run)
-    found = metrics.wilson(round(mean * images), images)
-    return mean, found.low, found.high
-
-
-def _figure(key: str, value: float) -> str:
-    if key == "parameters":
-        return f"{value:,.0f}"
-    return f"{value:,.6g}" if key in ("seconds", "loss") else percent(value)
-
-
-TONES = {"reproduced": "good", "exceeded": "good", "not reproduced": "bad"}
-
-
-def _point_name(sweep: str, label: str) -> str:
-    """`momentum=0.9`, or `optimizer: adam` where the label does not say what was varied."""
-    varied, said = (re.sub("[-_ ]", "", text).lower() for text in (sweep, label))
-    return label if said.startswith(varied) else f"{sweep}: {label}"
-
-
-def _reasons(study: Study, name: str) -> list[str]:
-    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
-    dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
-    source = SOURCES.get(dataset)
-    made = source and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
-    return ([GENERATED] if made else []) + ([] if study.comparable else [CUT])
-
-
-def _published(context: Context) -> list[tuple[str, str, Mapping[str, float]]]:
-    """(label, contender, figures) of all that reports give, those that this scale leaves out included."""
-    summary, study = context.summary, context.study
-    found = [(c["name"], c["name"], c["reported"]) for c in summary["contenders"]]
-    for sweep in summary["sweeps"]:
-        found += [(_point_name(sweep["name"], p["label"]), p["contender"], p["reported"]) for p in sweep["points"]]
-    found += [(c.name, c.name, c.reported.figures()) for c in study.left_out]
-    for left in study.left_out_points:
-        found += [(_point_name(left.name, p.label), p.contender, p.reported.figures()) for p in left.points]
-    return found
-
-
-def reported(context: Context, section: Section) -> list[Block]:
-    """What reports gave against what the runs give."""
-    rows, seen = [], set()
-    failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
-    for label, name, given in _published(context):
-        for key, published in given.items():
-            if (name, key, published) in seen or (section.of and name not in section.of):
-                continue
-            seen.add((name, key, published))
-            runs = context.finished.get(name, ())
-            if runs:
-                said, verdict = judge(key, published, runs, _reasons(context.study, name))
-            elif name in failed:
-                said, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
-            else:
-                said, verdict = "–", "not run at this scale"
-            cells = [Cell(label), Cell(MEASURES[key][0]), Cell(_figure(key, published)), Cell(said)]
-            rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
-    heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
-    heads += [Head("ours, 95 % for one more run"), Head("n"), Head("verdict", "text")]
-    caption = (
-        "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
-        "(t over the seeds; of one seed, Wilson's over the images): inside it is reproduced; ours better, exceeded. "
-        "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
-    )
-    return [Table(heads, rows, caption)] if rows else []
 
 
 def sweeps(context: Context, section: Section) -> list[Block]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bakeoff.data import known_wrong_labels
 from bakeoff.errors import UsageError, closest
-from bakeoff.reports import chance, contenders, diagnoses, label_noise, predictions, tables
+from bakeoff.reports import chance, contenders, diagnoses, label_noise, predictions, reported, tables
 from bakeoff.reports.blocks import Block, Figures, Words
 from bakeoff.reports.context import Context
 from bakeoff.study import Section, Study
@@ -16,7 +16,7 @@ from bakeoff.study import Section, Study
 SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "league": ("League", contenders.league),
     "claims": ("What the report claims, and what is shown", diagnoses.claims),
-    "reported": ("Reported against measured", contenders.reported),
+    "reported": ("Reported against measured", reported.reported),
     "diagnoses": ("What went wrong, and what it cost", diagnoses.diagnoses),
     "sweeps": ("Sweeps", contenders.sweeps),
     "curves": ("Learning curves", predictions.curves),
