@@ -44,7 +44,8 @@ def main() -> int:
     contender, scale, seeds = HOUSES[name]
     study = at_scale(find_study(name), scale)
     needs = study.contender(contender).needs
-    summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out)
+    jobs = 1 if seeds == 1 else None
+    summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out, jobs=jobs)
     house = next(c for c in summary["contenders"] if c["name"] == contender)
     trained = study.contender(needs[0] if needs else contender)
     record = {
