@@ -1,8 +1,9 @@
 """Our own contenders: how far each comes in ten minutes of training on this machine's cores.
 
-    BAKEOFF_DATA=... python bench/house.py STUDY [--out runs]
+    BAKEOFF_DATA=... python bench/house.py STUDY [--scale SCALE] [--out runs]
 
-Trains what HOUSES names (finished runs in OUT are taken as they are), and writes results/bench/house-STUDY.json.
+Trains what HOUSES names (finished runs in OUT are taken as they are), and writes results/bench/house-STUDY.json. With a
+scale it is trained at that one, however long it takes, and the record is house-STUDY-SCALE.json.
 """
 
 from __future__ import annotations
@@ -38,10 +39,14 @@ HOUSES = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("study", choices=HOUSES)
+    parser.add_argument("--scale", help="instead of the one of ten minutes")
     parser.add_argument("--out", default="runs")
     given = parser.parse_args()
     name, out = given.study, Path(given.out) / "house"
     contender, scale, seeds = HOUSES[name]
+    words = [name]
+    if given.scale:
+        scale, words = given.scale, [name, "--scale", given.scale]
     study = at_scale(find_study(name), scale)
     needs = study.contender(contender).needs
     jobs = 1 if seeds == 1 else None
@@ -50,7 +55,7 @@ def main() -> int:
     trained = study.contender(needs[0] if needs else contender)
     record = {
         "benchmark": f"{name}: the contender {contender} at {scale} scale",
-        "command": f"python bench/house.py {name}",
+        "command": f"python bench/house.py {' '.join(words)}",
         "contender": contender,
         "scale": scale,
         "seeds": house["n"],
@@ -65,7 +70,7 @@ def main() -> int:
         "recipe": trained.recipe.model_dump(exclude_defaults=True),
         "environment": summary["environment"],
     }
-    write_json(ROOT / "results" / "bench" / f"house-{name}.json", record)
+    write_json(ROOT / "results" / "bench" / f"house-{'-'.join(words[::2])}.json", record)
     print(f"{name}, {contender}: {house['test_accuracy']['mean']:.2%}, n = {house['n']}, {house['seconds']:.0f} s each")
     return 0
 
