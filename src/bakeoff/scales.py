@@ -105,6 +105,7 @@ def at_scale(
             "sweeps": tuple(sweeps),
             "scale": scale,
             "cuts": (*said, *_cuts_of_recipes(study, cut, given, kept)),
+            "cuts_in_words": "" if seeds or only or datasets or given else cut.about,
             "comparable": not (cut.recipe or cut.dataset or cut.images or given or {*cut.contenders} & {*kept}),
         }
     )

@@ -78,6 +78,7 @@ class Study(Frozen):
     scales: dict[str, Scale] = {}
     scale: str = "full"
     cuts: tuple[str, ...] = ()
+    cuts_in_words: str = Field("", description="what its scale says of itself, where nothing else cuts it")
     comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
     claims: tuple[Claim, ...] = ()

@@ -56,15 +56,15 @@ def told_by_pixels(dataset) -> bool:
 
 
 def test_class_folders_are_a_dataset(tmp_path):
-    class_folders(tmp_path / "farm")
-    save(tmp_path / "farm" / "bee" / "deeper" / "x.png", 120)
-    (tmp_path / "farm" / "ant" / "notes.txt").write_text("about ants")
-    (tmp_path / "farm" / ".cache").mkdir()
-    dataset = load_dataset(str(tmp_path / "farm"))
-    assert (dataset.name, dataset.classes, dataset.shape) == ("farm", ("ant", "bee", "cow"), (1, 6, 6))
+    class_folders(tmp_path / "insects")
+    save(tmp_path / "insects" / "bee" / "deeper" / "x.png", 120)
+    (tmp_path / "insects" / "ant" / "notes.txt").write_text("about ants")
+    (tmp_path / "insects" / ".cache").mkdir()
+    dataset = load_dataset(str(tmp_path / "insects"))
+    assert (dataset.name, dataset.classes, dataset.shape) == ("insects", ("ant", "bee", "cow"), (1, 6, 6))
     assert sizes(dataset) == {"train": 13, "validation": 3, "test": 3}
     assert told_by_pixels(dataset)
-    assert load_dataset(f"{tmp_path}/farm/../farm").fingerprint == dataset.fingerprint
+    assert load_dataset(f"{tmp_path}/insects/../insects").fingerprint == dataset.fingerprint
 
 
 @pytest.mark.parametrize("validation", ["validation", "val"])
@@ -143,9 +143,9 @@ def test_faulty_options_are_one_sentence(tmp_path, options, said):
 def test_a_csv_names_paths_labels_and_splits(tmp_path):
     class_folders(tmp_path / "pictures")
     rows = [(f"pictures/{name}/{n}.png", name, "x") for name in COLOURS for n in range(6)]
-    plain = load_dataset(str(write_csv(tmp_path / "farm.csv", [("path", "label", "remark"), *rows])))
+    plain = load_dataset(str(write_csv(tmp_path / "insects.csv", [("path", "label", "remark"), *rows])))
     assert (plain.name, plain.classes, sizes(plain)) == (
-        "farm",
+        "insects",
         ("ant", "bee", "cow"),
         {"train": 12, "validation": 3, "test": 3},
     )

@@ -132,10 +132,13 @@ def test_cuts_are_said(study, runs):
     summary = summarise(small, runs)
     assert summary["cuts"] == list(small.cuts)
     assert all(cut in summary["answer"] for cut in small.cuts)
-    scales = {"small": small.scales["small"].model_copy(update={"about": "one seed, to look at"})}
-    said = summarise(small.model_copy(update={"scales": scales}), runs)["answer"]
+    scales = {"small": study.scales["small"].model_copy(update={"about": "one seed, to look at"})}
+    told = study.model_copy(update={"scales": scales})
+    said = summarise(at_scale(told, "small"), runs)["answer"]
     assert "This is a part of the study: one seed, to look at. What it shows" in said
     assert not any(cut in said for cut in small.cuts)
+    asked = at_scale(told, "small", recipe={"epochs": 7})
+    assert "epochs = 7 in every recipe" in summarise(asked, runs)["answer"], "words of the scale do not say this"
 
 
 def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(summary):

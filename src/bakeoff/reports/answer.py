@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff.reports import tables
 from bakeoff.reports.tables import Summary, beaten, listing, percent, plural, points
-from bakeoff.study import Scale, Study
+from bakeoff.study import Study
 
 NEAR = 0.01
 """A smaller model whose whole interval is nearer than this to the choice is worth a sentence."""
@@ -31,8 +31,7 @@ def lines(summary: Summary) -> list[str]:
 
 def cuts(study: Study) -> list[str]:
     """That this is not the whole study, where it is not: in its scale's words, or else cut by cut."""
-    about = study.scales.get(study.scale, Scale()).about
-    said = about or "; ".join(study.cuts)
+    said = study.cuts_in_words or "; ".join(study.cuts)
     return [f"This is a part of the study: {said}. What it shows holds for this part."] if study.cuts else []
 
 
