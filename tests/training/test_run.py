@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from bakeoff.data import Dataset
+from bakeoff.data import Dataset, Split
 from bakeoff.evaluation.errors import most_confused, worst_mistakes
 from bakeoff.evaluation.metrics import confusion, softmax
 from bakeoff.record import Run
@@ -31,14 +33,33 @@ def test_the_logits_give_the_metrics(poor: Run, blocks: Dataset, split: str) -> 
     assert loss == pytest.approx(poor.metrics[f"{split}_loss"], rel=1e-5)
 
 
-def test_training_logits_are_those_of_a_sample(
-    blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "TRAIN_SAMPLE", 20)
-    spec = RunSpec(contender="c", model="logistic", recipe=Recipe(epochs=1), dataset="blocks")
-    run = train_run(spec, blocks, tmp_path, threads=1)
-    assert run.logits("train").shape == (20, 3)
-    assert run.measured("train") == 20
+@pytest.fixture(scope="module")
+def sorted_by_class() -> Dataset:
+    """A training split of 12,000 images, sorted: the first half is of one class and black, the others are noise."""
+    labels = np.repeat(np.arange(3), [6000, 3000, 3000])
+    pixels = np.random.default_rng(3).integers(0, 256, (12_000, 1, 9, 9), dtype=np.uint8)
+    pixels[:6000] = 0
+    others = [Split(pixels[start::100].copy(), labels[start::100].copy()) for start in (0, 1)]
+    return Dataset("sorted", ("a", "b", "c"), Split(pixels, labels), *others)
+
+
+def test_training_accuracy_is_measured_on_every_class_of_sorted_data(sorted_by_class: Dataset, tmp_path: Path) -> None:
+    """A stratified sample of 5,000, in the order of the split: each class has its share of it."""
+    spec = RunSpec(contender="c", model="logistic", recipe=Recipe(epochs=1, batch_size=3000), dataset="blocks")
+    run = train_run(spec, sorted_by_class, tmp_path, threads=1)
+    assert run.measured("train") == len(run.logits("train")) == 5000
+    assert np.bincount(run.labels("train")).tolist() == [2500, 1250, 1250]
+    assert run.metrics["train_accuracy"] == (run.logits("train").argmax(1) == run.labels("train")).mean()
+
+
+def test_a_whitening_layer_is_set_from_every_class_of_sorted_data(sorted_by_class: Dataset, tmp_path: Path) -> None:
+    """Over the whole training split the mean square of each whitened value is about 1."""
+    recipe = Recipe(epochs=1, batch_size=6000, pixels="unit", precision="fp32")
+    spec = RunSpec(contender="c", model="whitened_cnn", parameters={"width": 1}, recipe=recipe, dataset="blocks")
+    run = train_run(spec, sorted_by_class, tmp_path, threads=1)
+    filters = load_file(run.path / "weights.safetensors")["whitening.weight"][:4]
+    outputs = torch.nn.functional.conv2d(torch.from_numpy(sorted_by_class.train.images / np.float32(255)), filters)
+    assert outputs.square().mean((0, 2, 3)).tolist() == pytest.approx([1, 1, 1, 1], rel=0.05)
 
 
 def test_the_worst_mistakes_and_examples_of_the_most_frequent_confusions(poor: Run, blocks: Dataset) -> None:

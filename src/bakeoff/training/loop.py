@@ -43,6 +43,8 @@ class Task:
     feed: Feed
     """Where training images come from."""
     train: Loaded
+    sample: Loaded
+    """The stratified sample of `train` on which a finished model is measured."""
     validation: Loaded
     test: Loaded
     normalise: Callable[[Tensor], Tensor]

@@ -21,7 +21,7 @@ from bakeoff import record
 from bakeoff.choices import CropFeed, PlacedFeed, SeveralViews, SplitFeed, parse_choice
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
-from bakeoff.data.dataset import Dataset, Split, mean_and_std
+from bakeoff.data.dataset import Dataset, Split, mean_and_std, subset
 from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.data.sources import find_composites
@@ -39,7 +39,9 @@ from bakeoff.training.pseudo import find_pool, find_teacher, teach
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 TRAIN_SAMPLE = 5_000
-"""Training images on which the final training accuracy is measured, in evaluation mode."""
+"""Training images, drawn stratified by `subset`, on which the final training accuracy is measured in evaluation mode
+and from which a first layer that whitens is set. More where there are more classes, fewer where there are fewer
+images."""
 MISTAKES = 24
 """Worst test mistakes whose images a record keeps."""
 CONFUSIONS, EXAMPLES = 8, 4
@@ -274,7 +276,7 @@ def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Modul
         file = find_weights(recipe.weights, spec.model)
         origin = {"file": str(file), "sha256": load_weights(model, file)}
     elif isinstance(model, Whitens):
-        model.whiten(task.normalise(task.train.images[:TRAIN_SAMPLE]).cpu())
+        model.whiten(task.normalise(task.sample.images).cpu())
     if recipe.freeze:
         freeze(model, recipe.freeze)
     return model, origin
@@ -290,7 +292,7 @@ def make_task(
         taught: images that a teacher labelled, to be trained on like those of the training split; normalisation,
             weights of classes and training accuracy are the split's alone.
     """
-    preprocess = spec.recipe.preprocess
+    preprocess, sampled = spec.recipe.preprocess, sample_size(dataset)
     train = fed = load(dataset.train, device, preprocess)
     if taught is not None:
         more = load(taught, device, preprocess)
@@ -301,11 +303,17 @@ def make_task(
         classes=len(dataset.classes),
         feed=make_feed(spec.recipe.feed_choice, spec.dataset, fed, preprocess),
         train=train,
+        sample=load(subset(dataset.train, sampled), device, preprocess) if sampled < len(train) else train,
         validation=load(dataset.validation, device, preprocess),
         test=load(dataset.test, device, preprocess),
         normalise=normaliser(spec.recipe.pixels, *moments, device, preprocess),
         precision=find_precision(spec.recipe.precision, device),
     )
+
+
+def sample_size(dataset: Dataset) -> int:
+    """Images in the stratified sample of the training split: at least one a class."""
+    return min(max(TRAIN_SAMPLE, len(dataset.classes)), len(dataset.train))
 
 
 def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, threads: int) -> dict[str, Any]:
@@ -323,7 +331,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
             "mean": mean.tolist(),
             "std": std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
-            "train_sample": min(TRAIN_SAMPLE, len(dataset.train)),
+            "train_sample": sample_size(dataset),
         },
         "environment": {
             **record.environment(),
@@ -342,8 +350,7 @@ def evaluate(task: Task, model: nn.Module) -> tuple[record.Row, dict[str, NDArra
 
 def measured_splits(task: Task) -> dict[str, Loaded]:
     """What a finished model is measured on: a sample of the training split, validation and test."""
-    sample = Loaded(task.train.images[:TRAIN_SAMPLE], task.train.labels[:TRAIN_SAMPLE])
-    return {"train": sample, "validation": task.validation, "test": task.test}
+    return {"train": task.sample, "validation": task.validation, "test": task.test}
 
 
 def conclude(task: Task, logits: Mapping[str, Tensor]) -> tuple[record.Row, dict[str, NDArray[Any]]]:
