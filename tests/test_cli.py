@@ -267,11 +267,13 @@ def test_train_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, _ = call(capsys, *command)
     assert code == 0
     said = json.loads(out)
-    assert {"run", "test_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(said)
+    assert {"run", "train_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(said)
+    assert not any("test" in key for key in said), "a trial shows validation; the test split is asked for apart"
     assert said["parameters"] == 7850
     run = read_run(Path(said["run"]))
     assert run.spec.recipe == Recipe(epochs=2, lr=0.01)
-    assert said["test_accuracy"] == pytest.approx((run.logits("test").argmax(1) == run.labels("test")).mean())
+    right = run.logits("validation").argmax(1) == run.labels("validation")
+    assert said["validation_accuracy"] == pytest.approx(right.mean())
     assert call(capsys, *command)[1] == out, "a finished run is not trained again"
 
 
@@ -290,7 +292,7 @@ def test_evaluate_measures_what_the_record_says(capsys: pytest.CaptureFixture[st
     code, out, _ = call(capsys, "evaluate", run, "--json")
     assert code == 0
     said = json.loads(out)
-    assert said["accuracy"]["mean"] == pytest.approx(read_run(run).metrics["test_accuracy"])
+    assert said["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])
     assert said["accuracy"]["low"] < said["accuracy"]["mean"] < said["accuracy"]["high"]
     assert said["n"] == 300
     assert "accuracy" in call(capsys, "evaluate", run, "--split", "validation")[1]

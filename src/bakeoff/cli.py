@@ -191,7 +191,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
         ]
     )
     click.echo(
-        f"\ntest accuracy {ended.metrics['test_accuracy']:.2%} (n = {sum(ended.dataset['counts']['test'])} images, "
+        f"\nvalidation accuracy {ended.metrics['validation_accuracy']:.2%} (n = {ended.measured('validation')} images, "
         f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
     )
     recipe = ended.spec.recipe
@@ -207,7 +207,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
         kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if is_best(keep, rows[before:epoch]))
         click.echo(f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}")
     if recipe.selects_on_test:
-        click.echo("note: the epoch was chosen on the test set, so its test accuracy is flattered")
+        click.echo("note: the epoch was chosen on the test set, so its test accuracy will be flattered")
     click.echo(f"run: {ended.path}")
 
 

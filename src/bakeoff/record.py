@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from bakeoff.choices import validate
 from bakeoff.errors import BakeoffError, UsageError
@@ -50,6 +51,7 @@ class Run:
     dataset: dict[str, Any]
     environment: dict[str, Any]
     metrics: dict[str, float]
+    """`{train,validation}_{accuracy,loss}`; those of the test split are asked for by `test_metrics`."""
     parameters: int
     multiply_adds: int
     seconds: float
@@ -72,6 +74,15 @@ class Run:
                 return dict(archive)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise BakeoffError(f"{file}: cannot be read: {error}") from None
+
+    def test_metrics(self) -> dict[str, float]:
+        """`test_accuracy` (a fraction) and `test_loss` (mean cross-entropy, nats), from the stored logits."""
+        logits, labels = self.logits("test"), self.labels("test")
+        chances = log_softmax(logits.astype(np.float64), axis=1)
+        return {
+            "test_accuracy": float((logits.argmax(axis=1) == labels).mean()),
+            "test_loss": float(-chances[np.arange(len(labels)), labels].mean()),
+        }
 
     def measured(self, split: str) -> int:
         """How many images of `train`, `validation` or `test` its metrics were measured on."""
@@ -226,6 +237,7 @@ def read_run(path: Path | str) -> Run:
             **{
                 **fields,
                 "path": path,
+                "metrics": {key: v for key, v in said["metrics"].items() if not key.startswith("test_")},
                 "history": tuple(history),
                 "needs": tuple(said.get("needs", ())),
                 "spec": validate(RunSpec, said["spec"], str(file)),

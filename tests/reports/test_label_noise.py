@@ -57,8 +57,7 @@ def runs(study, write_run, tmp_path_factory) -> list[Run]:
         run = write_run(spec, folder, skill=5.0, images=10_000, test_labels=labels)
         run.arrays["test_logits"] = np.eye(10, dtype=np.float32)[said] * 9
         validation = 0.9 + 0.01 * ["weak", "believes", "sees"].index(spec.contender)
-        metrics = {"test_accuracy": float((said == labels).mean()), "validation_accuracy": validation}
-        made.append(dataclasses.replace(run, metrics={**run.metrics, **metrics}))
+        made.append(dataclasses.replace(run, metrics={**run.metrics, "validation_accuracy": validation}))
         made[-1].__dict__["arrays"] = run.arrays
     return made
 

@@ -216,7 +216,7 @@ def test_what_needs_something_that_changed_is_made_again(tmp_path: Path) -> None
         new = {name for name in trained if name.startswith("all-")}
         told = next(c for c in summary["contenders"] if c["name"] == "all")
         for name in new:
-            assert told["test_accuracy"]["mean"] == read_run(tmp_path / "team" / name).metrics["test_accuracy"]
+            assert told["test_accuracy"]["mean"] == read_run(tmp_path / "team" / name).test_metrics()["test_accuracy"]
         trained.clear()
         bakeoff.run_study(study, out=tmp_path, jobs=1, done=trained.append)
         assert trained == []
@@ -276,7 +276,7 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(tmp_path: Path) -> No
     path = next(path for path in find_runs(tmp_path) if path.name.startswith("all-"))
     run = read_run(path)
     said = measure(run, None)
-    assert said["accuracy"]["mean"] == run.metrics["test_accuracy"]
+    assert said["accuracy"]["mean"] == run.test_metrics()["test_accuracy"]
     with pytest.raises(bakeoff.UsageError, match=rf"no weights of its own; its members have: {', '.join(run.needs)}$"):
         runner.train_further(path, out=tmp_path)
 

@@ -55,9 +55,10 @@ def test_the_record_is_the_mean_of_its_members(blocks: Dataset, members: list[Ru
         mean = (one[f"{split}_logits"].astype(np.float64) + other[f"{split}_logits"]) / 2
         assert (both[f"{split}_logits"] == mean.astype(np.float32)).all()
         assert (both[f"{split}_labels"] == part.labels).all()
-        assert team.metrics[f"{split}_accuracy"] == (mean.argmax(1) == part.labels).mean()
+        figures = team.metrics | team.test_metrics()
+        assert figures[f"{split}_accuracy"] == (mean.argmax(1) == part.labels).mean()
         loss = -log_softmax(mean, axis=1)[np.arange(len(part)), part.labels].mean()
-        assert team.metrics[f"{split}_loss"] == pytest.approx(loss, rel=1e-5)
+        assert figures[f"{split}_loss"] == pytest.approx(loss, rel=1e-5)
     wrong = np.flatnonzero(both["test_logits"].argmax(1) != blocks.test.labels)
     assert len(wrong)
     assert {*both["mistake_index"]} <= {*wrong}

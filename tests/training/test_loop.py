@@ -232,7 +232,7 @@ def test_keep_best_evaluates_the_best_epoch(blocks: Dataset, tmp_path: Path) -> 
 def test_selection_on_test_follows_the_test_split(blocks: Dataset, tmp_path: Path) -> None:
     made = small(epochs=3, batch_size=32, keep="best:monitor=test_accuracy")
     run = train_run(made, blocks, tmp_path, threads=1)
-    assert run.metrics["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
+    assert run.test_metrics()["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
 
 
 def test_early_stopping_ends_each_fit(blocks: Dataset, tmp_path: Path) -> None:

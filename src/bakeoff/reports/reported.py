@@ -29,9 +29,13 @@ class Measure(NamedTuple):
     digits: int = 0
 
 
+def _test_accuracy(run: Run) -> float:
+    return run.test_metrics()["test_accuracy"]
+
+
 def _after_last_epoch(run: Run) -> float:
     """Test accuracy of the last epoch, also where the run keeps the epoch that did best on the test set."""
-    return run.history[-1]["test_accuracy"] if run.spec.recipe.selects_on_test else run.metrics["test_accuracy"]
+    return run.history[-1]["test_accuracy"] if run.spec.recipe.selects_on_test else _test_accuracy(run)
 
 
 def _own_loss(run: Run) -> float:
@@ -67,7 +71,7 @@ def _after_first_fit(key: str) -> Callable[[Run], float]:
 
 MEASURES = {
     "test_accuracy": Measure("test accuracy", _after_last_epoch, "test"),
-    "best_test_accuracy": Measure("test accuracy of the best epoch", lambda run: run.metrics["test_accuracy"], "test"),
+    "best_test_accuracy": Measure("test accuracy of the best epoch", _test_accuracy, "test"),
     "validation_accuracy": Measure("validation accuracy", lambda run: run.metrics["validation_accuracy"], "validation"),
     "train_accuracy": Measure("train accuracy", lambda run: run.metrics["train_accuracy"], "train"),
     "train_error": Measure("train error", lambda run: 1 - run.metrics["train_accuracy"], "train"),

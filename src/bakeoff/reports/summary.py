@@ -82,8 +82,8 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
     return summary
 
 
-def _accuracy(runs: Sequence[Run], split: str) -> dict[str, float | None]:
-    values = [run.metrics[f"{split}_accuracy"] for run in runs]
+def _accuracy(runs: Sequence[Run], figures: Sequence[dict[str, float]], split: str) -> dict[str, float | None]:
+    values = [figure[f"{split}_accuracy"] for figure in figures]
     return over_runs(values, runs[0].measured(split) if by_images(values) else 0)
 
 
@@ -94,6 +94,7 @@ def _mean(values: Iterable[float]) -> float | None:
 
 def _contender(contender: Contender, study: Study, runs: Sequence[Run], failed: int) -> Summary:
     tests = [(run.logits("test"), run.labels("test")) for run in runs]
+    figures = [run.metrics | run.test_metrics() for run in runs]
     return {
         "name": contender.name,
         "model": contender.model,
@@ -104,16 +105,17 @@ def _contender(contender: Contender, study: Study, runs: Sequence[Run], failed: 
         "selects_on_test": _selects_on_test(contender, study),
         "n": len(runs),
         "failed": failed,
-        "interval": ("wilson" if by_images([r.metrics["test_accuracy"] for r in runs]) else "t") if runs else None,
-        **{f"{split}_accuracy": _accuracy(runs, split) for split in SPLITS},
+        "interval": ("wilson" if by_images([f["test_accuracy"] for f in figures]) else "t") if runs else None,
+        **{f"{split}_accuracy": _accuracy(runs, figures, split) for split in SPLITS},
         "seeds": [
-            {"seed": run.spec.seed, **{f"{s}_accuracy": run.metrics[f"{s}_accuracy"] for s in SPLITS}} for run in runs
+            {"seed": run.spec.seed, **{f"{split}_accuracy": figure[f"{split}_accuracy"] for split in SPLITS}}
+            for run, figure in zip(runs, figures, strict=True)
         ],
         "top5": _mean(metrics.top_k(*test) for test in tests if test[0].shape[1] > 5),
         "negative_log_likelihood": _mean(metrics.negative_log_likelihood(*test) for test in tests),
         "calibration_error": _mean(metrics.calibration(*test).error for test in tests),
-        "validation_loss": _mean(run.metrics["validation_loss"] for run in runs),
-        "test_loss": _mean(run.metrics["test_loss"] for run in runs),
+        "validation_loss": _mean(figure["validation_loss"] for figure in figures),
+        "test_loss": _mean(figure["test_loss"] for figure in figures),
         "parameters": runs[0].parameters if runs else None,
         "multiply_adds": runs[0].multiply_adds if runs else None,
         "seconds": _mean(run.seconds for run in runs),

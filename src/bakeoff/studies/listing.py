@@ -64,14 +64,14 @@ def list_runs(out: Path) -> Rows:
     rows = []
     for path in record.find_runs(out):
         said = record.status(path).replace("running", "unfinished")
-        row: dict[str, Any] = {"run": str(path), "status": said, "test_accuracy": None, "seconds": None}
+        row: dict[str, Any] = {"run": str(path), "status": said, "validation_accuracy": None, "seconds": None}
         if row["status"] in ("finished", "diverged"):
             try:
                 run = record.read_run(path)
             except BakeoffError:
                 row["status"] = "damaged"
             else:
-                row |= {"seconds": run.seconds, "test_accuracy": run.metrics.get("test_accuracy")}
+                row |= {"seconds": run.seconds, "validation_accuracy": run.metrics.get("validation_accuracy")}
         rows.append(row)
     return rows
 

@@ -344,7 +344,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
 
 
 def evaluate(task: Task, model: nn.Module) -> tuple[record.Row, dict[str, NDArray[Any]]]:
-    """Final metrics of the three splits, and predictions.npz. Here the test split is first met."""
+    """Final metrics of train and validation, and predictions.npz. Here the test split is first met."""
     return conclude(task, {name: infer_views(task, model, split) for name, split in measured_splits(task).items()})
 
 
@@ -354,11 +354,12 @@ def measured_splits(task: Task) -> dict[str, Loaded]:
 
 
 def conclude(task: Task, logits: Mapping[str, Tensor]) -> tuple[record.Row, dict[str, NDArray[Any]]]:
-    """Metrics and predictions.npz that follow from the logits (N, K) of `measured_splits`."""
+    """Metrics of train and validation, and predictions.npz, from the logits (N, K) of `measured_splits`."""
     metrics: record.Row = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, split in measured_splits(task).items():
-        metrics |= measure(logits[name], split.labels, name)
+        if name != "test":  # its figures are worked out from the stored logits, when they are asked for
+            metrics |= measure(logits[name], split.labels, name)
         arrays |= {f"{name}_logits": logits[name].cpu().numpy(), f"{name}_labels": split.labels.cpu().numpy()}
     images, answers = task.test.images.cpu().numpy(), (arrays["test_logits"], arrays["test_labels"])
     worst, confused = worst_mistakes(*answers)[:MISTAKES], most_confused(*answers)
