@@ -61,7 +61,7 @@ def test_the_map_is_the_tree() -> None:
     inside = {name for name in named if (ROOT / "src/bakeoff" / name).exists()}
     assert [n for n in named if n not in inside and not (ROOT / n).exists()] == []
     package = {p.name + "/" * p.is_dir() for p in (ROOT / "src/bakeoff").iterdir()}
-    assert package - {"__init__.py", "__pycache__/", "py.typed"} == inside
+    assert package - {"__init__.py", "__main__.py", "__pycache__/", "py.typed"} == inside
 
 
 def test_its_links_lead_somewhere() -> None:

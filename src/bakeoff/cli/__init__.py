@@ -1,0 +1,72 @@
+"""The command line: parse, call one function, print. Heavy imports wait until a verb needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from bakeoff.cli.common import Verbs
+from bakeoff.cli.data import data
+from bakeoff.cli.lists import list_things, show_model
+from bakeoff.cli.runs import evaluate, predict, train
+from bakeoff.cli.studies import compare, report, run
+from bakeoff.errors import BakeoffError, Interrupted
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="bakeoff", message="%(prog)s %(version)s")
+def bakeoff() -> None:
+    """Which image classifier should I use, and how sure can I be?
+
+    Start with: bakeoff run quickstart
+    """
+
+
+for verb in (run, train, report, compare, evaluate, predict, list_things, show_model, data):
+    bakeoff.add_command(verb)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The `bakeoff` program: 0 done, 1 failed, 2 bad usage, 130 interrupted and resumable."""
+    sys.exit(exit_code(lambda: bakeoff.main(arguments, "bakeoff", standalone_mode=False)))
+
+
+@contextlib.contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Within: a warning for the user is one line on standard error."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        click.echo(f"bakeoff: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+def exit_code(call: Callable[[], Any]) -> int:
+    """Run `call`; an error the user can mend becomes one line on standard error and the exit code."""
+    try:
+        with plain_warnings():
+            call()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else error.message)
+        return 2
+    except click.ClickException as error:
+        where = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        click.echo(f"bakeoff: {error.format_message()}{where}", err=True)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except Interrupted as error:
+        click.echo("bakeoff: interrupted; the same command goes on where this one stopped", err=True)
+        return error.exit_code
+    except BakeoffError as error:
+        click.echo(f"bakeoff: {error}", err=True)
+        return error.exit_code
+    return 0

@@ -1,0 +1,90 @@
+"""The verbs about datasets: data show, make, fetch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bakeoff.cli.common import JSON, SPLITS, Verbs, as_json, given
+
+
+@click.group(cls=Verbs)
+def data() -> None:
+    """Show, make or fetch datasets."""
+
+
+@data.command()
+@click.argument("name")
+@click.option("--sheet", type=click.Path(path_type=Path), help="The contact sheet's file.  [NAME.png]")
+@click.option("--split", type=SPLITS, default="train", help="The split it shows.  [train]")
+@JSON
+def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
+    """Count a dataset's images per class and split, and write a contact sheet."""
+    from bakeoff.data import load_dataset
+    from bakeoff.data.contact import write_sheet
+    from bakeoff.terminal import print_table
+
+    dataset = load_dataset(name)
+    file = sheet or Path(f"{dataset.name}.png")
+    write_sheet(dataset, file, split)
+    counts = {part: values.tolist() for part, values in dataset.counts().items()}
+    unlabelled = 0 if dataset.unlabelled is None else len(dataset.unlabelled)
+    if json_out:
+        about = {"name": dataset.name, "fingerprint": dataset.fingerprint, "shape": dataset.shape}
+        more = {"unlabelled": unlabelled, "mirror": dataset.mirror, "sheet": str(file)}
+        as_json({**about, "classes": dataset.classes, "counts": counts, **more})
+        return
+    rows = [
+        {"class": label, **{part: values[index] for part, values in counts.items()}}
+        for index, label in enumerate(dataset.classes)
+    ]
+    rows.append({"class": "all", **{part: sum(values) for part, values in counts.items()}})
+    channels, height, width = dataset.shape
+    size = f"{height}x{width} pixels (height x width)"
+    print_table(rows, title=f"{dataset.name}: {size}, {channels} channel(s), {dataset.fingerprint}")
+    if unlabelled:
+        click.echo(f"\nwithout labels: {unlabelled} images (bakeoff predict RUN --split unlabelled)")
+    click.echo(f"\ncontact sheet: {file}")
+
+
+@data.command("make")
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1), help="Training images.  [as the competition's]")
+@click.option("--test-count", type=click.IntRange(1), help="Test images.  [10000]")
+@click.option("--seed", type=click.IntRange(0), help="Another seed gives other images.  [0]")
+@click.option("--out", type=click.Path(path_type=Path), help="The file to write.  [NAME.npz]")
+@JSON
+def make_data(name: str, out: Path | None, json_out: bool, **options: int | None) -> None:
+    """Generate modified MNIST into an .npz: `bakeoff data make largest-digit --count 40000`.
+
+    NAME is largest-digit or highest-digit, perhaps with options: `largest-digit:by=ink,overlap=0.1`. The file is a
+    dataset for every other verb, and tells the digits, boxes, angles and scales of every image.
+    """
+    from bakeoff.data.make import make
+
+    file = out or Path(f"{name.partition(':')[0]}.npz")
+    counts = make(name, file, given(options))
+    if json_out:
+        as_json({"name": name, "file": str(file), "images": counts})
+    else:
+        click.echo(f"{name}: {counts['train']:,} training and {counts['test']:,} test images: {file}")
+
+
+@data.command("fetch")
+@click.argument("name")
+@JSON
+def fetch_data(name: str, json_out: bool) -> None:
+    """Download a published dataset, checked against its SHA-256; or ImageNet weights, as `weights/resnet34`."""
+    from bakeoff.data.fetch import download, fetch
+    from bakeoff.models.weights import ADDRESS, published_weights
+    from bakeoff.record import data_folders
+    from bakeoff.terminal import downloads
+
+    kind, _, model = name.partition("/")
+    with downloads() as progress:
+        if kind == "weights":
+            folder = download(name, published_weights(model), (ADDRESS,), data_folders(kind)[-1], progress)
+        else:
+            folder = fetch(name, progress)
+    as_json({"name": name, "folder": str(folder)}) if json_out else click.echo(f"{name}: {folder}")

@@ -1,0 +1,177 @@
+"""The verbs about one run: train, evaluate, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, SPLITS, as_json, given
+from bakeoff.errors import BakeoffError
+from bakeoff.options import RecipeCommand
+
+
+@click.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
+@click.argument("dataset", required=False)
+@click.argument("model", required=False)
+@click.option("--from", "parent", type=click.Path(path_type=Path), help="Train this finished run further instead.")
+@click.option("--seed", type=click.IntRange(0), help="Decides weights, order and dropout.  [0]")
+@click.option("--validation", type=float, help="Part drawn for validation.  [1/6]")
+@click.option("--images", type=click.IntRange(1), help="Training images, a stratified choice.  [all]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [all cores]")
+@DEVICE
+@OUT
+@CHECKPOINT
+@JSON
+def train(parent: Path | None, json_out: bool, **options: Any) -> None:
+    """Train MODEL on DATASET once: `bakeoff train mnist conv --epochs 2`.
+
+    DATASET is a name or a path, MODEL a name, each perhaps with options: `./letters:size=28,resize=pad`,
+    `small_cnn:width=100,dropout=0.5`. Interrupted, the same command goes on.
+
+    `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
+    """
+    from bakeoff.choices import Best
+    from bakeoff.studies.runner import train as train_one
+    from bakeoff.studies.runner import train_further
+    from bakeoff.terminal import display, print_table
+    from bakeoff.training.schedule import is_best
+
+    options = given(options)
+    if parent is not None:
+        fixed = next((key for key in ("dataset", "model", "seed", "validation", "images") if key in options), None)
+        if fixed:
+            raise click.UsageError(f"--from: the {fixed} is that of {parent}: leave it out")
+        with display(f"{parent}, further") as shown:
+            ended = train_further(parent, **options, show=shown.show, begin=shown.begin)
+    elif "model" not in options:
+        raise click.UsageError("give DATASET and MODEL, or --from RUN")
+    else:
+        with display(f"{options['model']} on {options['dataset']}") as shown:
+            ended = train_one(**options, show=shown.show, begin=shown.begin)
+    if ended.status != "finished":
+        raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
+    figures = {
+        "run": str(ended.path),
+        **ended.metrics,
+        "parameters": ended.parameters,
+        "multiply_adds": ended.multiply_adds,
+        "seconds": ended.seconds,
+        "images_per_second": ended.images_per_second,
+    }
+    if json_out:
+        as_json(figures)
+        return
+    print_table(
+        [
+            {"epoch": row["epoch"], "train loss": f"{row['train_loss']:.4f}"}
+            | {f"{split} accuracy": f"{row[f'{split}_accuracy']:.2%}" for split in ("train", "validation")}
+            for row in ended.history
+        ]
+    )
+    click.echo(
+        f"\nvalidation accuracy {ended.metrics['validation_accuracy']:.2%} (n = {ended.measured('validation')} images, "
+        f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
+    )
+    recipe = ended.spec.recipe
+    before = ended.fell_back or 0
+    if before:
+        click.echo(f"fell back to {recipe.fallen.optimizer} after epoch {before}: the loss had not fallen")
+    if ended.pool:
+        click.echo(f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}")
+    if len(ended.history) < before + recipe.epochs * recipe.fits:
+        click.echo(f"stopped early: {len(ended.history)} of {before + recipe.epochs * recipe.fits} epochs")
+    if isinstance(keep := recipe.keep_choice, Best):
+        rows = ended.history
+        kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if is_best(keep, rows[before:epoch]))
+        click.echo(f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}")
+    if recipe.selects_on_test:
+        click.echo("note: the epoch was chosen on the test set, so its test accuracy will be flattered")
+    click.echo(f"run: {ended.path}")
+
+
+@click.command(short_help="Measure a run on any dataset that fits it.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--dataset", help="A dataset's name or path.  [the run's own]")
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS.choices, "all"]),
+    help="all: every labelled image of --dataset.  [test; all where --dataset brings no test split]",
+)
+@DEVICE
+@JSON
+def evaluate(run: Path, dataset: str | None, split: str | None, device: str, json_out: bool) -> None:
+    """Measure RUN on a split of any dataset that fits it."""
+    from bakeoff.record import read_run
+    from bakeoff.ship.predict import evaluate as measure
+
+    said = measure(read_run(run), dataset, split, device=device)
+    if json_out:
+        as_json(said)
+        return
+    interval = said.pop("accuracy")
+    shown = f"{interval['mean']:.2%} (95 % interval {interval['low']:.2%} ... {interval['high']:.2%})"
+    measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
+    why = ": they bring no test split" if said["split"] == "all" and split is None else ""
+    click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
+    del said["run"], said["split"]
+    click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
+
+
+@click.command(short_help="Predict images or a split with a run, as CSV.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--split",
+    type=click.Choice([*SPLITS.choices, "unlabelled", "all"]),
+    help="Predict a split of a dataset instead of files; unlabelled: a competition's test images.",
+)
+@click.option("--dataset", help="With --split: a dataset's name or path.  [the run's own]")
+@click.option("--resize", help="With IMAGES: rule for other sizes: stretch | pad | crop.")
+@click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write this file.  [standard output]")
+@click.option("--id-column", help="Header of the first column.  [the competition's; else id]")
+@click.option("--label-column", help="Header of the second column.  [the competition's; else label]")
+@click.option("--confidence/--no-confidence", default=False, help="A third column with the softmax probability.")
+@DEVICE
+@JSON
+def predict(
+    run: Path,
+    images: Path | None,
+    split: str | None,
+    dataset: str | None,
+    resize: str | None,
+    csv_file: Path | None,
+    id_column: str | None,
+    label_column: str | None,
+    confidence: bool,
+    device: str,
+    json_out: bool,
+) -> None:
+    """Predict IMAGES (a picture, a folder, an .npz, a pickled array) or a dataset's split with RUN, as CSV.
+
+    A competition's file: `bakeoff predict RUN test/ --csv submission.csv --id-column Id --label-column Label`.
+    """
+    from bakeoff.record import read_run
+    from bakeoff.ship.predict import csv_text, predict_files, predict_split, write_csv
+
+    if images is not None and dataset is not None:
+        raise click.UsageError("--dataset goes with --split; IMAGES are predicted as they are")
+    if (images is None) == (split is None):
+        raise click.UsageError("give either IMAGES or --split")
+    if split is not None and resize is not None:
+        raise click.UsageError("--resize goes with IMAGES; for a split, say --dataset PATH:size=PIXELS,resize=RULE")
+    record = read_run(run)
+    if images is not None:
+        rows, header = predict_files(record, images, resize=resize, device=device)
+    else:
+        rows, header = predict_split(record, dataset, str(split), device=device)
+    if json_out:
+        as_json(rows)
+        return
+    text = csv_text(rows, id_column or header[0], label_column or header[1], confidence=confidence)
+    if csv_file is None:
+        click.echo(text, nl=False)
+    else:
+        write_csv(csv_file, text)
+        click.echo(f"{len(rows)} predictions: {csv_file}")

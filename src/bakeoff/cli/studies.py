@@ -1,0 +1,128 @@
+"""The verbs about studies: run, report, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, as_json, given
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.options import RecipeCommand
+
+
+@click.command(cls=RecipeCommand, short_help="Train what a study lacks, then write its report.")
+@click.argument("study", required=False)
+@click.option("--all", "every", is_flag=True, help="Every packaged study, and an index over their reports.")
+@click.option("--scale", default="full", help="One of the study's scales.  [full]")
+@click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
+@click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
+@click.option("--dataset", "datasets", multiple=True, help="Only this one of the study's datasets; may be repeated.")
+@click.option(
+    "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
+)
+@click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [one a core; one on a GPU]")
+@DEVICE
+@OUT
+@CHECKPOINT
+@JSON
+def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
+    """Train what STUDY still lacks, then write its report.
+
+    STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
+    command goes on. A field of the recipe given here replaces that of every contender.
+    """
+    from bakeoff.studies.runner import find_study, published_studies, report_all, run_study
+    from bakeoff.terminal import display
+
+    if (study is None) != every:
+        raise click.UsageError("give either STUDY or --all")
+    options = given(options)
+    names = [name for group in only for name in group.split(",") if name]
+    if only and (every or not names):
+        raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
+    summaries: dict[str, dict[str, Any]] = {}
+    failures: list[BakeoffError] = []
+    for name in published_studies() if study is None else [study]:
+        found = find_study(name)
+        try:
+            with display(found.title) as shown:
+                summary = run_study(name, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
+        except BakeoffError as error:
+            if isinstance(error, UsageError) and not summaries:
+                raise  # said wrongly: the other studies would say the same
+            failures.append(error)
+            continue
+        summaries[found.name] = summary
+        if not (every and json_out):
+            show_summary(summary, options["out"] / found.name, json_out)
+    if every and summaries:
+        index = report_all(options["out"])
+        as_json({"index": str(index), "studies": summaries}) if json_out else click.echo(f"index: {index}")
+    if failures:
+        raise BakeoffError("; ".join(map(str, failures)))
+
+
+def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
+    """The league table, the answer and, last, where the report is."""
+    if json_out:
+        as_json(summary)
+        return
+    from bakeoff.reports.tables import league_text
+    from bakeoff.terminal import print_table, print_text
+
+    print_table(league_text(summary), title=summary["question"])
+    print_text(f"\n{summary['answer']}\n")
+    click.echo(f"report: {folder / 'report.html'}")
+
+
+@click.command(short_help="Render a study again from its records.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--all", "every", is_flag=True, help="FOLDER holds studies: render each, and an index over them.")
+@JSON
+def report(folder: Path, every: bool, json_out: bool) -> None:
+    """Render a study's FOLDER again from its records."""
+    from bakeoff.studies.runner import report as render
+    from bakeoff.studies.runner import report_all
+
+    if not every:
+        show_summary(render(folder), folder, json_out)
+        return
+    index = report_all(folder)
+    as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
+
+
+@click.command(short_help="Compare runs, paired by seed and by test image.")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@JSON
+def compare(runs: tuple[Path, ...], json_out: bool) -> None:
+    """Compare the contenders among RUNS, paired by seed and by test image.
+
+    Each of RUNS is a run's directory or a folder of runs, such as a study's.
+    """
+    import dataclasses
+
+    from bakeoff.studies.runner import compare as compare_runs
+    from bakeoff.terminal import print_table
+
+    found = compare_runs(runs)
+    if json_out:
+        as_json([dataclasses.asdict(comparison) for comparison in found])
+        return
+    print_table(
+        [
+            {
+                "a": c.a,
+                "b": c.b,
+                "a - b": f"{c.difference:+.2%}",
+                "95 % interval": f"{c.low:+.2%} ... {c.high:+.2%}",
+                "p": f"{c.p:.2g}",
+                "p (Holm)": f"{c.p_adjusted:.2g}",
+                "seeds": c.seeds,
+                "images": c.images,
+                "verdict": c.verdict,
+            }
+            for c in found
+        ]
+    )
