@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError
+from bakeoff.models import create_model
 from bakeoff.record import Run
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.ensemble import average_runs
@@ -44,3 +47,22 @@ def test_an_ensemble_whose_member_is_gone_says_so(blocks: Dataset, members: list
     ensemble = average_runs(spec, blocks, tmp_path / "both", paths, device="cpu", threads=1)
     with pytest.raises(BakeoffError, match="needs c-seed0, which has no finished record"):
         logits_of(ensemble, blocks.test.images)
+
+
+def test_final_logits_are_float32_and_come_back_bit_for_bit(blocks: Dataset, tmp_path: Path) -> None:
+    """Of a run trained in bfloat16: against its stored weights in plain float32, and whatever the caller's threads."""
+    recipe = Recipe(epochs=1, batch_size=32, precision="bf16", pixels="unit")
+    spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks")
+    run = train_run(spec, blocks, tmp_path, threads=1)
+    model = create_model("baseline_cnn", channels=1, classes=3, size=8).eval()
+    model.load_state_dict(load_file(run.path / "weights.safetensors"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for name, split in blocks.splits.items():
+            with torch.no_grad():
+                expected = model(torch.from_numpy(split.images / np.float32(255)))
+            np.testing.assert_allclose(run.logits(name), expected.numpy(), rtol=1e-5, atol=1e-6)
+            assert np.array_equal(logits_of(run, split.images), run.logits(name))
+    finally:
+        torch.set_num_threads(threads)

@@ -220,17 +220,35 @@ def test_a_diverged_run_is_recorded_as_such(blocks: Dataset, tmp_path: Path) -> 
     assert status(tmp_path) == "diverged"
 
 
+@pytest.mark.parametrize(
+    ("l2", "first"),
+    [(100.0, "the weights"), (78.9, "the logits of bright test images alone")],
+    ids=["weights", "logits"],
+)
+def test_a_run_that_diverges_in_its_last_step_is_recorded_as_such(tmp_path: Path, l2: float, first: str) -> None:
+    """Each of eight steps multiplies the weights by 1 - 1000 x l2: float32 overflows in the last, whose loss is finite.
+    `first` is what becomes infinite first."""
+    generator, labels = np.random.default_rng(0), np.arange(90) % 3
+    dark = Split(np.zeros((30, 1, 8, 8), np.uint8), labels[:30])
+    train = Split(generator.integers(0, 4, (90, 1, 8, 8), dtype=np.uint8), labels)
+    data = Dataset("dark", ("a", "b", "c"), train, dark, Split(dark.images + np.uint8(255), dark.labels))
+    recipe = {"epochs": 1, "batch_size": 12, "optimizer": "sgd", "lr": 1000.0, "schedule": "constant", "l2": l2}
+    run = train_run(spec("logistic", **recipe, pixels="unit", precision="fp32"), data, tmp_path, threads=1)
+    assert (run.status, run.metrics) == ("diverged", {}), first
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
 def test_keep_best_evaluates_the_best_epoch(blocks: Dataset, tmp_path: Path) -> None:
     """With a rate that ruins late epochs, the kept weights are those of the best epoch in the history."""
     recipe = {"epochs": 4, "batch_size": 32, "optimizer": "sgd", "lr": 2.0, "momentum": 0.9, "schedule": "constant"}
-    run = train_run(small(**recipe, keep="best:monitor=validation_loss"), blocks, tmp_path, threads=1)
+    run = train_run(small(**recipe, precision="fp32", keep="best:monitor=validation_loss"), blocks, tmp_path, threads=1)
     losses = [row["validation_loss"] for row in run.history]
     assert min(losses) < losses[-1], "the recipe no longer spoils its last epoch: choose another"
     assert run.metrics["validation_loss"] == min(losses)
 
 
 def test_selection_on_test_follows_the_test_split(blocks: Dataset, tmp_path: Path) -> None:
-    made = small(epochs=3, batch_size=32, keep="best:monitor=test_accuracy")
+    made = small(epochs=3, batch_size=32, precision="fp32", keep="best:monitor=test_accuracy")
     run = train_run(made, blocks, tmp_path, threads=1)
     assert run.test_metrics()["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
 

@@ -12,7 +12,7 @@ from bakeoff import record
 from bakeoff.choices import OneView, Views
 from bakeoff.data.dataset import Dataset, mean_and_std
 from bakeoff.spec import RunSpec
-from bakeoff.training.device import find_device
+from bakeoff.training.device import computing, find_device
 from bakeoff.training.inference import logits_of
 from bakeoff.training.run import conclude, describe_run, make_task, measured_splits
 
@@ -32,7 +32,7 @@ def average_runs(
     Raises:
         BakeoffError: a member without a finished record, or a damaged one.
     """
-    with record.only_writer(path):
+    with record.only_writer(path), computing(find_device(device), threads):
         if record.status(path) != "finished":
             _average(spec, dataset, path, members, device, threads)
     record.remove_checkpoint(path)
@@ -41,7 +41,6 @@ def average_runs(
 
 def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], device: str, threads: int) -> None:
     runs = [record.read_finished(member) for member in members]
-    torch.set_num_threads(threads)
     moments, views = mean_and_std(dataset.train), spec.recipe.views_choice
     task = make_task(spec, dataset, moments, find_device(device))
     logits = {}

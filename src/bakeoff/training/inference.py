@@ -16,14 +16,16 @@ from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
-from bakeoff.training.device import find_device, find_precision
+from bakeoff.training.device import computing, find_device
 from bakeoff.training.loop import infer_images
 
 
 def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | None = None) -> NDArray[np.float32]:
     """(N, K) logits of a run's evaluated weights for images (N, C, H, W) uint8 of its dataset's shape.
 
-    Those of an ensemble are the mean of its members', whose records lie beside its own.
+    They are computed in float32, with as many threads as the run was trained with, so that those of its own splits
+    are bit for bit those of its record. Those of an ensemble are the mean of its members', whose records lie beside
+    its own.
 
     Args:
         views: instead of the run's own.
@@ -49,9 +51,9 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
     where, recipe = find_device(device), run.spec.recipe
     moments = np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
     normalise = normaliser(recipe.pixels, *moments, where, recipe.preprocess)
-    precision = find_precision(recipe.precision, where)
     loaded = torch.from_numpy(change(recipe.preprocess, images)).to(where)
-    return infer_images(trained_model(run, where), loaded, normalise, precision, views or own).cpu().numpy()
+    with computing(where, run.environment["threads"]):
+        return infer_images(trained_model(run, where), loaded, normalise, None, views or own).cpu().numpy()
 
 
 def trained_model(run: Run, device: torch.device) -> nn.Module:

@@ -20,6 +20,7 @@ from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, deriv
 from bakeoff.data.feeds import Feed
 from bakeoff.record import Row
 from bakeoff.spec import Recipe
+from bakeoff.training.device import seed_generators
 from bakeoff.training.loss import make_loss
 from bakeoff.training.optim import average, decay, hidden_weights, make_optimizer, pull, set_rate, trained
 from bakeoff.training.schedule import falls_back, is_best, rate_factor, should_stop
@@ -30,7 +31,7 @@ CURVE = (100, 20)
 
 
 class Diverged(Exception):
-    """The loss became non-finite."""
+    """The loss, the weights or the answers became non-finite."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Task:
     test: Loaded
     normalise: Callable[[Tensor], Tensor]
     precision: torch.dtype | None
-    """bfloat16 for autocast, None for float32 throughout."""
+    """Of training and the validation after each epoch: bfloat16 for autocast, None for float32 throughout. Finished
+    models are measured in float32."""
 
 
 @dataclasses.dataclass
@@ -119,7 +121,7 @@ def train(task: Task, state: State) -> Iterator[None]:
     Training accuracy is that of augmented images; a mixed one counts by the label of its larger part.
 
     Raises:
-        Diverged: the loss became non-finite.
+        Diverged: the loss of training or validation became non-finite.
     """
     recipe, feed, device = task.recipe, task.feed, task.train.labels.device
     steps = batches(len(feed), recipe.batch_size)
@@ -141,7 +143,7 @@ def train(task: Task, state: State) -> Iterator[None]:
             batch = augment(batch, generator.manual_seed(derived_seed(task.seed, AUGMENT, state.step)))
             factor = rate_factor(schedule, state.fit_step, steps, recipe.epochs, rows)
             set_rate(state.optimizer, present.lr * factor)
-            torch.manual_seed(derived_seed(task.seed, DROPOUT, state.step))
+            seed_generators(device, derived_seed(task.seed, DROPOUT, state.step))
             with torch.autocast(device.type, task.precision, enabled=task.precision is not None):
                 logits = feed.answer(state.model, task.normalise(batch.images))
             loss = loss_of(logits.float(), batch.labels, batch.mix)
@@ -175,6 +177,9 @@ def end_epoch(task: Task, state: State, present: Recipe, rate: float) -> None:
     Args:
         present: the recipe, after its fallback where that has happened.
         rate: the learning rate of the last step.
+
+    Raises:
+        Diverged: the loss of validation became non-finite.
     """
     began, recipe, count = time.perf_counter(), task.recipe, len(task.feed)
     row: dict[str, Any] = {"epoch": state.epoch + 1, "fit": state.fit, "step": state.step}
@@ -187,6 +192,8 @@ def end_epoch(task: Task, state: State, present: Recipe, rate: float) -> None:
     judged.load_state_dict(state.evaluated())
     for name, split in splits.items():
         row |= measure(infer(task, judged, split), split.labels, name)
+        if not math.isfinite(row[f"{name}_loss"]):
+            raise Diverged
     state.seconds += time.perf_counter() - began
     row |= {"optimizer": present.optimizer, "lr": rate, "seconds": round(state.seconds, 3)}
     state.history.append(row)
@@ -209,13 +216,15 @@ def curve(state: State, batch_size: int, count: int) -> list[list[float]]:
 
 
 def infer(task: Task, model: nn.Module, split: Loaded) -> Tensor:
-    """(N, K) float32 logits of a split, one view of each image; the model is left in evaluation mode."""
+    """(N, K) logits of a split after an epoch, one view of each image, in the precision of training; the model is
+    left in evaluation mode."""
     return infer_images(model, split.images, task.normalise, task.precision)
 
 
 def infer_views(task: Task, model: nn.Module, split: Loaded) -> Tensor:
-    """(N, K) float32 logits of a split, means over the recipe's views; the model is left in evaluation mode."""
-    return infer_images(model, split.images, task.normalise, task.precision, task.recipe.views_choice)
+    """(N, K) final logits of a split, means over the recipe's views, in float32 throughout: rounded to bfloat16,
+    classes tie. The model is left in evaluation mode."""
+    return infer_images(model, split.images, task.normalise, None, task.recipe.views_choice)
 
 
 @torch.no_grad()

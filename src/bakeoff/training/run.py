@@ -32,7 +32,7 @@ from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
-from bakeoff.training.device import find_device, find_precision
+from bakeoff.training.device import computing, find_device, find_precision, seed_generators
 from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train
 from bakeoff.training.optim import hidden_weights
 from bakeoff.training.pseudo import find_pool, find_teacher, teach
@@ -187,7 +187,7 @@ def train_run(
     """
     spec = check_spec(spec, dataset)
     teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
-    with record.only_writer(path):
+    with record.only_writer(path), computing(find_device(device), threads):
         if record.status(path) not in ("finished", "diverged"):
             _train(spec, dataset, path, teacher, device, threads, checkpoint_seconds, stop, progress)
     if record.status(path) in ("finished", "diverged"):
@@ -213,7 +213,6 @@ def _train(
         aside = checkpoint.replace(checkpoint.with_suffix(".damaged"))
         warnings.warn(f"{error}; set aside as {aside.name}, and trained from the start", stacklevel=2)
     torch.set_num_threads(threads)
-    torch.backends.cudnn.deterministic = True
     preprocess = spec.recipe.preprocess
     moments = mean_and_std(Split(change(preprocess, dataset.train.images), dataset.train.labels))
     taught, pool = teach(spec.recipe, dataset, teacher, device_name) if teacher else (None, None)
@@ -248,13 +247,12 @@ def _train(
                 saved = time.monotonic()
             if stopping:
                 raise Interrupted
-    except Diverged:
-        description |= {"status": "diverged", "metrics": {}}
-    else:
         final = {name: value.contiguous() for name, value in (state.best or state.evaluated()).items()}
         model.load_state_dict(final)
         description["metrics"], arrays = evaluate(task, model)
         description["status"], weights = "finished", save(final)
+    except Diverged:
+        description |= {"status": "diverged", "metrics": {}}
     seen = state.epoch * len(task.feed) + state.batch * spec.recipe.batch_size
     description |= {
         "fell_back": state.fell_back,
@@ -267,7 +265,7 @@ def _train(
 def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Module, dict[str, str] | None]:
     """The model as training begins, and where its weights come from if not from chance: the file and its SHA-256."""
     recipe = spec.recipe
-    torch.manual_seed(derived_seed(spec.seed, INIT, 0))
+    seed_generators(torch.device("cpu"), derived_seed(spec.seed, INIT, 0))
     model = build_model(spec, dataset)
     if recipe.init == "glorot":
         glorot_(model)
@@ -339,6 +337,8 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
             "threads": threads,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "precision": "bf16" if task.precision else "fp32",
+            "evaluation_precision": "fp32",
+            "deterministic": device.type == "cpu",
         },
     }
 
