@@ -1,0 +1,114 @@
+"""What the accuracies of k contenders vary with: training seeds, test images, and the noise of a seed on an image.
+
+The seeds' variances are moderated as in
+
+    Smyth, Linear models and empirical Bayes methods, Stat. Appl. Genet. Mol. Biol. 3 (2004), article 3;
+    Phipson, Lee, Majewski, Alexander & Smyth, Robust hyperparameter estimation, Ann. Appl. Stat. 10 (2016) 946-963.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, special
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+BORROWING = 4
+"""Contenders of two or more seeds from which on each borrows from the others' spreads."""
+MOST_BORROWED = 4.0
+"""Degrees of freedom that are borrowed at most, because contenders' true spreads differ."""
+OUTLIER = 10.0
+"""Times the usual spread beyond which a contender's own spread stands alone."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean squares of k contenders' answers; each array is (k,) except `shared`.
+
+    Of one run, `seeds` is nan and `noise` 0: what cannot be told from the images' share is left in it.
+    """
+
+    runs: npt.NDArray[np.int64]
+    mean: Floats
+    """Accuracy over all answers."""
+    seeds: Floats
+    """Variance between seeds of the accuracy on these images."""
+    noise: Floats
+    """Variance of an answer within an image that is due neither to its seed nor to the image: seed x image."""
+    shared: Floats
+    """(k, k): covariance between images of the contenders' mean answers."""
+    images: int
+
+
+def moments(correct: Sequence[Bools]) -> Moments:
+    """The mean squares of the answers (S, M) of each contender, right or wrong; M >= 2 is the same for all."""
+    images = correct[0].shape[1]
+    runs = np.array([len(answers) for answers in correct])
+    by_image = np.stack([answers.mean(axis=0) for answers in correct])
+    seeds, noise = np.full(len(correct), np.nan), np.zeros(len(correct))
+    for c, answers in enumerate(correct):
+        if (n := len(answers)) > 1:
+            seeds[c] = answers.mean(axis=1).var(ddof=1)
+            within = n * float((by_image[c] * (1 - by_image[c])).sum())  # of 0 and 1: sum of squares about the mean
+            noise[c] = max(within - images * (n - 1) * seeds[c], 0.0) / ((n - 1) * (images - 1))
+    return Moments(runs, by_image.mean(axis=1), seeds, noise, np.atleast_2d(np.cov(by_image)), images)
+
+
+@dataclass(frozen=True)
+class Variances:
+    """Between seeds, of each of k contenders; of one run with nothing to borrow nan, with no degrees of freedom."""
+
+    seeds: Floats
+    freedom: Floats
+    borrowed: float
+    """The degrees of freedom d0 that each borrows; 0 where nothing is borrowed."""
+
+
+def seed_variances(found: Moments) -> Variances:
+    """Moderated variances where four or more contenders have two or more seeds, else each contender's own.
+
+    On the logit scale contenders are taken to spread alike: their ratios s^2 / (p(1 - p))^2 follow s0^2 F(n - 1, d0).
+    A contender whose ratio exceeds the usual one tenfold borrows nothing. No variance is below what the noise gives.
+    """
+    least = found.noise / found.images
+    several = found.runs > 1
+    own = np.maximum(found.seeds, least)
+    freedom: Floats = found.runs.astype(np.float64) - 1
+    k = int(several.sum())
+    if k < BORROWING:
+        return Variances(own, freedom, 0.0)
+    answers = found.runs * found.images
+    p = (found.mean * answers + 0.5) / (answers + 1)
+    scale = (p * (1 - p)) ** 2
+    ratio, df = np.maximum(own / scale, np.finfo(float).tiny), np.maximum(freedom, 1)
+    kept = several & (ratio <= OUTLIER * np.median((ratio / _median_f(df, np.inf))[several]))
+    logs = np.log(ratio) - special.digamma(df / 2) + np.log(df / 2)
+    d0 = _prior_freedom(float(logs[kept].var(ddof=1) - special.polygamma(1, df[kept] / 2).mean()))
+    s0 = float(np.median((found.seeds / scale / _median_f(df, d0))[kept]))
+    d0 = min(d0, k - 3, MOST_BORROWED)
+    moderated = (d0 * s0 * scale + freedom * np.where(several, found.seeds, 0)) / (d0 + freedom)
+    borrows = kept | ~several
+    seeds = np.where(borrows, np.maximum(moderated, least), own)
+    return Variances(seeds, np.where(borrows, d0 + freedom, freedom), d0)
+
+
+def _median_f(freedom: Floats, prior: float) -> Floats:
+    """Median of F(freedom, prior); with an infinite prior that of chi-squared / freedom."""
+    if np.isinf(prior):
+        return np.asarray(special.chdtri(freedom, 0.5) / freedom)
+    return np.asarray(special.fdtri(freedom, prior, 0.5))
+
+
+def _prior_freedom(excess: float) -> float:
+    """d0 with trigamma(d0 / 2) = excess, the variance of the logs beyond what their degrees of freedom give."""
+    few, many = 1e-3, 1e6
+    if excess <= special.polygamma(1, many):
+        return np.inf
+    if excess >= special.polygamma(1, few):
+        return 2 * few
+    return 2 * float(optimize.brentq(lambda half: special.polygamma(1, half) - excess, few, many))

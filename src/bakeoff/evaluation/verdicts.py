@@ -1,0 +1,204 @@
+"""Which contender is better than which, for new training seeds and new test images.
+
+The estimand is the difference in expected accuracy over training seeds and over images like the test images, for one
+training set, split and recipe. Of each pair two hypotheses are tested: "no difference" and, by two one-sided tests
+(Schuirmann, J. Pharmacokinet. Biopharm. 15 (1987) 657-680), "a difference of the margin or more". docs/statistics.md
+has the formulas and what simulated studies show of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from bakeoff.errors import BakeoffError
+from bakeoff.evaluation.family import adjust
+from bakeoff.evaluation.metrics import wilson
+from bakeoff.evaluation.pairs import Tests, compare_pairs
+from bakeoff.evaluation.variances import Bools, Floats, Moments, Variances, moments, seed_variances
+
+Verdict = Literal["better", "worse", "equivalent", "undecided"]
+
+LEVEL = 0.05
+MARGIN = 0.005
+"""Difference in accuracy below which two contenders count as equally good."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Contender a against b; differences are accuracies of a minus b, in [-1, 1]."""
+
+    a: str
+    b: str
+    difference: float
+    low: float
+    """Lower end of the 95 % interval of this pair alone."""
+    high: float
+    p: float
+    """Two-sided and unadjusted, of no difference."""
+    p_adjusted: float | None
+    """`p` adjusted for the whole family; None where no verdict is possible, see `single_run`."""
+    p_equivalent: float | None
+    """Adjusted p, in the same family, of a difference of the margin or more."""
+    verdict: Verdict
+    declared: bool
+    runs: tuple[int, int]
+    images: int
+    single_run: bool
+    """A contender has one run and no spread to borrow: interval and p speak of these runs only."""
+    seeds_needed: int | None = None
+    """Of an undecided pair: seeds of each contender that would probably decide it."""
+    limited_by: Literal["images", "seeds", "single run"] | None = None
+    """Why `seeds_needed` is None: no number of seeds can, for the test set is too small; none that anyone would train;
+    one run says nothing of other seeds."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A contender's accuracy with its 95 % interval: for new seeds and images, or Wilson's of a single run."""
+
+    mean: float
+    low: float
+    high: float
+    runs: int
+    kind: Literal["new images", "wilson"]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All pairs in the order of `itertools.combinations`, and what follows for each contender."""
+
+    pairs: tuple[Pair, ...]
+    estimates: Mapping[str, Estimate]
+    can_be_best: tuple[str, ...]
+    method: Literal["moderated", "crossed"]
+    margin: float
+    level: float
+
+
+def decide(
+    correct: Mapping[str, Bools],
+    *,
+    declared: Collection[tuple[str, str]] = (),
+    margin: float = MARGIN,
+    level: float = LEVEL,
+) -> Verdicts:
+    """Compare all contenders by their answers (S, M), right or wrong: one row a run, one column a test image.
+
+    Contenders need neither equally many runs nor shared seeds; where two have equally many, rows of fewer than four
+    contenders are paired in their order. `declared` pairs, in either order, share half the level (all of it if there
+    are no others). The chance of any false verdict in the result is at most `level`, in (0, 1). `margin` is in
+    accuracy, above 0. Raises BakeoffError unless all were tested on the same number of images, 2 or more.
+    """
+    names = list(correct)
+    if not names:
+        return Verdicts((), {}, (), "crossed", margin, level)
+    answers = [np.asarray(correct[name], dtype=np.bool_) for name in names]
+    _check({name: found.shape[1] for name, found in zip(names, answers, strict=True)})
+    found = moments(answers)
+    spread = seed_variances(found)
+    tests = compare_pairs(answers, found, spread)
+    is_declared = np.array(
+        [(a, b) in declared or (b, a) in declared for a, b in itertools.combinations(names, 2)], bool
+    )
+    p = 2 * np.minimum(tests.above(0), tests.below(0))
+    equivalent = np.maximum(tests.above(-margin), tests.below(margin))
+    known = ~np.isnan(tests.seeds)
+    adjusted = np.full((2, len(p)), np.nan)
+    adjusted[:, known] = adjust(p[known], equivalent[known], _weights(is_declared[known]))
+    half = tests.half_width(CONFIDENCE)
+    pairs = [
+        Pair(
+            names[i],
+            names[j],
+            difference=float(tests.difference[k]),
+            low=float(max(tests.difference[k] - half[k], -1)),
+            high=float(min(tests.difference[k] + half[k], 1)),
+            p=float(p[k]),
+            p_adjusted=float(adjusted[0, k]) if known[k] else None,
+            p_equivalent=float(adjusted[1, k]) if known[k] else None,
+            verdict=_verdict(float(tests.difference[k]), adjusted[0, k], adjusted[1, k], level),
+            declared=bool(is_declared[k]),
+            runs=(int(found.runs[i]), int(found.runs[j])),
+            images=found.images,
+            single_run=not known[k],
+            limited_by=None if known[k] else "single run",
+        )
+        for k, (i, j) in enumerate(itertools.combinations(range(len(names)), 2))
+    ]
+    return Verdicts(
+        tuple(pairs),
+        {name: _estimate(found, spread, c) for c, name in enumerate(names)},
+        _can_be_best(names, pairs, tests, level),
+        "moderated" if spread.borrowed else "crossed",
+        margin,
+        level,
+    )
+
+
+def _check(images: Mapping[str, int]) -> None:
+    if len(sizes := sorted(set(images.values()))) > 1:
+        told = [next(name for name, size in images.items() if size == one) for one in (sizes[0], sizes[-1])]
+        raise BakeoffError(
+            f"contenders {told[0]} and {told[1]} cannot be compared: their runs were tested on {sizes[0]} and "
+            f"{sizes[-1]} images, and a comparison needs the same test images"
+        )
+    if sizes and sizes[0] < 2:
+        raise BakeoffError(f"a comparison needs at least 2 test images; there is {sizes[0]}")
+
+
+def _weights(declared: Bools) -> Floats:
+    """Each pair's share (m,) of the level: declared pairs share half of it and the others half, or one kind all."""
+    count = np.where(declared, declared.sum(), (~declared).sum())
+    return np.asarray((0.5 if declared.any() and not declared.all() else 1.0) / count)
+
+
+def _verdict(difference: float, p_adjusted: float, p_equivalent: float, level: float) -> Verdict:
+    """A shown difference comes first, though it may be shown to be below the margin as well; nan decides nothing."""
+    if p_adjusted < level:
+        return "better" if difference > 0 else "worse"
+    return "equivalent" if p_equivalent < level else "undecided"
+
+
+def _can_be_best(names: list[str], pairs: list[Pair], tests: Tests, level: float) -> tuple[str, ...]:
+    """Contenders that no other is shown to beat, by a verdict or at one-sided p (k - 1) < level.
+
+    Among k contenders the best one has k - 1 chances to be beaten falsely: Hsu, Ann. Stat. 9 (1981) 1026-1034; Gupta,
+    Technometrics 7 (1965) 225-245.
+    """
+    others = max(len(names) - 1, 1)
+    beaten = set()
+    for pair, first_better, second_better in zip(pairs, tests.above(0), tests.below(0), strict=True):
+        if pair.verdict == "better" or (not pair.single_run and first_better * others < level):
+            beaten.add(pair.b)
+        if pair.verdict == "worse" or (not pair.single_run and second_better * others < level):
+            beaten.add(pair.a)
+    return tuple(name for name in names if name not in beaten)
+
+
+def _estimate(found: Moments, spread: Variances, c: int) -> Estimate:
+    """Wilson's interval; of several runs with the number of answers that would vary like their mean, and Student's t.
+
+    Korn & Graubard, Survey Methodology 24 (1998) 193-201, for proportions from clusters.
+    """
+    n, answers, mean = int(found.runs[c]), int(found.runs[c]) * found.images, float(found.mean[c])
+    if n == 1:
+        one = wilson(round(mean * answers), answers)
+        return Estimate(mean, one.low, one.high, 1, "wilson")
+    seeds = spread.seeds[c] / n
+    images = max(found.shared[c, c] - found.noise[c] / n, 0.0) / found.images
+    p = (mean * answers + 0.5) / (answers + 1)
+    variance = max(seeds + images, p * (1 - p) / answers)
+    images = variance - seeds
+    freedom = variance / (seeds / spread.freedom[c] + images / (found.images - 1))
+    effective = p * (1 - p) / variance
+    t2 = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) ** 2 / effective
+    centre = (mean + t2 / 2) / (1 + t2)
+    half = np.sqrt(t2 * mean * (1 - mean) + t2**2 / 4) / (1 + t2)
+    return Estimate(mean, float(centre - half), float(centre + half), n, "new images")
