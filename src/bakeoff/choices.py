@@ -136,11 +136,12 @@ Monitor = Literal["train_loss", "train_accuracy", "validation_loss", "validation
 
 
 class Plateau(Frozen):
-    """rate x `factor` whenever `monitor` has not improved by `min_delta` for more than `patience` epochs."""
+    """rate x `factor` after every `patience` epochs in a row in which `monitor` has not improved by more than
+    `min_delta`, as Keras's ReduceLROnPlateau (PyTorch's acts an epoch later, after patience + 1)."""
 
     monitor: Monitor = "validation_loss"
     factor: float = Field(0.5, gt=0, lt=1)
-    patience: int = Field(3, ge=0)
+    patience: int = Field(3, ge=0, description="epochs; 0 means 1")
     min_delta: float = Field(1e-4, ge=0)
 
 
@@ -158,10 +159,11 @@ class Never(Frozen):
 
 
 class Early(Frozen):
-    """A fit ends when `monitor` has not improved by `min_delta` for `patience` epochs."""
+    """A fit ends after `patience` epochs in a row in which `monitor` has not improved by more than `min_delta`, as
+    with Keras's EarlyStopping, whose default is 0: at the first such epoch."""
 
     monitor: Monitor = "validation_loss"
-    patience: int = Field(5, ge=1)
+    patience: int = Field(5, ge=0, description="epochs; 0 means 1")
     min_delta: float = Field(0.0, ge=0)
 
 

@@ -1,12 +1,16 @@
 """Schedules and stopping against PyTorch's own schedulers and a slow twin of Keras's rule."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch.optim import lr_scheduler
 
 from bakeoff.choices import Best, Cosine, Early, OneCycle, Plateau, Step
+from bakeoff.data import Dataset
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.training.run import train_run
 from bakeoff.training.schedule import is_best, rate_factor, should_stop
 
 STEPS, EPOCHS = 7, 10
@@ -71,33 +75,80 @@ def test_one_cycle_of_a_step_or_two(steps: int, warmup: float) -> None:
     assert steps > 1 or rates == [1.0]
 
 
-@pytest.mark.parametrize("patience", [0, 1, 3])
-def test_plateau(patience: int) -> None:
-    losses = [1.0, 0.9, 0.91, 0.89, 0.885, 0.9, 0.7, 0.71, 0.72, 0.73, 0.69, 0.7, 0.7, 0.7, 0.7]
+LOSSES = [
+    [1.0, 0.9, 0.91, 0.89, 0.885, 0.9, 0.7, 0.71, 0.72, 0.73, 0.69, 0.7, 0.7, 0.7, 0.7],
+    [2.3] * 12,
+    [1.0, 1.1, 1.2, 0.97, 1.0, 1.0, 1.0, 0.5, 0.51, 0.52, 0.2],
+]
+
+
+def keras_plateau(losses: list[float], factor: float, patience: int, min_delta: float) -> list[float]:
+    """The rate after each epoch: ReduceLROnPlateau.on_epoch_end of Keras, with a cooldown of 0, line by line."""
+    best, wait, rate, rates = math.inf, 0, 1.0, []
+    for current in losses:
+        if current < best - min_delta:
+            best, wait = current, 0
+        else:
+            wait += 1
+            if wait >= patience:
+                rate, wait = rate * factor, 0
+        rates.append(rate)
+    return rates
+
+
+def keras_stop(losses: list[float], patience: int, min_delta: float) -> int | None:
+    """The epochs that are trained: EarlyStopping.on_epoch_end of Keras, line by line; None: it does not stop."""
+    best, wait = math.inf, 0
+    for epoch, current in enumerate(losses):
+        wait += 1
+        if current + min_delta < best:
+            best, wait = current, 0
+            continue
+        if wait >= patience and epoch > 0:
+            return epoch + 1
+    return None
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("losses", LOSSES)
+def test_plateau_is_that_of_keras_and_acts_an_epoch_before_that_of_pytorch(losses: list[float], patience: int) -> None:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=0.5, patience=patience, threshold=0.02, threshold_mode="abs", eps=0
+        optimizer, factor=0.5, patience=max(patience, 1) - 1, threshold=0.02, threshold_mode="abs", eps=0
     )
     schedule = Plateau(monitor="train_loss", factor=0.5, patience=patience, min_delta=0.02)
-    rows = []
-    for loss in losses:
+    rows = [{"train_loss": loss} for loss in losses]
+    found = [rate_factor(schedule, 0, 1, 1, rows[: epoch + 1]) for epoch in range(len(losses))]
+    assert found == pytest.approx(keras_plateau(losses, 0.5, patience, 0.02))
+    assert found[-1] < 1 or patience == 5
+    for loss, rate in zip(losses, found, strict=True):
         scheduler.step(loss)
-        rows.append({"train_loss": loss})
-        assert rate_factor(schedule, 0, 1, 1, rows) == pytest.approx(optimizer.param_groups[0]["lr"])
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
 
 
-def test_early_stopping_follows_the_slow_rule() -> None:
-    """Keras: stop once `patience` epochs in a row have not improved the best by more than min_delta."""
-    accuracies = [0.5, 0.6, 0.605, 0.7, 0.69, 0.7, 0.705, 0.9]
-    rows = [{"validation_accuracy": value} for value in accuracies]
-    stop = Early(monitor="validation_accuracy", patience=3, min_delta=0.01)
-    ended = next(n for n in range(1, len(rows) + 1) if should_stop(stop, rows[:n]))
-    best, waited, epochs = -math.inf, 0, 0
-    while waited < 3:
-        value = accuracies[epochs]
-        best, waited = (value, 0) if value - 0.01 > best else (best, waited + 1)
-        epochs += 1
-    assert ended == epochs == 7
+@pytest.mark.parametrize("patience", [0, 1, 2, 3, 5])
+@pytest.mark.parametrize("losses", LOSSES)
+@pytest.mark.parametrize("monitor", ["validation_loss", "validation_accuracy"])
+def test_early_stopping_is_that_of_keras(losses: list[float], patience: int, monitor: str) -> None:
+    sign = -1 if monitor == "validation_accuracy" else 1
+    rows = [{monitor: sign * value} for value in losses]
+    stop = Early(monitor=monitor, patience=patience, min_delta=0.02)
+    ended = next((n for n in range(1, len(rows) + 1) if should_stop(stop, rows[:n])), None)
+    assert ended == keras_stop(losses, patience, 0.02)
+
+
+def test_a_rate_is_halved_twice_before_seven_epochs_without_gain_end_training(blocks: Dataset, tmp_path: Path) -> None:
+    """Halved after 3 epochs without a gain in training loss, stopped after 7: "at least 2 attempts to make progress
+    using a reduced learning rate"."""
+    recipe = Recipe(
+        epochs=20,
+        lr=0.01,
+        schedule="plateau:monitor=train_loss,patience=3,min_delta=1000",
+        stop="early:monitor=train_loss,patience=7,min_delta=1000",
+    )
+    spec = RunSpec(contender="c", model="logistic", recipe=recipe, dataset="blocks")
+    run = train_run(spec, blocks, tmp_path, threads=1)
+    assert [row["lr"] for row in run.history] == [0.01] * 4 + [0.005] * 3 + [0.0025]
 
 
 def test_best_keeps_the_first_of_equals() -> None:

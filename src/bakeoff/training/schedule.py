@@ -38,7 +38,7 @@ def rate_factor(schedule: Frozen, step: int, steps: int, epochs: int, rows: Sequ
             drops, waited, best = 0, 0, math.inf
             for value in _falling(rows, monitor):
                 waited, best = (0, value) if value < best - min_delta else (waited + 1, best)
-                if waited > patience:
+                if waited >= max(patience, 1):
                     drops, waited = drops + 1, 0
             return float(factor**drops)
         case _:
@@ -56,13 +56,13 @@ def _falling(rows: Sequence[Row], monitor: str) -> list[float]:
 
 
 def should_stop(stop: Frozen, rows: Sequence[Row]) -> bool:
-    """True when the fit's monitored value has not improved for `patience` epochs (Keras's rule)."""
+    """True when the fit's monitored value has not improved for `patience` epochs, 0 meaning 1 (Keras's rule)."""
     if not isinstance(stop, Early):
         return False
     waited, best = 0, math.inf
     for value in _falling(rows, stop.monitor):
         waited, best = (0, value) if value < best - stop.min_delta else (waited + 1, best)
-    return waited >= stop.patience
+    return waited >= max(stop.patience, 1)
 
 
 def falls_back(fallback: Frozen, rows: Sequence[Row], classes: int) -> bool:
