@@ -35,7 +35,7 @@ from bakeoff.record import Run, write_atomic
 from bakeoff.reports.page import write_report
 from bakeoff.scales import at_scale
 from bakeoff.spec import RunSpec
-from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
+from bakeoff.studies.engines import LARGEST_POOL, Setting, Work, default_jobs, default_threads, execute, interruptible
 from bakeoff.studies.runner import check_study, collect, find_study, plan, published_studies
 from bakeoff.study import Study
 from bakeoff.training.device import find_device
@@ -138,7 +138,7 @@ def train(planned: Sequence[Planned], jobs: int, device: str, until: float, late
         latest: ensembles whose members are finished are still made, one after another, until then.
     """
     began = time.monotonic()
-    setting = Setting(device, max(1, cores() // jobs), CHECKPOINT_SECONDS)
+    setting = Setting(device, default_threads(), CHECKPOINT_SECONDS)
 
     def done(work: Work) -> None:
         if has_ended(work.path):
@@ -212,7 +212,7 @@ def main() -> int:
     reserve = min(RESERVE, 20 * given.minutes)
     until = began + 60 * given.minutes - reserve
     try:
-        jobs = given.jobs or default_jobs(find_device(given.device).type, cores())
+        jobs = given.jobs or default_jobs(find_device(given.device).type, LARGEST_POOL, default_threads())
         planned = [found for name in given.studies if (found := plan_study(name, given.scale, given.work))]
     except UsageError as error:
         parser.error(str(error))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import bakeoff
 from bakeoff.record import find_runs, read_run, write_json
 from bakeoff.scales import at_scale
+from bakeoff.studies.engines import cores
 from bakeoff.studies.runner import find_study
 
 ROOT = Path(__file__).parents[1]
@@ -49,8 +50,8 @@ def main() -> int:
         scale, words = given.scale, [name, "--scale", given.scale]
     study = at_scale(find_study(name), scale)
     needs = study.contender(contender).needs
-    jobs = 1 if seeds == 1 else None
-    summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out, jobs=jobs)
+    threads = cores() if seeds == 1 else None
+    summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out, threads=threads)
     house = next(c for c in summary["contenders"] if c["name"] == contender)
     trained = study.contender(needs[0] if needs else contender)
     record = {

@@ -11,6 +11,19 @@ from bakeoff.spec import Contender, Recipe
 from bakeoff.study import Scale, Study, check_ensemble_fields, check_needs
 
 
+def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:
+    """The names in `groups`, each a name or several with commas between them. The study's own names may hold commas:
+    of the pieces between commas as many as make up one are taken for it."""
+    known, names = {contender.name for contender in study.contenders}, []
+    for group in groups:
+        pieces = group.split(",")
+        while pieces:
+            count = next((n for n in range(len(pieces), 0, -1) if ",".join(pieces[:n]) in known), 1)
+            names.append(",".join(pieces[:count]))
+            pieces = pieces[count:]
+    return tuple(name for name in names if name)
+
+
 def _chosen(study: Study, cut: Scale, only: tuple[str, ...], datasets: tuple[str, ...]) -> list[str]:
     """The names of the contenders that the scale has, and that are asked for."""
     names = [contender.name for contender in study.contenders]

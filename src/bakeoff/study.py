@@ -123,6 +123,12 @@ class Study(Frozen):
         """How many contenders must have been trained before it, one after another."""
         return max((1 + self.depth(self.contender(name)) for name in self.needs(contender)), default=0)
 
+    def same_run(self, one: Contender, other: Contender) -> bool:
+        """Whether both would train to the same bits, whatever they are called."""
+        return self.dataset_of(one) == self.dataset_of(other) and one.same_run_as(
+            other.model_copy(update={"dataset": one.dataset})
+        )
+
     def seeds_of(self, contender: Contender) -> range:
         return range(1 if contender.over_seeds else self.seeds)
 
@@ -150,6 +156,42 @@ class Study(Frozen):
             for contender in self.contenders
             for seed in self.seeds_of(contender)
         ]
+
+
+def merge_points(study: Study) -> Study:
+    """The study without the contenders that only a sweep's point made, where an earlier contender is the same run:
+    once all models' parameters are spelled out, a point that names a default is its base. All that speaks of them
+    speaks of the earlier one."""
+    same: dict[str, str] = {}
+    for name in dict.fromkeys(point.contender for sweep in study.sweeps for point in sweep.points):
+        first = next(c for c in study.contenders if study.same_run(c, study.contender(name)))
+        if first.name != name:
+            same[name] = first.name
+    if not same:
+        return study
+
+    def renamed(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(same.get(name, name) for name in names))
+
+    def merged(contender: Contender) -> Contender:
+        teacher = contender.recipe.teacher
+        recipe = contender.recipe.model_copy(update={"teacher": same.get(teacher, teacher)})
+        return contender.model_copy(update={"ensemble": renamed(contender.ensemble), "recipe": recipe})
+
+    def points(sweep: Sweep) -> tuple[Point, ...]:
+        return tuple(p.model_copy(update={"contender": same.get(p.contender, p.contender)}) for p in sweep.points)
+
+    def sides(claim: Claim) -> dict[str, str]:
+        return {key: same.get(name, name) for key, name in (("better", claim.better), ("worse", claim.worse))}
+
+    return study.model_copy(
+        update={
+            "contenders": tuple(merged(c) for c in study.contenders if c.name not in same),
+            "sweeps": tuple(sweep.model_copy(update={"points": points(sweep)}) for sweep in study.sweeps),
+            "claims": tuple(claim.model_copy(update=sides(claim)) for claim in study.claims),
+            "sections": tuple(section.model_copy(update={"of": renamed(section.of)}) for section in study.sections),
+        }
+    )
 
 
 CONTENDER_KEYS = ("model", "parameters", "ensemble", "over_seeds", "dataset", "reported", "variant", "note")

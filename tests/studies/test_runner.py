@@ -15,7 +15,6 @@ from bakeoff.reports.sections import SECTIONS
 from bakeoff.scales import at_scale
 from bakeoff.ship.predict import evaluate as measure
 from bakeoff.studies import runner
-from bakeoff.studies.engines import default_jobs
 from bakeoff.studies.runner import find_study, published_studies
 from bakeoff.study import parse_study
 
@@ -112,12 +111,6 @@ def test_the_public_surface_is_what_it_says() -> None:
         assert getattr(bakeoff, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         bakeoff.trian  # noqa: B018
-
-
-def test_default_jobs_do_not_depend_on_what_is_missing() -> None:
-    assert default_jobs("cuda", 100) == 1
-    assert 1 <= default_jobs("cpu", 1) == 1
-    assert default_jobs("cpu", 100) == default_jobs("cpu", 200)
 
 
 @pytest.mark.parametrize("name", published_studies())

@@ -22,7 +22,8 @@ from bakeoff.options import RecipeCommand
 @click.option(
     "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
 )
-@click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [one a core; one on a GPU]")
+@click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [as many as the cores take; one on a GPU]")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads of each run.  [1; from 16 cores on, cores / 8]")
 @DEVICE
 @OUT
 @CHECKPOINT
@@ -39,8 +40,7 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     if (study is None) != every:
         raise click.UsageError("give either STUDY or --all")
     options = given(options)
-    names = [name for group in only for name in group.split(",") if name]
-    if only and (every or not names):
+    if only and (every or not any(group.strip(",") for group in only)):
         raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
     summaries: dict[str, dict[str, Any]] = {}
     failures: list[BakeoffError] = []
@@ -48,7 +48,7 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
         found = find_study(name)
         try:
             with display(found.title) as shown:
-                summary = run_study(name, only=names, show=shown.show, begin=shown.begin, done=shown.done, **options)
+                summary = run_study(name, only=only, show=shown.show, begin=shown.begin, done=shown.done, **options)
         except BakeoffError as error:
             if isinstance(error, UsageError) and not summaries:
                 raise  # said wrongly: the other studies would say the same

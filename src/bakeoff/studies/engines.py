@@ -26,7 +26,7 @@ from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import Progress, train_run
 
 LARGEST_POOL = 8
-"""Worker processes by default at the most: each holds its own PyTorch."""
+"""Worker processes by default at the most: each has its own PyTorch."""
 SHOW_EVERY = 0.2
 """Seconds between two messages of a worker about its progress."""
 
@@ -59,10 +59,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def default_jobs(device: str, runs: int) -> int:
-    """Worker processes: one on a GPU, one a core on a CPU, where small networks train fastest on one thread each.
-    It depends on study and machine only, so that a study that goes on keeps its thread counts."""
-    return max(1, min(cores(), runs, LARGEST_POOL)) if device == "cpu" else 1
+def default_threads() -> int:
+    """CPU threads of each run of a study: the cores that a full pool leaves each worker, which is one below 16 cores.
+    It depends on the machine alone, since a run's bits depend on it: the same run must not hold other bits because
+    more runs are trained beside it."""
+    return max(1, cores() // LARGEST_POOL)
+
+
+def default_jobs(device: str, runs: int, threads: int) -> int:
+    """Worker processes: one on a GPU; on a CPU as many as the cores have room for at `threads` each."""
+    return max(1, min(cores() // threads, runs, LARGEST_POOL)) if device == "cpu" else 1
 
 
 @contextlib.contextmanager

@@ -27,10 +27,10 @@ from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
-from bakeoff.scales import at_scale
+from bakeoff.scales import at_scale, split_names
 from bakeoff.spec import Contender, Recipe, RunSpec
-from bakeoff.studies.engines import Setting, Work, cores, default_jobs, execute, interruptible
-from bakeoff.study import Study, load_study, parse_study
+from bakeoff.studies.engines import Setting, Work, cores, default_jobs, default_threads, execute, interruptible
+from bakeoff.study import Study, load_study, merge_points, parse_study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import Progress, build_model, check_spec, check_views, run_directory, train_run
 
@@ -68,7 +68,8 @@ def find_study(name: str) -> Study:
 
 
 def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
-    """The study with every model's parameters spelled out, each built once without weights.
+    """The study with every model's parameters spelled out, each built once without weights, and without the points
+    of sweeps that are, so spelled out, another contender.
 
     Raises:
         UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
@@ -87,7 +88,7 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
         except UsageError as error:
             raise UsageError(f"study {study.name}, contender {contender.name}: {error}") from None
         contenders.append(contender.model_copy(update={"parameters": spec.parameters}))
-    return study.model_copy(update={"contenders": tuple(contenders)})
+    return merge_points(study.model_copy(update={"contenders": tuple(contenders)}))
 
 
 def check_teacher(pupil: Contender, study: Study, datasets: Mapping[str, Dataset]) -> None:
@@ -116,6 +117,7 @@ def run_study(
     out: Path | str = "runs",
     device: str = "auto",
     jobs: int | None = None,
+    threads: int | None = None,
     checkpoint_seconds: float = 60.0,
     restart: bool = False,
     show: Callable[[Progress], None] = lambda _: None,
@@ -129,11 +131,13 @@ def run_study(
         study: a Study, a packaged name or a path.
         scale: one of the study's scales.
         seeds: seeds per contender instead of the scale's.
-        only: names of contenders; the others are left out.
+        only: names of contenders, each item one name or several with commas between them; the others are left out.
         datasets: of those that the study is about; the others are left out. Unless they are asked for, some that are
             not at hand are left out as well, with a warning and a line on the page.
         device: auto, cpu, cuda, cuda:N.
-        jobs: runs trained side by side; by default one a core on a CPU, one on a GPU.
+        jobs: runs trained side by side; by default as many as the cores have room for, one on a GPU.
+        threads: CPU threads of each run; by default decided by the machine alone (`default_threads`), so that the
+            same run holds the same bits however many are trained beside it.
         restart: train anew what is finished or half done.
         show, begin, done: are told of progress, of how many runs there are and are missing, and of each end.
         recipe: fields of `Recipe` that every contender takes instead of its own.
@@ -143,16 +147,16 @@ def run_study(
         BakeoffError: data missing or damaged, or a run that could not be trained.
         Interrupted: Ctrl-C; the same call goes on.
     """
+    whole = find_study(study) if isinstance(study, str) else study
     cuts: dict[str, Any] = {
         "seeds": seeds,
-        "only": (only,) if isinstance(only, str) else tuple(only),
+        "only": split_names(whole, (only,) if isinstance(only, str) else only),
         "datasets": (datasets,) if isinstance(datasets, str) else tuple(datasets),
         "recipe": recipe,
     }
-    command = _command(study, scale, **cuts)
-    whole = find_study(study) if isinstance(study, str) else study
+    command = _command(study, scale, threads=threads, **cuts)
     study = at_scale(whole, scale, **cuts)
-    for name, number in {"jobs": jobs, "seeds": seeds}.items():
+    for name, number in {"jobs": jobs, "seeds": seeds, "threads": threads}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
     kind = find_device(device).type
@@ -176,8 +180,8 @@ def run_study(
             shutil.rmtree(work.path, ignore_errors=True)
     missing = [work for work in works if not _has_ended(work.path)]
     begin(len(works), len(missing))
-    jobs = jobs or default_jobs(kind, len(works))
-    setting = Setting(device, max(1, cores() // jobs), checkpoint_seconds)
+    setting = Setting(device, threads or default_threads(), checkpoint_seconds)
+    jobs = jobs or default_jobs(kind, len(works), setting.threads)
     # what a run needs before it; then the longest first, so that no core waits at the end
     rank = {c.name: (study.depth(c), -_cost(c, study, loaded[study.dataset_of(c)])) for c in study.contenders}
     missing.sort(key=lambda work: rank[work.spec.contender])
@@ -231,13 +235,15 @@ def _command(
     only: Sequence[str],
     datasets: Sequence[str],
     recipe: Mapping[str, Any],
+    threads: int | None,
 ) -> str:
     """The command line that does what a call of `run_study` does."""
     words = ["bakeoff", "run", study if isinstance(study, str) else study.name]
     words += ["--scale", scale] if scale != "full" else []
     words += ["--seeds", str(seeds)] if seeds else []
-    words += ["--only", ",".join(only)] if only else []
+    words += [word for name in only for word in ("--only", name)]
     words += [word for name in datasets for word in ("--dataset", name)]
+    words += ["--threads", str(threads)] if threads else []
     for key, value in recipe.items():
         flag = key.replace("_", "-")
         if isinstance(value, bool):

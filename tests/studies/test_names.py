@@ -1,0 +1,157 @@
+"""Contenders' names: what the page prints can be typed, and a sweep's point that is its base is not trained twice."""
+
+import html
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bakeoff
+from bakeoff.record import find_runs
+from bakeoff.scales import at_scale, split_names
+from bakeoff.studies import runner
+from bakeoff.study import parse_study
+
+GRID = """
+title = "Grid"
+question = "Which rate and batch?"
+dataset = "digits"
+images = 200
+seeds = 1
+[recipe]
+epochs = 1
+[contenders.linear]
+model = "logistic"
+[grid]
+lr = [0.01, 0.1]
+batch_size = [32, 64]
+"""
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        (["a,b"], ["a", "b"]),
+        (["a", "b"], ["a", "b"]),
+        (["x,lr=1", "b"], ["x,lr=1", "b"]),
+        (["a,x,lr=1,size=2,x,lr=1,b"], ["a", "x,lr=1,size=2", "x,lr=1", "b"]),
+        (["a,,b,"], ["a", "b"]),
+        (["x,lr=3"], ["x", "lr=3"]),
+    ],
+)
+def test_names_that_hold_commas_are_told_apart(groups: list[str], names: list[str]) -> None:
+    tables = "".join(f'contenders."{name}" = {{ model = "conv" }}\n' for name in ("a", "b"))
+    study = parse_study(f'title = "t"\nquestion = "q"\ndataset = "digits"\n{tables}', "t", "t.toml")
+    base = study.contenders[0]
+    more = [base.model_copy(update={"name": name}) for name in ("x,lr=1", "x,lr=1,size=2")]
+    study = study.model_copy(update={"contenders": (*study.contenders, *more)})
+    assert split_names(study, groups) == tuple(names)
+
+
+def test_the_command_that_a_page_prints_makes_it_again(tmp_path: Path) -> None:
+    """Typed exactly as printed: the same contenders, of which all are finished already."""
+    (tmp_path / "my grid.toml").write_text(GRID)
+    only = [
+        "--only",
+        "linear,lr=0.1,batch_size=32,linear,lr=0.01,batch_size=64",
+        "--only",
+        "linear,lr=0.1,batch_size=64",
+    ]
+    first = _bakeoff(tmp_path, "run", "my grid.toml", *only, "--epochs", "2")
+    assert first.returncode == 0, first.stderr
+    page = tmp_path / "runs" / "my grid" / "report.html"
+    before = page.read_text()
+    (printed,) = re.findall(r"<code>(bakeoff run .*?)</code>", before, re.DOTALL)
+    program, *words = shlex.split(html.unescape(printed))
+    assert program == "bakeoff"
+    again = _bakeoff(tmp_path, *words)
+    assert again.returncode == 0, again.stderr
+    assert "3 runs, 3 of them finished already" in again.stderr
+    assert page.read_text() == before
+
+
+def _bakeoff(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bakeoff.cli", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+SWEEP = """
+title = "Sweep"
+question = "How wide?"
+dataset = "digits"
+images = 200
+seeds = 1
+[recipe]
+epochs = 1
+[contenders.base]
+model = "small_cnn"
+parameters = { hidden = 8 }
+[contenders.both]
+ensemble = ["width=50", "width=2"]
+[sweeps.width]
+of = "base"
+points = [
+  { parameters = { width = 50 }, reported = { test_accuracy = 0.9 } },
+  { parameters = { width = 2 } },
+  { parameters = { width = 2, dropout = 0.0 }, label = "no dropout" },
+]
+[sweeps.rate]
+of = "base"
+points = [{ lr = 0.003 }, { lr = 0.1 }]
+[[claims]]
+says = "Wide is better"
+better = "width=50"
+worse = "width=2"
+[[sections]]
+kind = "league"
+of = ["width=50", "width=2"]
+"""
+
+
+def test_a_point_that_spells_out_a_default_is_the_base(tmp_path: Path) -> None:
+    """width 50 and dropout 0 are small_cnn's own, lr 0.003 is the recipe's: each is trained once."""
+    trained: list[str] = []
+    study = parse_study(SWEEP, "sweep", "sweep.toml")
+    summary = bakeoff.run_study(study, out=tmp_path, jobs=1, done=trained.append)
+    assert sorted(name.rsplit("-seed", 1)[0] for name in trained) == ["base", "both", "lr=0.1", "width=2"]
+    assert [c["name"] for c in summary["contenders"]] == ["base", "both", "width=2", "lr=0.1"]
+    width, rate = summary["sweeps"]
+    assert [(p["label"], p["contender"]) for p in width["points"]] == [
+        ("width=50", "base"),
+        ("width=2", "width=2"),
+        ("no dropout", "width=2"),
+    ]
+    assert width["points"][0]["reported"] == {"test_accuracy": 0.9}
+    assert [p["contender"] for p in rate["points"]] == ["base", "lr=0.1"]
+    assert next(c for c in summary["contenders"] if c["name"] == "both")["ensemble"] == ["base", "width=2"]
+    kept = json.loads((tmp_path / "sweep" / "study.json").read_text())
+    assert (kept["claims"][0]["better"], kept["sections"][0]["of"]) == ("base", ["base", "width=2"])
+    only = bakeoff.run_study(study, out=tmp_path / "only", jobs=1, only=["width=50", "width=2"])
+    assert [c["name"] for c in only["contenders"]] == ["width=50", "width=2"], "without its base a point is itself"
+    assert len(find_runs(tmp_path / "only")) == 2
+
+
+def test_contenders_that_the_study_lists_stay_although_they_are_the_same_run(tmp_path: Path) -> None:
+    text = SWEEP.split("[contenders.both]")[0] + '[contenders.twin]\nmodel = "small_cnn"\nparameters = { hidden = 8 }\n'
+    summary = bakeoff.run_study(parse_study(text, "twins", "twins.toml"), out=tmp_path, jobs=1)
+    assert [c["name"] for c in summary["contenders"]] == ["base", "twin"]
+
+
+@pytest.mark.filterwarnings("ignore::bakeoff.data.sources.DataWarning")
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
+@pytest.mark.parametrize("name", [name for name, study in runner.packaged_studies().items() if study.sweeps])
+def test_no_packaged_sweep_trains_the_same_twice(name: str, scale: str) -> None:
+    study = at_scale(runner.find_study(name), scale)
+    loaded, absent = runner._load(study)
+    if absent:
+        pytest.skip("; ".join(map(str, absent.values())))
+    checked = runner.check_study(study, loaded)
+    points = {point.contender for sweep in checked.sweeps for point in sweep.points}
+    for point in points:
+        same = [c.name for c in checked.contenders if checked.same_run(c, checked.contender(point))]
+        assert same[0] == point
+    assert all(len({point.contender for point in sweep.points}) > 1 for sweep in checked.sweeps)
