@@ -1,5 +1,8 @@
 """Study files: contenders, sweeps, grids, scales, and the sentence for what is wrong."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from bakeoff.errors import UsageError
@@ -230,11 +233,95 @@ def test_small_cnn_holds_the_whole_report() -> None:
     assert made.contender("base").recipe.epochs == 1
     assert made.contender("base").reported.test_accuracy == 0.9722
     assert made.contender("best-as-reported").recipe.selects_on_test
-    reported = {sweep.name: [p.reported.test_accuracy for p in sweep.points] for sweep in made.sweeps}
-    assert reported["l2"] == [0.9667, 0.9538, 0.9057, 0.1135]
-    assert reported["conv-layers"] == [0.9382, 0.9656, 0.9756]
-    assert reported["width"] == [0.9517, 0.9628, 0.9687, 0.9743]
-    assert reported["resnet-depth"] == [0.9787, 0.9681, 0.9795, 0.9763]
+    sweeps = {sweep.name: sweep for sweep in made.sweeps}
+    assert [p.reported.test_accuracy for p in sweeps["conv-layers"].points] == [0.9382, 0.9656, 0.9756]
+    assert sweeps["l2"].reported == (0.9667, 0.9538, 0.9057, 0.1135)
+    assert sweeps["width"].reported == (0.9517, 0.9628, 0.9687, 0.9743)
+    assert sweeps["resnet-depth"].reported == (0.9787, 0.9681, 0.9795, 0.9763)
+    values = [made.contender(p.contender).recipe.l2 for p in sweeps["l2"].points]
+    assert min(v for v in values if v) <= 0.01, "the report's smallest, at 96.67 %, is hardly worse than none"
+    assert max(values) >= 1, "the report's largest learns nothing"
+
+
+REPORTS = Path(__file__).parents[1] / "../shared/reports"
+TEXTS = {
+    "largest-digit": "000_*.txt",
+    "deeper-networks": "001_*.txt",
+    "small-cnn": "002_*.txt",
+    "highest-digit": "003_*.txt",
+    "augmented-resnet": "004_*.txt",
+}
+IN_OTHER_WORDS = {
+    ("parameters", 93000): "93 thousand",
+    ("roc_area", 1): "ROC-AUC score is consistently 1",
+    ("top5", 1.0): "top-5 test accuracy of 100%",
+}
+"""Figures that a report prints in words or in another unit."""
+
+
+def printed(key: str, value: float) -> str:
+    """A pattern of how a report prints a figure: accuracies as percentages, zeros at the end or none."""
+    if (key, value) in IN_OTHER_WORDS:
+        return re.escape(IN_OTHER_WORDS[key, value])
+    share = key.endswith(("accuracy", "error", "repeats"))
+    number = f"{100 * value:.6g}" if share else f"{value:,}".removeprefix("0").removesuffix(".0")
+    number = number.replace(",", "") if key == "seconds" else number
+    return rf"(?<![\d.,]){re.escape(number)}{'0*' if '.' in number else '([.]0+)?'}(?!\d|[.,]\d)"
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_reported_figure_stands_in_its_report(name: str) -> None:
+    found = list(REPORTS.glob(TEXTS[name]))
+    if not found:
+        pytest.skip("the reports' texts are not at hand")
+    text, made = found[0].read_text(), packaged_studies()[name]
+    given = [contender.reported for contender in made.contenders]
+    given += [point.reported for sweep in made.sweeps for point in sweep.points]
+    figures = [(key, value) for one in given for key, value in one.figures().items()]
+    figures += [("repeats", value) for one in given for value in one.repeats]
+    figures += [("test_accuracy", value) for sweep in made.sweeps for value in sweep.reported]
+    assert figures
+    missing = [f for f in figures if not re.search(printed(*f), text)]
+    assert not missing
+
+
+def test_what_a_report_does_not_print_is_not_put_into_its_mouth() -> None:
+    """93.03 and 91.25 % are He et al.'s; "vanilla" is not said to have two linear layers; nobody ran RES56 on MNIST."""
+    studies = packaged_studies()
+    deeper, small, highest = (studies[name] for name in ("deeper-networks", "small-cnn", "highest-digit"))
+    assert not any("test_accuracy" in c.reported.figures() for c in deeper.contenders)
+    assert not any("fail" in c.note for c in deeper.contenders)
+    assert deeper.contender("res56").variant == "ours"
+    assert small.contender("two-dense").reported.figures() == {}
+    assert small.contender("base").reported.repeats == (0.9696,)
+    keras = highest.contender("keras-cnn")
+    assert keras.validation == 0.04, "48,000 and 2,000 of 50,000"
+    assert "2,000 validation images" in keras.note
+    specs = {spec.contender: spec.validation for spec in highest.runs()}
+    assert (specs["keras-cnn"], specs["resnet18"]) == (0.04, 0.1)
+
+
+def test_members_of_an_ensemble_share_their_validation_images() -> None:
+    text = (
+        STUDY
+        + '[contenders.other]\nmodel = "conv"\nvalidation = 0.3\n[contenders.both]\nensemble = ["other", "fast"]\n'
+    )
+    with pytest.raises(UsageError, match="both needs other, which has another part drawn for validation"):
+        study(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[claims]]\nsays = "x"\n', r"\[\[claims\]\] is now \[\[hypotheses\]\], each with a source"),
+        ('[[hypotheses]]\nsays = "x"\nbetter = "fast"\nworse = "plain"\n', r"hypotheses\.0\.source is missing"),
+        ('[shown]\nroc = ["fst"]\n', r"\[shown\]: roc: no such contender: 'fst' \(closest: fast"),
+        ('[sweeps.more]\nof = "plain"\nreported = 0.9\npoints = [{ lr = 2.0 }]\n', r"reported = 0\.9: must be"),
+    ],
+)
+def test_hypotheses_and_what_is_shown_are_checked(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        study(STUDY + text)
 
 
 def test_recipe_and_datasets_for_a_whole_study() -> None:

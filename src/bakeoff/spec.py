@@ -199,10 +199,12 @@ class Reported(Frozen):
     loss: float | None = Field(None, ge=0)
     seconds: float | None = Field(None, ge=0)
     epoch_seconds: float | None = Field(None, ge=0)
-    parameters: int | None = Field(None, ge=0)
+    parameters: int | None = Field(None, ge=0, description="as printed: 93 thousand is 93000")
+    repeats: tuple[float, ...] = Field((), description="test accuracies it also gives for what may be the same network")
+    unprinted: str = Field("", description="what it does not print of these figures' setting: they are not judged")
 
     def figures(self) -> dict[str, float]:
-        return self.model_dump(exclude_none=True)
+        return self.model_dump(exclude_none=True, exclude={"repeats", "unprinted"})
 
 
 Value = bool | int | float | str
@@ -219,7 +221,10 @@ class Contender(Frozen):
     dataset: str = Field("", description="instead of the study's")
     recipe: Recipe = Recipe()
     reported: Reported = Reported()
-    variant: Literal["", "as reported", "repaired", "floor"] = ""
+    variant: Literal["", "as reported", "repaired", "ours", "floor"] = Field(
+        "", description="repaired: a report's contender without a fault; ours: one that no report has"
+    )
+    validation: float | None = Field(None, gt=0, lt=1, description="part drawn for validation, instead of the study's")
     note: str = ""
 
     @model_validator(mode="after")
@@ -243,7 +248,9 @@ class Contender(Frozen):
 
     def same_run_as(self, other: Contender) -> bool:
         """True when both would train to the same bits, whatever they are called."""
-        mine, others = ((c.model, c.parameters, c.ensemble, c.over_seeds, c.dataset, c.recipe) for c in (self, other))
+        mine, others = (
+            (c.model, c.parameters, c.ensemble, c.over_seeds, c.dataset, c.validation, c.recipe) for c in (self, other)
+        )
         return mine == others
 
 

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,7 @@ class Sweep(Frozen):
     name: str
     question: str = ""
     points: tuple[Point, ...]
+    reported: tuple[float, ...] = Field((), description="test accuracies for values that the report does not print")
 
 
 class Scale(Frozen):
@@ -53,12 +54,19 @@ class Section(Frozen):
     of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
 
 
-class Claim(Frozen):
-    """What a report claims of two contenders, and what the section `claims` holds against the runs."""
+Relation = Literal["better", "not worse", "equivalent", "not worse and cheaper", "faster"]
+
+
+class Hypothesis(Frozen):
+    """A statement about two contenders, made before any run. The first four relations are about test accuracy, with
+    the study's margin for equivalence, and cheaper about training seconds; faster is a higher validation accuracy
+    after the same training time."""
 
     says: str = Field(min_length=1)
+    source: Literal["report", "ours"] = Field(description="whose statement: what a report says, or our own")
     better: str
     worse: str
+    relation: Relation = Field("better", description="of the contender `better` to `worse`")
 
 
 class Study(Frozen):
@@ -81,7 +89,9 @@ class Study(Frozen):
     cuts_in_words: str = Field("", description="what its scale says of itself, where nothing else cuts it")
     comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
-    claims: tuple[Claim, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    shown: dict[str, list[str]] = Field({}, description="section -> contenders it shows beside the choice")
+    unprinted: str = Field("", description="what the report does not print of any figure's setting")
     about: str = ""
     command: str = ""
     """What regenerates the report."""
@@ -105,13 +115,13 @@ class Study(Frozen):
         left_out = tuple(c for c in self.left_out if self.dataset_of(c) == dataset)
         names = [contender.name for contender in contenders]
         sweeps = tuple(s for s in self.sweeps if all(point.contender in names for point in s.points))
-        claims = tuple(claim for claim in self.claims if self._dataset_of_claim(claim) == dataset)
-        part = {"dataset": dataset, "contenders": contenders, "left_out": left_out, "sweeps": sweeps, "claims": claims}
-        return self.model_copy(update=part)
+        part = {"dataset": dataset, "contenders": contenders, "left_out": left_out, "sweeps": sweeps}
+        hypotheses = tuple(h for h in self.hypotheses if self._dataset_of_hypothesis(h) == dataset)
+        return self.model_copy(update={**part, "hypotheses": hypotheses})
 
-    def _dataset_of_claim(self, claim: Claim) -> str:
-        """The dataset of a claim's contenders; of one that is left out with its whole dataset, the study's first."""
-        of = {c.name: self.dataset_of(c) for c in (*self.contenders, *self.left_out)}.get(claim.better)
+    def _dataset_of_hypothesis(self, hypothesis: Hypothesis) -> str:
+        """The dataset of its contenders; of those that are left out with their whole dataset, the study's first."""
+        of = {c.name: self.dataset_of(c) for c in (*self.contenders, *self.left_out)}.get(hypothesis.better)
         return of if of in self.datasets else self.datasets[0]
 
     def needs(self, contender: Contender) -> tuple[str, ...]:
@@ -147,7 +157,7 @@ class Study(Frozen):
             RunSpec(
                 contender=contender.name,
                 dataset=self.dataset_of(contender),
-                validation=self.validation,
+                validation=contender.validation or self.validation,
                 images=self.images,
                 seed=seed,
                 members=contender.ensemble,
@@ -181,20 +191,21 @@ def merge_points(study: Study) -> Study:
     def points(sweep: Sweep) -> tuple[Point, ...]:
         return tuple(p.model_copy(update={"contender": same.get(p.contender, p.contender)}) for p in sweep.points)
 
-    def sides(claim: Claim) -> dict[str, str]:
-        return {key: same.get(name, name) for key, name in (("better", claim.better), ("worse", claim.worse))}
+    def sides(stated: Hypothesis) -> dict[str, str]:
+        return {key: same.get(name, name) for key, name in (("better", stated.better), ("worse", stated.worse))}
 
     return study.model_copy(
         update={
             "contenders": tuple(merged(c) for c in study.contenders if c.name not in same),
             "sweeps": tuple(sweep.model_copy(update={"points": points(sweep)}) for sweep in study.sweeps),
-            "claims": tuple(claim.model_copy(update=sides(claim)) for claim in study.claims),
+            "hypotheses": tuple(stated.model_copy(update=sides(stated)) for stated in study.hypotheses),
+            "shown": {kind: list(renamed(names)) for kind, names in study.shown.items()},
             "sections": tuple(section.model_copy(update={"of": renamed(section.of)}) for section in study.sections),
         }
     )
 
 
-CONTENDER_KEYS = ("model", "parameters", "ensemble", "over_seeds", "dataset", "reported", "variant", "note")
+CONTENDER_KEYS = tuple(key for key in Contender.model_fields if key not in ("name", "recipe"))
 ENSEMBLE_FIELDS = ("views",)
 """Of the recipe's fields those that are said of an ensemble, which trains nothing."""
 
@@ -213,7 +224,7 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
         check_ensemble_fields(changes, where)
     own["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where, strict=True)
     if base:
-        own = {"model": base.model, "dataset": base.dataset, **own}
+        own = {"model": base.model, "dataset": base.dataset, "validation": base.validation, **own}
         kept = base.parameters if own["model"] == base.model else {}
         own["parameters"] = {**kept, **own.get("parameters", {})}
     return validate(Contender, {"name": name, **own}, where, strict=True)
@@ -238,7 +249,7 @@ def _label(point: Mapping[str, Any]) -> str:
 
 def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], recipe: Recipe, where: str) -> Sweep:
     """A sweep and, added to `contenders`, those of its points that no contender has yet."""
-    known = {"of", "points", "question"}
+    known = {"of", "points", "question", "reported"}
     unknown = next((key for key in table if key not in known), None)
     if unknown is not None:
         raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known)}")
@@ -264,7 +275,8 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
         points.append(Point(label=label, contender=(same or made).name, reported=reported))
     if not points:
         raise UsageError(f"{where}: points is missing or empty")
-    return Sweep(name=name, question=table.get("question", ""), points=tuple(points))
+    rest = {key: table[key] for key in ("question", "reported") if key in table}
+    return validate(Sweep, {"name": name, "points": points, **rest}, where, strict=True)
 
 
 def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
@@ -311,33 +323,36 @@ def parse_study(text: str, name: str, where: str) -> Study:
     names = [contender.name for contender in contenders]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
-    known = ("title", "question", "dataset", "validation", "images", "seeds", "scales", "sections", "claims")
+    if "claims" in table:
+        raise UsageError(f"{where}: [[claims]] is now [[hypotheses]], each with a source: 'report' or 'ours'")
+    known = {"title", "question", "dataset", "validation", "images", "seeds", "scales", "sections", "hypotheses"}
+    known |= {"shown", "unprinted"}
     if unknown := next((key for key in table if key not in known), None):
         tables = ("recipe", "contenders", "grid", "sweeps")
-        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, (*known, *tables))}")
+        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known.union(tables))}")
     written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
     study = validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
     check_needs(study, where)
-    for claim in study.claims:
-        _check_claim(claim, study, f"{where} [[claims]] {claim.says!r}")
+    for hypothesis in study.hypotheses:
+        _check_hypothesis(hypothesis, study, f"{where} [[hypotheses]] {hypothesis.says!r}")
+    for kind, shown in study.shown.items():
+        if other := next((n for n in shown if n not in names), None):
+            raise UsageError(f"{where} [shown]: {kind}: no such contender: {other!r}{closest(other, names)}")
     return study
 
 
-def _check_claim(claim: Claim, study: Study, where: str) -> None:
-    """That the claim is about two contenders that can be compared.
-
-    Raises:
-        UsageError: it is not; with the closest valid names.
-    """
+def _check_hypothesis(hypothesis: Hypothesis, study: Study, where: str) -> None:
+    """UsageError, with the closest valid names, unless it is about two contenders that can be compared."""
     datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
-    for key, name in (("better", claim.better), ("worse", claim.worse)):
+    for key, name in (("better", hypothesis.better), ("worse", hypothesis.worse)):
         if name not in datasets:
             raise UsageError(f"{where}: {key} = {name!r}: no such contender{closest(name, datasets)}")
-    if claim.better == claim.worse:
-        raise UsageError(f"{where}: better and worse are both {claim.better!r}: a claim compares two contenders")
-    if datasets[claim.better] != datasets[claim.worse]:
+    better, worse = hypothesis.better, hypothesis.worse
+    if better == worse:
+        raise UsageError(f"{where}: better and worse are both {better!r}: a hypothesis compares two contenders")
+    if datasets[better] != datasets[worse]:
         raise UsageError(
-            f"{where}: {claim.better} is on {datasets[claim.better]} and {claim.worse} on {datasets[claim.worse]}: "
+            f"{where}: {better} is on {datasets[better]} and {worse} on {datasets[worse]}: "
             "only contenders on the same images can be compared"
         )
 
@@ -366,6 +381,12 @@ def check_needs(study: Study, where: str) -> None:
                 raise UsageError(
                     f"{where}: {contender.name} is on {datasets[contender.name]} and its member {name} on "
                     f"{datasets[name]}: only answers to the same images can be averaged"
+                )
+        for name in study.needs(contender):
+            if study.contender(name).validation != contender.validation:
+                raise UsageError(
+                    f"{where}: {contender.name} needs {name}, which has another part drawn for validation: "
+                    "give both the same validation"
                 )
         _check_circle(study, (contender.name,), where)
 

@@ -306,19 +306,23 @@ def test_one_seed_is_warned_of_where_a_report_gave_figures(study, runs):
 
 
 CLAIMS = """
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "both repairs beat the report"
 better = "both"
 worse = "base"
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "cutting pixels helps"
 better = "cut"
 worse = "base"
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "conv beats NIN"
 better = "picked"
 worse = "stuck-repaired"
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "large steps beat no softmax"
 better = "larger-step"
 worse = "no-softmax"
@@ -394,16 +398,18 @@ def test_a_claim_that_only_holms_correction_takes_away(claiming, runs):
     [
         (
             'says = "x"\nbetter = "bas"\nworse = "both"',
-            "[[claims]] 'x': better = 'bas': no such contender (closest: base",
+            "[[hypotheses]] 'x': better = 'bas': no such contender (closest: base",
         ),
         ('says = "x"\nbetter = "base"\nworse = "base"', "better and worse are both 'base'"),
-        ('says = "x"\nbetter = "base"', "claims.0.worse is missing"),
-        ('says = "x"\nbetter = "base"\nworst = "both"', "unknown key 'claims.0.worst' (closest: worse"),
+        ('says = "x"\nbetter = "base"', "hypotheses.0.worse is missing"),
+        ('says = "x"\nbetter = "base"\nworst = "both"', "unknown key 'hypotheses.0.worst' (closest: worse"),
         ('says = "x"\nbetter = "base"\nworse = "elsewhere"', "only contenders on the same images can be compared"),
     ],
 )
 def test_a_claim_that_cannot_be_is_one_sentence(claim, message):
-    text = f'{FAULTY}[contenders.elsewhere]\nmodel = "conv"\ndataset = "mnist"\n[[claims]]\n{claim}\n'
+    text = (
+        f'{FAULTY}[contenders.elsewhere]\nmodel = "conv"\ndataset = "mnist"\n[[hypotheses]]\nsource = "ours"\n{claim}\n'
+    )
     with pytest.raises(UsageError) as caught:
         parse_study(text, "faulty", "faulty.toml")
     assert message in str(caught.value)
@@ -422,11 +428,13 @@ dataset = "cifar10"
 [contenders.b-cifar]
 model = "drop"
 dataset = "cifar10"
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "a is better on photographs"
 better = "a-cifar"
 worse = "b-cifar"
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "a is better on digits"
 better = "a"
 worse = "b"

@@ -22,7 +22,9 @@ STEMS = {
     # kernel, stride and padding of the first convolution; stride of the max-pooling, 0: none
     "imagenet": (7, 2, 3, 2),
     "small": (3, 1, 1, 0),
-    "augmented-resnet": (5, 1, 1, 1),
+    "3x3": (3, 1, 0, 1),
+    "5x5": (5, 1, 1, 1),
+    "7x7": (7, 1, 2, 1),
 }
 
 
@@ -143,7 +145,14 @@ def resnet34_projection(
     _size: Size,
     *,
     dropout: Annotated[float, Field(ge=0, lt=1, description="before the last linear layer")] = 0.5,
+    stem: Annotated[
+        Literal["3x3", "5x5", "7x7"], Field(description="first convolution; the padding keeps its output at size - 2")
+    ] = "5x5",
+    projections: Annotated[
+        Literal["every-block", "changed-shapes"], Field(description="which blocks have a 1x1 convolution around them")
+    ] = "every-block",
 ) -> nn.Module:
     """ResNet-34 as the report `augmented-resnet` changed it: a 5x5 stem and 3x3 max-pooling, both with stride 1, and a
     1x1 projection in every block."""
-    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 1, 64, "augmented-resnet", None, "C", dropout)
+    shortcut: ShortcutKind = "C" if projections == "every-block" else "B"
+    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 1, 64, stem, None, shortcut, dropout)

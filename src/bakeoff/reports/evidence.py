@@ -44,10 +44,11 @@ def _rows(right: Right, pairs: Iterable[tuple[str, str]]) -> list[Summary]:
 def claims(study: Study, right: Right) -> list[Summary]:
     """The study's claims and what the runs say to each; Holm's correction covers just the claims that were run."""
     names = [contender.name for contender in study.contenders]
-    told = [claim for claim in study.claims if claim.better in right and claim.worse in right]
+    stated = [claim for claim in study.hypotheses if claim.relation == "better"]
+    told = [claim for claim in stated if claim.better in right and claim.worse in right]
     pairs = iter(_rows(right, [(claim.better, claim.worse) for claim in told]))
     found = []
-    for claim in study.claims:
+    for claim in stated:
         if claim in told:
             pair = next(pairs)
             del pair["a"], pair["b"]

@@ -40,7 +40,7 @@ WHOLE = ("runs", "environment", "reported")
 NAMES_ALL = (*WHOLE, "league", "sweeps")
 """Sections that name those without a finished run beside the others."""
 APPLIES: dict[str, Callable[[Study], bool]] = {
-    "claims": lambda study: bool(study.claims),
+    "claims": lambda study: bool(study.hypotheses),
     "reported": lambda study: any(contender.reported.figures() for contender in study.contenders),
     "sweeps": lambda study: bool(study.sweeps),
     "significance": lambda study: len(study.contenders) > 1,

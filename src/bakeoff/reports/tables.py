@@ -61,10 +61,17 @@ def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") ->
     for run in sorted(runs, key=lambda run: run.spec.seed):
         if run.status == status and run.spec.contender in found:
             found[run.spec.contender].append(run)
-    data: dict[str, Run] = {}
+    data: dict[tuple[str, float], Run] = {}
+    tested: dict[str, Run] = {}
     for run in (run for group in found.values() for run in group):
-        first = data.setdefault(run.spec.dataset, run)
-        if run.dataset["fingerprint"] != first.dataset["fingerprint"]:
+        first = data.setdefault((run.spec.dataset, run.spec.validation), run)
+        same = run.dataset["fingerprint"] == first.dataset["fingerprint"]
+        if (
+            run is first and status == "finished"
+        ):  # another part drawn for validation leaves the test images as they are
+            first = tested.setdefault(run.spec.dataset, run)
+            same = np.array_equal(run.labels("test"), first.labels("test"))
+        if not same:
             raise BakeoffError(f"{first.path} and {run.path}: both on {run.spec.dataset}, but made from different data")
     return found
 
