@@ -18,6 +18,7 @@ from bakeoff.choices import (
     VIEWS,
     Best,
     CropFeed,
+    FeedChoice,
     Frozen,
     OptimizerName,
     Pool,
@@ -152,7 +153,7 @@ class Recipe(Frozen):
         return choose(self.keep, KEEPS, "keep")
 
     @property
-    def feed_choice(self) -> Frozen:
+    def feed_choice(self) -> FeedChoice:
         return choose(self.feed, FEEDS, "feed")
 
     @property
