@@ -103,7 +103,7 @@ def test_a_competition_from_its_files_to_its_submission(capsys: pytest.CaptureFi
         (["predict", "RUN", "--split", "unlabelled"], 2, "digits: brings no images without labels"),
         (["predict", "RUN", "--split", "all"], 2, "was trained on part of its own data: choose one split"),
         (["evaluate", "RUN", "--split", "all"], 2, "was trained on part of its own data: choose one split"),
-        (["predict", "RUN", "nowhere.pkl"], 1, "nowhere.pkl cannot be read as an image"),
+        (["predict", "RUN", "nowhere.pkl"], 1, "nowhere.pkl cannot be read (No such file"),
         (["data", "show", "digits", "--sheet", "no/folder.png"], 2, "no/folder.png cannot be written"),
         (["data", "fetch", "highest-digit"], 2, "dataset 'highest-digit' needs no download"),
     ],

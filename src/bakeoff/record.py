@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from bakeoff.choices import validate
 from bakeoff.errors import BakeoffError, UsageError
@@ -77,6 +76,8 @@ class Run:
 
     def test_metrics(self) -> dict[str, float]:
         """`test_accuracy` (a fraction) and `test_loss` (mean cross-entropy, nats), from the stored logits."""
+        from scipy.special import log_softmax  # names of datasets must come quickly, and SciPy does not
+
         logits, labels = self.logits("test"), self.labels("test")
         chances = log_softmax(logits.astype(np.float64), axis=1)
         return {

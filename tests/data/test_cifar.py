@@ -158,8 +158,8 @@ def batch(**change) -> bytes:
         ("python", batch(data=np.zeros((20, 3072))), r"data_batch_2 has no `data` of \(N, 3072\) uint8"),
         ("python", batch(labels=[0] * 19), "data_batch_2 has no `labels` of 20 whole numbers"),
         ("python", batch(labels=["a"] * 20), "data_batch_2 has no `labels` of 20 whole numbers"),
-        ("python", batch(labels=[-1] * 20), r"data_batch_2: label -1 is outside 0\.\.9"),
-        ("python", batch(labels=[2**70] * 20), r"data_batch_2: label \d+ is outside 0\.\.9"),
+        ("python", batch(labels=[-1] * 20), r"data_batch_2: a label is outside 0\.\.9"),
+        ("python", batch(labels=[2**20_000] * 20), r"data_batch_2: a label is outside 0\.\.9"),
     ],
 )
 def test_a_damaged_batch_is_one_sentence(folders, layout, content, said):

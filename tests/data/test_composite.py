@@ -228,7 +228,7 @@ def test_without_a_test_part_a_stratified_sixth_of_the_digits_is_set_aside() -> 
     digits = solids(120)
     given = {"count": 20, "test_count": 10, "size": 64, "seed": 5}
     splits = composite_splits(composites("highest-digit", given, digits))
-    rest, aside = split_validation(digits.images, digits.labels, 1 / 6, seed=1)
+    rest, aside = split_validation(digits, 1 / 6, seed=1)
     assert np.bincount(aside.labels).tolist() == [2] * 10
     chosen = options("highest-digit:size=64")
     for name, part, seed in (("train", rest, 10), ("test", aside, 11)):

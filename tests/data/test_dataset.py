@@ -111,7 +111,7 @@ def test_the_fingerprint_is_of_the_content():
 def test_a_split_is_stratified_to_the_image(fraction):
     counts = [37, 101, 12, 50]
     images, labels = numbered(np.random.default_rng(1).permutation(np.repeat(np.arange(4), counts)))
-    rest, drawn = split_validation(images, labels, fraction)
+    rest, drawn = split_validation(Split(images, labels), fraction)
     assert np.bincount(drawn.labels).tolist() == largest_remainder(counts, fraction)
     theirs = train_test_split(labels, test_size=round(fraction * len(labels)), stratify=labels, random_state=0)[1]
     assert len(drawn) == len(theirs)
@@ -126,24 +126,24 @@ def test_a_split_is_stratified_to_the_image(fraction):
 def test_a_draw_depends_on_its_arguments_alone():
     images, labels = numbered(np.arange(40) % 4)
     np.random.seed(3)  # noqa: NPY002 - the global generator must play no part
-    drawn = split_validation(images, labels, 0.3)[1].images.ravel().tolist()
+    drawn = split_validation(Split(images, labels), 0.3)[1].images.ravel().tolist()
     assert drawn == [0, 3, 8, 9, 14, 18, 19, 20, 21, 26, 31, 37]  # as with any version of NumPy
-    assert split_validation(images, labels, 0.3)[1].images.ravel().tolist() == drawn
-    assert split_validation(images, labels, 0.3, seed=1)[1].images.ravel().tolist() != drawn
+    assert split_validation(Split(images, labels), 0.3)[1].images.ravel().tolist() == drawn
+    assert split_validation(Split(images, labels), 0.3, seed=1)[1].images.ravel().tolist() != drawn
 
 
 def test_rare_classes_are_in_both_parts():
     _, labels = numbered([0] * 60 + [1] * 2)
-    rest, drawn = split_validation(*numbered(labels), 1 / 6)
+    rest, drawn = split_validation(Split(*numbered(labels)), 1 / 6)
     assert (np.bincount(rest.labels).tolist(), np.bincount(drawn.labels).tolist()) == ([51, 1], [9, 1])
-    rest, drawn = split_validation(*numbered(labels), 0.98)
+    rest, drawn = split_validation(Split(*numbered(labels)), 0.98)
     assert np.bincount(rest.labels).tolist()[1] == 1
 
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, float("nan")])
 def test_a_fraction_outside_zero_to_one_is_refused(fraction):
     with pytest.raises(UsageError, match="between 0 and 1"):
-        split_validation(*numbered([0, 0, 1, 1]), fraction)
+        split_validation(Split(*numbered([0, 0, 1, 1])), fraction)
 
 
 def test_a_subset_is_stratified_and_grows():

@@ -33,7 +33,7 @@ def test_an_array_is_read_row_by_row():
         (bytes([0, 0, 8, 1]) + IMAGES[4:], "00000801 where 00000803 is valid"),
         (IMAGES[:10], "truncated: 10 bytes are less than the IDX header's 16"),
         (IMAGES[:-1], r"truncated: 39 bytes where its header \(2, 3, 4\) asks for 40"),
-        (IMAGES + b"\0", r"too long: 41 bytes where its header \(2, 3, 4\) asks for 40"),
+        (IMAGES + b"\0", r"too long: it goes on after the 40 bytes its header \(2, 3, 4\) asks for"),
         (IMAGES[:4] + b"\xff" * 12 + IMAGES[16:], "truncated: 40 bytes"),
         (IMAGES[:4] + bytes(12), r"holds nothing: its header says \(0, 0, 0\)"),
     ],
@@ -59,8 +59,8 @@ def test_every_truncation_and_flip_of_a_gzip_file_is_one_sentence(tmp_path):
             read_payload(file)
     for position in range(10, len(whole)):  # past the header, whose time stamp and the like may differ
         file.write_bytes(whole[:position] + bytes([whole[position] ^ 255]) + whole[position + 1 :])
-        with pytest.raises(BakeoffError, match=r"damaged\.gz is a truncated or damaged gzip file"):
-            read_payload(file)
+        with pytest.raises(BakeoffError, match=r"damaged\.gz"):
+            parse_idx(read_payload(file).data, file, dimensions=3)
 
 
 def test_missing_and_empty_files_are_one_sentence(tmp_path):

@@ -191,7 +191,7 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path):
             "a, test split: class 'b' has no image",
         ),
         ("path,label,split\n0.png,a,test\n0.png,b,test\n", "a: no image is in the train split"),
-        ("path,label\na.csv,a\n", "a.csv is empty, damaged or no image at all"),
+        ("path,label\na.csv,a\n", "a.csv is damaged or none of PNG"),
     ],
 )
 def test_a_faulty_csv_is_one_sentence(tmp_path, text, said):
@@ -215,7 +215,7 @@ def test_faulty_folders_are_one_sentence(tmp_path):
     with pytest.raises(BakeoffError, match="train/dog holds no picture, yet it is a class folder"):
         load_dataset(str(tmp_path / "train"))
     (tmp_path / "test" / "cow" / "0.png").write_bytes(b"")
-    with pytest.raises(BakeoffError, match=r"cow/0.png is empty, damaged or no image at all"):
+    with pytest.raises(BakeoffError, match=r"cow/0.png is empty"):
         load_dataset(str(tmp_path / "test"))
     (tmp_path / "data.h5").touch()
     with pytest.raises(UsageError, match=r"data.h5 is none of the valid kinds of data: a folder of class folders"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -15,17 +16,38 @@ from bakeoff.errors import BakeoffError, UsageError, closest
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+Ids = NDArray[np.int64] | NDArray[np.str_]
+
+MOST_CLASSES, LONGEST_NAME = 5_000, 200
+"""Class names, and letters of one: a report has tables of a row a class, and matrices of them."""
+UNFIT = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and breaks of lines and paragraphs."""
+REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""What makes a terminal or a page show the letters in another order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One part of a dataset: `images` (N, C, H, W) uint8 and `labels` (N,) int64."""
+    """One part of a dataset: `images` (N, C, H, W) uint8 and `labels` (N,) int64.
+
+    `ids` (N,) tell which image of the data each is: its file's name below their folder, as text, or its place in the
+    array or file that it comes from, int64 from 0 (the default). A split that is drawn keeps them.
+    """
 
     images: Images
     labels: Labels
+    ids: Ids = None  # type: ignore[assignment]  # filled below
+
+    def __post_init__(self) -> None:
+        if self.ids is None:
+            object.__setattr__(self, "ids", np.arange(len(self.labels)))
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def at(self, chosen: NDArray[np.bool_]) -> Split:
+        """The images where `chosen` (N,) is true, in the old order."""
+        return Split(self.images[chosen], self.labels[chosen], self.ids[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +101,12 @@ class Dataset:
     unlabelled: Images | None = None
     header: tuple[str, str] | None = None
     mirror: bool | None = None
+    drawn: tuple[str, ...] = ()
+    """The splits that were drawn from the images of the data's training split, whose ids theirs are."""
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
+        check_classes(self.classes, self.name)
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise BakeoffError(f"{self.name}: at least two classes with different names are needed")
         for name, split in self.splits.items():
@@ -97,6 +122,8 @@ class Dataset:
             raise BakeoffError(
                 f"{where}: labels are {labels.dtype} {labels.shape} where int64 ({len(images)},) is valid"
             )
+        if split.ids.shape != labels.shape:
+            raise BakeoffError(f"{where}: there are {len(split.ids)} ids of {len(labels)} images")
         outside = labels[(labels < 0) | (labels >= len(self.classes))]
         if len(outside):
             raise BakeoffError(f"{where}: label {outside[0]} is outside 0..{len(self.classes) - 1}")
@@ -139,19 +166,55 @@ class Dataset:
         return {name: np.bincount(split.labels, minlength=len(self.classes)) for name, split in self.splits.items()}
 
 
-def split_validation(images: Images, labels: Labels, fraction: float, seed: int = 0) -> tuple[Split, Split]:
-    """Draw a stratified `fraction` (0 to 1) of the images: (the rest, the drawn part), both in the old order.
+def check_classes(names: Collection[str], where: object) -> None:
+    """That class names can stand in every table, page and file of a report.
+
+    Raises BakeoffError, beginning with `where`, for too many or too long ones, and for characters that no page can
+    show or that a terminal obeys.
+    """
+    if len(names) > MOST_CLASSES:
+        raise BakeoffError(f"{where}: {len(names):,} classes where up to {MOST_CLASSES:,} are valid")
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            raise BakeoffError(
+                f"{where}: the class name {name[:20]!r}... has {len(name):,} characters where up to {LONGEST_NAME} "
+                "are valid: rename it"
+            )
+        if not fit_for_display(name):
+            raise BakeoffError(
+                f"{where}: the class name {name!r} holds a control character, or is not in UTF-8: rename it"
+            )
+
+
+def fit_for_display(text: str) -> bool:
+    """Whether no character of `text` controls a terminal, breaks the line, turns the order of letters, or cannot be
+    written in UTF-8 or XML."""
+    return (text.isascii() and text.isprintable()) or not any(map(_unfit, text))
+
+
+def _unfit(letter: str) -> bool:
+    return unicodedata.category(letter) in UNFIT or letter in REORDERING or ord(letter) & 0xFFFE == 0xFFFE
+
+
+def displayable(text: str) -> str:
+    """`text` with each unfit character written as Python writes it: ESC as `\\x1b`."""
+    return text if fit_for_display(text) else "".join(ascii(c)[1:-1] if _unfit(c) else c for c in text)
+
+
+def split_validation(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]:
+    """Draw a stratified `fraction` (0 to 1) of a split: (the rest, the drawn part), both in the old order.
 
     Every class gives its share, rounded by largest remainder, at least one image and never its last one.
     Depends on (labels, fraction, seed) alone. Needs two images or more of every class that is present.
     """
     if not 0 < fraction < 1:
         raise UsageError(f"a split of {fraction:g} is asked for where a fraction between 0 and 1 is valid")
+    labels = split.labels
     available = np.unique(labels, return_counts=True)[1]
     assert available.min() >= 2, "a class with one image cannot be split in two"
     total = round(fraction * len(labels))
     drawn = _draw(labels, _shares(available, total, most=available - 1), seed)
-    return Split(images[~drawn], labels[~drawn]), Split(images[drawn], labels[drawn])
+    return split.at(~drawn), split.at(drawn)
 
 
 def subset(split: Split, count: int) -> Split:
@@ -162,8 +225,7 @@ def subset(split: Split, count: int) -> Split:
     available = np.unique(split.labels, return_counts=True)[1]
     if not len(available) <= count <= len(split):
         raise UsageError(f"a subset of {count} images is asked for where {len(available)} to {len(split)} are valid")
-    drawn = _draw(split.labels, _shares(available, count, most=available), seed=0)
-    return Split(split.images[drawn], split.labels[drawn])
+    return split.at(_draw(split.labels, _shares(available, count, most=available), seed=0))
 
 
 def mean_and_std(split: Split) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-import io
 import re
 import struct
-import tokenize
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.dataset import Images
-from bakeoff.data.idx import read_bytes
+from bakeoff.data.arrays import read_arrays
+from bakeoff.data.dataset import Images, by
 from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.files import check_bytes, opened
 
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
     from PIL.Image import Image
 
 ARRAYS = (".npy", ".npz")
 
-DAMAGED_ARRAYS = (
-    EOFError,
-    MemoryError,  # a header that promises more than there is memory
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""What Pillow may take a file for, by its content: none of these starts another program, as EPS does."""
+MOST_PIXELS = 1 << 26
+"""Of one picture: 8192 x 8192. Opening one takes up to about 20 bytes of memory a pixel."""
+MOST_PICTURES = 2_000_000
+"""In one folder or CSV file."""
+SHOWN_FAULTS = 5
+DAMAGED_PICTURES = (
     OSError,
-    RuntimeError,  # zip features that Python does not read, encryption among them
+    EOFError,
+    LookupError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    TypeError,
     ValueError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
+    struct.error,
 )
-"""What NumPy raises for damaged files, found by damaging some."""
+"""What Pillow raises for damaged files, found by damaging some."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ def load_images(
             names = [file.relative_to(path).as_posix() for file in files]
     else:
         files, names = [path], [path.stem]
-    return shape_pictures(((str(file), open_picture(file)) for file in files), shaping), names
+    return shape_pictures(open_pictures(files), shaping), names
 
 
 def _natural(name: str) -> list[str | int]:
@@ -99,36 +105,61 @@ def find_pictures(folder: Path) -> list[Path]:
     from PIL import Image
 
     endings = Image.registered_extensions()
-    return sorted(
+    files = sorted(
         file
         for file in folder.rglob("*")
         if file.suffix.lower() in endings and not any(p.startswith(".") for p in file.relative_to(folder).parts)
     )
+    check_count(len(files), str(folder))
+    return files
+
+
+def check_count(count: int, where: str) -> None:
+    """Raises BakeoffError for more pictures than are read."""
+    if count > MOST_PICTURES:
+        raise BakeoffError(f"{where} holds {count:,} pictures where up to {MOST_PICTURES:,} are valid")
+
+
+def open_pictures(files: Iterable[Path]) -> Iterator[tuple[str, Image]]:
+    """The files' names and pictures; see `open_picture`.
+
+    Raises BakeoffError, once all are tried, that names the first SHOWN_FAULTS of those that cannot be read.
+    """
+    faults: list[str] = []
+    count = 0
+    for file in files:
+        count += 1
+        try:
+            picture = open_picture(file)
+        except BakeoffError as fault:
+            faults.append(str(fault))
+        else:
+            if not faults:  # else it is only seen whether it could be read
+                yield str(file), picture
+    if len(faults) == 1:
+        raise BakeoffError(faults[0])
+    if faults:
+        more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
+        raise BakeoffError(
+            f"{len(faults)} of {count} pictures cannot be used: {'; '.join(faults[:SHOWN_FAULTS])}{more}"
+        )
 
 
 def open_picture(file: Path) -> Image:
-    """The picture upright, 8-bit "L" where it shows only greys, else "RGB"; transparency becomes white."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """The picture upright, 8-bit "L" where it shows only greys, else "RGB"; transparency becomes white.
 
-    try:
-        with Image.open(file) as opened:
-            picture = ImageOps.exif_transpose(opened)
-        if picture.mode.startswith("I;16"):  # Pillow would clip at 255
-            picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-        if picture.has_transparency_data:
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
-    except UnidentifiedImageError as error:
-        raise BakeoffError(f"{file} is empty, damaged or no image at all") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        IndexError,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
-        raise BakeoffError(f"{file} cannot be read as an image ({error})") from error
+    Raises BakeoffError for what is none of FORMATS, damaged, or larger than MOST_PIXELS.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with opened(file) as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of damaged dates and the like, and of sizes checked below
+        try:
+            picture = _decoded(stream, file)
+        except UnidentifiedImageError as error:
+            raise BakeoffError(f"{file} is damaged or none of {', '.join(FORMATS)}") from error
+        except (*DAMAGED_PICTURES, Image.DecompressionBombError) as error:
+            raise BakeoffError(f"{file} cannot be read as an image ({error or type(error).__name__})") from error
     if picture.mode in ("I", "F"):
         raise BakeoffError(f"{file} has 32-bit pixels where 8 or 16 bits are valid")
     if picture.mode in ("1", "L"):
@@ -138,10 +169,30 @@ def open_picture(file: Path) -> Image:
     return picture.convert("L") if (red == green).all() and (red == blue).all() else picture
 
 
+def _decoded(stream: BinaryIO, file: Path) -> Image:
+    """The picture upright, with nothing transparent in it, of any of Pillow's modes."""
+    from PIL import Image, ImageOps
+
+    with Image.open(stream, formats=FORMATS) as opened_file:
+        width, height = opened_file.size
+        if width * height > MOST_PIXELS:
+            raise BakeoffError(f"{file} has {width} x {height} pixels where up to {MOST_PIXELS:,} are valid")
+        picture = ImageOps.exif_transpose(opened_file)
+    if picture.mode.startswith("I;16"):  # Pillow would clip at 255
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    return picture
+
+
 def shape_pictures(pictures: Iterable[tuple[str, Image]], shaping: Shaping) -> Images:
-    """Named pictures as (N, C, H, W); without `channels`, 1 where all are grey, else 3."""
+    """Named pictures as (N, C, H, W); without `channels`, 1 where all are grey, else 3.
+
+    Raises BakeoffError for pictures of several sizes without a rule, and for more of them than the bound.
+    """
     arrays: list[NDArray[np.uint8]] = []
-    first, wanted = "", shaping.size
+    first, wanted, channels, size = "", shaping.size, shaping.channels or 1, 0
     for name, picture in pictures:
         if shaping.channels is not None:
             picture = picture.convert("L" if shaping.channels == 1 else "RGB")
@@ -154,11 +205,15 @@ def shape_pictures(pictures: Iterable[tuple[str, Image]], shaping: Shaping) -> I
                 f"{name} is {picture.height}x{picture.width} pixels (height x width) and {asked} "
                 f"{wanted[0]}x{wanted[1]}: {shaping.remedy} (valid: {', '.join(RESIZE)})"
             )
-        arrays.append(np.asarray(picture))
+        array = np.asarray(picture)
+        arrays.append(array)
+        channels, size = max(channels, 1 if array.ndim == 2 else 3), size + array.nbytes
+        check_bytes(size, f"{name}: with it the pictures have")
     assert wanted is not None, "no picture"
-    channels = shaping.channels or max(1 if array.ndim == 2 else 3 for array in arrays)
+    check_bytes(len(arrays) * channels * wanted[0] * wanted[1], "the pictures have")
     images = np.empty((len(arrays), channels, *wanted), np.uint8)
-    for image, array in zip(images, arrays, strict=True):
+    for image in images[::-1]:  # from the end, each array given up at once: all of them twice could fill memory
+        array = arrays.pop()
         image[:] = array if array.ndim == 2 else np.moveaxis(array, 2, 0)
     return images
 
@@ -167,9 +222,11 @@ def shape_array(images: Images, shaping: Shaping, file: Path) -> Images:
     """`images` (N, C, H, W), resized and recoloured where `shaping` asks for something else."""
     from PIL import Image
 
-    _, channels, *size = images.shape
+    count, channels, *size = images.shape
     if shaping.size in (None, tuple(size)) and shaping.channels in (None, channels):
         return images
+    height, width = shaping.size or size
+    check_bytes(count * (shaping.channels or channels) * height * width, f"{file}: so resized, its images have")
     pictures = (image[0] if channels == 1 else np.moveaxis(image, 0, 2) for image in images)
     return shape_pictures(((f"{file}[{n}]", Image.fromarray(p)) for n, p in enumerate(pictures)), shaping)
 
@@ -190,6 +247,8 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
             f"{file}: images have the shape {given} where (N, H, W), (N, C, H, W) or (N, H, W, C) "
             "with 1 or 3 channels is valid"
         )
+    if array.shape[2] * array.shape[3] > MOST_PIXELS:
+        raise BakeoffError(f"{file}: images of {by(array.shape[2:])} pixels where up to {MOST_PIXELS:,} are valid")
     if array.dtype.kind not in "uif":
         raise BakeoffError(f"{file}: images are {array.dtype} where numbers from 0 to 255 are valid")
     low, high = array.min(), array.max()
@@ -208,30 +267,6 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
     for image, values in zip(images, array, strict=True):  # one at a time: wide floats of many images fill memory
         image[:] = np.rint(values)
     return images
-
-
-def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz, or the one of an .npy as `images`. Pickled objects are refused, never run."""
-    data = io.BytesIO(read_bytes(file))
-    name = ""
-    arrays: dict[str, NDArray[Any]] = {}
-    try:
-        loaded = np.load(data, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"images": loaded}
-        for name in loaded:
-            arrays[name] = loaded[name]
-    except DAMAGED_ARRAYS as error:
-        if "Object arrays" in str(error):
-            raise BakeoffError(
-                f"{file}: {f'array {name!r}' if name else 'its array'} holds Python objects, which are never loaded: "
-                "save it as numbers or, for labels, as text (`.astype(str)`)"
-            ) from error
-        reason = "it is neither .npy nor .npz" if "pickle" in str(error) else error
-        raise BakeoffError(f"{file} is not a readable NumPy file ({reason})") from error
-    if not arrays:
-        raise BakeoffError(f"{file} holds no array")
-    return arrays
 
 
 def _stretch(picture: Image, size: tuple[int, int]) -> Image:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 from bakeoff.data.dataset import Images
-from bakeoff.data.idx import read_bytes
 from bakeoff.data.images import Shaping, as_images, shape_array
 from bakeoff.data.pickled import read_array
+from bakeoff.data.table import csv_rows
 from bakeoff.errors import BakeoffError
 
 
@@ -60,18 +59,16 @@ def _find(folder: Path, name: str) -> Path | None:
 
 def _read_labels(file: Path, count: int, images: Path) -> tuple[tuple[str, str], list[str]]:
     """The names of the two columns, and the label of every image, whose ids are its places, from 0."""
-    try:
-        rows = [
-            row for row in csv.reader(io.StringIO(read_bytes(file).decode("utf-8-sig"), newline=""), strict=True) if row
-        ]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{file} is not a readable CSV file in UTF-8 ({error})") from error
+    rows = [row for _, row in itertools.islice(csv_rows(file), count + 2)]
+    if not rows:
+        raise BakeoffError(f"{file} holds no row")
     odd = next((number for number, row in enumerate(rows, 1) if len(row) != 2), None)
     if odd is not None:
         raise BakeoffError(f"{file}, row {odd}: {len(rows[odd - 1])} columns where an id and a label are valid")
     header, *body = rows
     if len(body) != count:
-        raise BakeoffError(f"{file} holds {len(body)} labels and {images} {count} images")
+        given = f"more than {count}" if len(body) > count else str(len(body))
+        raise BakeoffError(f"{file} holds {given} labels and {images} {count} images")
     labels = {name.strip(): label.strip() for name, label in body}
     missing = next((place for place in range(count) if str(place) not in labels), None)
     if missing is not None:

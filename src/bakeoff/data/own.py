@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,19 +13,21 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
 from bakeoff.choices import Frozen, validate
-from bakeoff.data.dataset import Contents, Images, Labels, Split
-from bakeoff.data.idx import find_idx, idx_split, read_bytes, read_payload
+from bakeoff.data.arrays import read_arrays
+from bakeoff.data.dataset import LONGEST_NAME, Contents, Images, Labels, Split, check_classes, displayable
+from bakeoff.data.idx import find_idx, idx_split, read_payload
 from bakeoff.data.images import (
     Shaping,
     as_images,
     find_pictures,
-    open_picture,
-    read_arrays,
+    open_pictures,
     shape_array,
     shape_pictures,
 )
 from bakeoff.data.kaggle import Edition, find_edition, read_originals
+from bakeoff.data.table import csv_rows
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.files import check_bytes, exists
 
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 LARGEST = 1024
@@ -59,6 +59,8 @@ class Row(NamedTuple):
     split: str
     label: str
     file: Path
+    id: str
+    """Its name, as the data give it."""
 
 
 def load_own(path: Path, options: Mapping[str, str]) -> Contents:
@@ -98,21 +100,21 @@ def _folder_rows(folder: Path) -> list[Row]:
     """CLASS/picture, or SPLIT/CLASS/picture."""
     parts = {entry.name: entry for entry in _subfolders(folder)}
     if not parts.keys() & SPLITS.keys():
-        return _class_rows(folder, "train")
+        return _class_rows(folder, folder, "train")
     odd = sorted(parts.keys() - SPLITS.keys())
     if odd or "train" not in parts:
         fault = f"{odd[0]}/ beside" if odd else "no train/ beside"
         raise BakeoffError(f"{folder} holds {fault} {', '.join(sorted(parts.keys() & SPLITS.keys()))}/")
-    return [row for name in parts for row in _class_rows(parts[name], SPLITS[name])]
+    return [row for name in parts for row in _class_rows(folder, parts[name], SPLITS[name])]
 
 
-def _class_rows(folder: Path, split: str) -> list[Row]:
+def _class_rows(root: Path, folder: Path, split: str) -> list[Row]:
     rows: list[Row] = []
     for entry in _subfolders(folder):
         files = find_pictures(entry)
         if not files:
             raise BakeoffError(f"{entry} holds no picture, yet it is a class folder")
-        rows += [Row(split, entry.name, file) for file in files]
+        rows += [Row(split, entry.name, file, file.relative_to(root).as_posix()) for file in files]
     if not rows:
         raise BakeoffError(f"{folder} holds no class folder with pictures")
     return rows
@@ -124,38 +126,48 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _csv_rows(file: Path) -> list[Row]:
     """Columns `path` (relative to the file), `label`, and perhaps `split`; others are left alone."""
-    try:
-        table = csv.DictReader(io.StringIO(read_bytes(file).decode("utf-8-sig"), newline=""), strict=True)
-        lines = [(table.line_num, line) for line in table]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise BakeoffError(f"{file} is not a readable CSV file in UTF-8 ({error})") from error
-    columns = table.fieldnames or []
+    table = csv_rows(file)
+    _, columns = next(table, (0, []))
     for column in ("path", "label"):
         if column not in columns:
-            raise BakeoffError(f"{file} has no column {column!r}{closest(column, columns)}")
-    if not lines:
+            raise BakeoffError(f"{file} has no column {column!r}{closest(column, map(displayable, columns[:100]))}")
+    places = [columns.index(column) if column in columns else None for column in ("path", "label", "split")]
+    there: dict[str, bool] = {}
+    rows = []
+    for number, line in table:
+        path, label, split = (
+            "train" if place is None else line[place].strip() if place < len(line) else "" for place in places
+        )
+        where = f"{file}, line {number}"
+        if not path or not label:
+            raise BakeoffError(f"{where}: the {'label' if path else 'path'} is missing")
+        if split not in SPLITS:
+            raise BakeoffError(f"{where}: unknown split {split[:40]!r}{closest(split[:40], SPLITS)}")
+        if path not in there:
+            there[path] = exists(file.parent / path)
+        if not there[path]:
+            raise BakeoffError(f"{where}: there is no file {displayable(str(file.parent / path))[:500]}")
+        rows.append(Row(SPLITS[split], label, file.parent / path, path))
+    if not rows:
         raise BakeoffError(f"{file} has a header and no rows")
-    return [_csv_row(file, number, line) for number, line in lines]
-
-
-def _csv_row(file: Path, number: int, line: Mapping[str, str | None]) -> Row:
-    where = f"{file}, line {number}"
-    path, label, split = ((line.get(column, "train") or "").strip() for column in ("path", "label", "split"))
-    if not path or not label:
-        raise BakeoffError(f"{where}: the {'label' if path else 'path'} is missing")
-    if split not in SPLITS:
-        raise BakeoffError(f"{where}: unknown split {split!r}{closest(split, SPLITS)}")
-    if not (file.parent / path).is_file():
-        raise BakeoffError(f"{where}: there is no file {file.parent / path}")
-    return Row(SPLITS[split], label, file.parent / path)
+    return rows
 
 
 def _open_rows(name: str, rows: list[Row], where: Path, shaping: Shaping) -> Contents:
-    images = shape_pictures(((str(row.file), open_picture(row.file)) for row in rows), shaping)
-    places = {split: [n for n, row in enumerate(rows) if row.split == split] for split in SPLITS.values()}
-    words = {split: [rows[n].label for n in chosen] for split, chosen in places.items() if chosen}
+    check_classes({row.label for row in rows}, where)
+    places = {file: place for place, file in enumerate(dict.fromkeys(row.file for row in rows))}
+    images = shape_pictures(open_pictures(places), shaping)  # each file once, in however many rows it is
+    check_bytes(len(rows) * images[0].nbytes, f"{where}: the images of its {len(rows):,} rows have")
+    ids = np.array([displayable(row.id) for row in rows])
+    splits, words = {}, {}
+    for split in dict.fromkeys(row.split for row in rows):
+        chosen = [n for n, row in enumerate(rows) if row.split == split]
+        words[split] = [rows[n].label for n in chosen]
+        splits[split] = images[[places[rows[n].file] for n in chosen]], ids[chosen]
     classes, labels = _number(words, where)
-    return Contents(name, classes, {split: Split(images[places[split]], labels[split]) for split in words})
+    return Contents(
+        name, classes, {split: Split(pixels, labels[split], names) for split, (pixels, names) in splits.items()}
+    )
 
 
 def _read_kaggle(name: str, folder: Path, edition: Edition, shaping: Shaping) -> Contents:
@@ -207,6 +219,8 @@ def _read_npz(name: str, file: Path, shaping: Shaping) -> Contents:
 
 
 def _flat_labels(labels: NDArray[Any], count: int, where: str) -> NDArray[Any]:
+    if labels.dtype.kind == "U" and labels.dtype.itemsize > 4 * LONGEST_NAME:
+        raise BakeoffError(f"{where}: labels of {labels.dtype.itemsize // 4} characters where {LONGEST_NAME} are valid")
     if labels.dtype.kind not in "iuU" or labels.size != count or labels.shape[:1] != (count,):
         raise BakeoffError(
             f"{where}: labels are {labels.dtype} {labels.shape} where {count} integers or words are valid"
@@ -229,6 +243,7 @@ def _words(labels: NDArray[Any]) -> list[str]:
 def _number(words: Mapping[str, list[str]], where: Path) -> tuple[tuple[str, ...], dict[str, Labels]]:
     """Class names, the different labels of all splits in order, and the labels as indices of them."""
     names = {word for split in words.values() for word in split}
+    check_classes(names, where)
     if all(re.fullmatch(r"-?\d+", name, re.ASCII) for name in names):
         if min(map(int, names)) < 0:
             raise BakeoffError(f"{where}: label {min(map(int, names))} is negative where 0 and more are valid")

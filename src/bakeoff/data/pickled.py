@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
+from bakeoff.files import opened
 
 T = TypeVar("T")
 
@@ -32,6 +33,10 @@ FROM_BUFFER = "numpy._core.numeric._frombuffer"
 ENCODE = "_codecs.encode"  # Python 3's bytes in protocol 2: a text and "latin1"
 NAMES = frozenset((NDARRAY, DTYPE, RECONSTRUCT, FROM_BUFFER, ENCODE))
 NUMERIC = re.compile(r"[iu][1248]|f[248]")
+
+
+MOST_OPCODES = 1_000_000
+"""An array takes some 30; a batch of CIFAR-10 with its 20,000 labels and file names some 80,000."""
 
 
 class Name(str):
@@ -55,8 +60,11 @@ def is_pickle(file: Path) -> bool:
     """True for a file that begins as pickles of protocol 2 and more do."""
     if not file.is_file():
         return False
-    with file.open("rb") as stream:
-        start = stream.read(2)
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(2)
+    except OSError as error:
+        raise BakeoffError(f"{file} cannot be read ({error.strerror})") from error
     return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 
@@ -65,11 +73,8 @@ def read_array(file: Path) -> NDArray[Any]:
 
     Raises BakeoffError, naming the file and the fault, for anything else.
     """
-    try:
-        with file.open("rb") as stream:
-            return read(stream, file, _array)
-    except OSError as error:
-        raise BakeoffError(f"{file} cannot be read ({error.strerror})") from error
+    with opened(file) as stream:
+        return read(stream, file, _array)
 
 
 def read_dict(stream: IO[bytes], file: Path) -> dict[str, Any]:
@@ -110,7 +115,9 @@ def parse(stream: IO[bytes]) -> Any:
     marked: list[list[Any]] = []
     memo: dict[int, Any] = {}
     argument: Any
-    for opcode, argument, _ in pickletools.genops(stream):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        if count > MOST_OPCODES:  # each is a byte or more in the file, and up to 100 in memory
+            raise Refused(f"has more than {MOST_OPCODES:,} opcodes")
         match opcode.name:
             case "PROTO" | "FRAME":
                 pass

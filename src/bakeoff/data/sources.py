@@ -22,11 +22,20 @@ from bakeoff.data.composite import (
     composite_splits,
     composites,
 )
-from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
+from bakeoff.data.dataset import (
+    Contents,
+    Dataset,
+    Split,
+    displayable,
+    fit_for_display,
+    split_validation,
+    subset,
+)
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
+from bakeoff.files import exists
 from bakeoff.record import data_folders
 
 TEST_FRACTION = 1 / 6
@@ -89,6 +98,8 @@ def load_dataset(reference: str, *, validation: float = 1 / 6, images: int | Non
 
 def read_contents(reference: str) -> Contents:
     """What the data that `reference` names bring, before anything is drawn; see `load_dataset`."""
+    if not fit_for_display(reference):
+        raise UsageError(f"{displayable(reference)}: holds a control character, or is not in UTF-8: rename it")
     name, options = parse_reference(reference)
     path = Path(name)
     if name in SOURCES:
@@ -96,9 +107,11 @@ def read_contents(reference: str) -> Contents:
         if options and source.options is NoOptions:
             raise UsageError(f"{reference}: {name} takes no options; those are for paths to your own data")
         return source.load(validate(source.options, options, reference))
-    if path.exists() or find_idx(path.parent, f"{path.name}-", "train-images"):
+    if exists(path) or find_idx(path.parent, f"{path.name}-", "train-images"):
         return load_own(path, options)
-    raise UsageError(f"unknown dataset {name!r}{closest(name, SOURCES)}, and no file or folder of that name")
+    raise UsageError(
+        f"unknown dataset {name[:200]!r}{closest(name[:200], SOURCES)}, and no file or folder of that name"
+    )
 
 
 def draw_splits(contents: Contents, *, validation: float = 1 / 6, images: int | None = None) -> Dataset:
@@ -113,13 +126,14 @@ def draw_splits(contents: Contents, *, validation: float = 1 / 6, images: int | 
         train, held_out = _draw(name, "validation", classes, train, validation, seed=0)
     if images is not None:
         train = subset(train, images)
+    drawn = tuple(split for split in ("validation", "test") if split not in splits)
     extras = contents.unlabelled, contents.header, contents.mirror
-    return Dataset(name, classes, train, held_out, test, *extras)
+    return Dataset(name, classes, train, held_out, test, *extras, drawn=drawn)
 
 
 def parse_reference(reference: str) -> tuple[str, dict[str, str]]:
     """`letters:size=28,resize=pad` -> ("letters", {"size": "28", "resize": "pad"}). Paths may hold colons."""
-    return (reference, {}) if Path(reference).exists() else parse_choice(reference)
+    return (reference, {}) if exists(reference) else parse_choice(reference)
 
 
 def _draw(
@@ -131,7 +145,7 @@ def _draw(
         raise BakeoffError(
             f"{name}: class '{rare}' has too few images to draw a {part} split from: add some, or that split"
         )
-    return split_validation(train.images, train.labels, fraction, seed)
+    return split_validation(train, fraction, seed)
 
 
 def _published(name: str) -> Contents:
@@ -184,7 +198,7 @@ def _warn_unpublished(name: str, found: Iterable[tuple[str, Payload]]) -> None:
         warnings.warn(f"{odd[0]}{more} {verb} of {name}, but used all the same", DataWarning, stacklevel=2)
 
 
-def _digest(data: bytes, like: str) -> str:
+def _digest(data: bytes | bytearray, like: str) -> str:
     """SHA-256, or MD5 where `like` is one; neither guards against anything but another edition of the data."""
     return hashlib.new("sha256" if len(like) == 64 else "md5", data, usedforsecurity=False).hexdigest()
 

@@ -39,8 +39,8 @@ class SharedDataset:
     """What a process needs to have the dataset: its fields, with shared arrays in them."""
 
     fields: dict[str, Any]
-    splits: dict[str, tuple[SharedArray, SharedArray]]
-    """Images and labels."""
+    splits: dict[str, tuple[SharedArray, ...]]
+    """Images, labels and ids."""
 
     @classmethod
     def copy(cls, dataset: Dataset, context: SpawnContext) -> SharedDataset:
@@ -49,7 +49,7 @@ class SharedDataset:
             if isinstance(value, np.ndarray):
                 fields[name] = SharedArray.copy(value, context)
         splits = {
-            name: (SharedArray.copy(split.images, context), SharedArray.copy(split.labels, context))
+            name: tuple(SharedArray.copy(array, context) for array in (split.images, split.labels, split.ids))
             for name, split in dataset.splits.items()
         }
         return cls({name: value for name, value in fields.items() if name not in splits}, splits)
@@ -59,7 +59,7 @@ class SharedDataset:
         fields: dict[str, Any] = {
             k: value.array() if isinstance(value, SharedArray) else value for k, value in self.fields.items()
         }
-        fields |= {name: Split(images.array(), labels.array()) for name, (images, labels) in self.splits.items()}
+        fields |= {name: Split(*(array.array() for array in arrays)) for name, arrays in self.splits.items()}
         return Dataset(**fields)
 
 
