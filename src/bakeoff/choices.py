@@ -186,20 +186,28 @@ class Best(Frozen):
 KEEPS: dict[str, type[Frozen]] = {"last": Last, "best": Best}
 
 
-class SplitFeed(Frozen):
+class FeedChoice(Frozen):
+    """Where training images come from."""
+
+    def outputs(self, classes: int) -> int:
+        """How many logits the training loss is over, for a model of so many classes."""
+        return classes
+
+
+class SplitFeed(FeedChoice):
     """The images of the training split."""
 
 
 Times = Annotated[int, Field(ge=1, le=10_000, description="images an epoch, as a multiple of the training split's")]
 
 
-class FreshFeed(Frozen):
+class FreshFeed(FeedChoice):
     """Generated images that are never the same twice."""
 
     times: Times = 1
 
 
-class CropFeed(Frozen):
+class CropFeed(FeedChoice):
     """Crops of generated images: one digit in the middle of each, or none, for a model that is taught digit by
     digit."""
 
@@ -208,15 +216,21 @@ class CropFeed(Frozen):
     jitter: float = Field(3.0, ge=0, le=64, description="how far the digit's middle may be off, in pixels")
     apart: float = Field(6.0, gt=0, le=64, description="from every digit, of a crop that shows none")
 
+    def outputs(self, classes: int) -> int:
+        return classes + 1
 
-class PlacedFeed(Frozen):
+
+class PlacedFeed(FeedChoice):
     """Generated images whose labels also say where the digit is that counts, for a model that is taught where."""
 
     times: Times = 1
     cells: int = Field(8, ge=1, le=64, description="places that are told apart, in height and in width")
 
+    def outputs(self, classes: int) -> int:
+        return classes * self.cells**2
 
-FEEDS: dict[str, type[Frozen]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed, "placed": PlacedFeed}
+
+FEEDS: dict[str, type[FeedChoice]] = {"split": SplitFeed, "fresh": FreshFeed, "crops": CropFeed, "placed": PlacedFeed}
 
 
 class OneView(Frozen):

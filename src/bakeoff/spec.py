@@ -18,6 +18,7 @@ from bakeoff.choices import (
     VIEWS,
     Best,
     CropFeed,
+    FeedChoice,
     Frozen,
     OptimizerName,
     Pool,
@@ -152,7 +153,7 @@ class Recipe(Frozen):
         return choose(self.keep, KEEPS, "keep")
 
     @property
-    def feed_choice(self) -> Frozen:
+    def feed_choice(self) -> FeedChoice:
         return choose(self.feed, FEEDS, "feed")
 
     @property
@@ -215,7 +216,7 @@ class Contender(Frozen):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+,-]*$", max_length=80)
     model: str = ""
-    ensemble: tuple[str, ...] = Field((), description="instead of a model: contenders whose logits are averaged")
+    ensemble: tuple[str, ...] = Field((), description="instead of a model: contenders whose probabilities are averaged")
     over_seeds: bool = Field(False, description="an ensemble of all seeds of its members: one run, seed 0")
     parameters: dict[str, Value] = {}
     dataset: str = Field("", description="instead of the study's")

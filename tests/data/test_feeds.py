@@ -10,9 +10,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bakeoff.choices import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import load
+from bakeoff.data.composite import Composite
 from bakeoff.data.feeds import CROPS, Crops, Fresh, Placed, make_feed
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.training.run import check_spec
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"
 CPU = torch.device("cpu")
@@ -117,8 +120,32 @@ def test_generated_feeds_are_for_generated_datasets() -> None:
 
 
 @pytest.mark.parametrize("rule", ["sum", "count"])
-def test_places_are_for_rules_under_which_one_digit_counts(rule: str) -> None:
+@pytest.mark.parametrize(("model", "feed"), [("locator", "placed:cells=8"), ("spotter", "crops")])
+def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str, feed: str, rule: str) -> None:
     data = f"{DATA},rule={rule}"
-    split = load(load_dataset("digits").train, CPU)
-    with pytest.raises(UsageError, match=f"no single digit counts under rule = {rule}"):
-        make_feed(PlacedFeed(), data, split, ())
+    spec = RunSpec(contender="c", model=model, recipe=Recipe(feed=feed), dataset=data)
+    name = feed.split(":")[0]
+    with pytest.raises(UsageError, match=f"feed = '{name}': largest.*: no single digit counts under rule = {rule}"):
+        check_spec(spec, load_dataset(DATA))
+
+
+@pytest.mark.parametrize("choice", [FreshFeed(), CropFeed(size=24), PlacedFeed()])
+def test_an_image_is_arranged_once(choice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arranging digits is half the cost of an image; what is made of it must not be asked for again."""
+    arranged: list[int] = []
+    arrange = Composite._arrange
+    monkeypatch.setattr(Composite, "_arrange", lambda self, n: arranged.extend(n.tolist()) or arrange(self, n))
+    feed = make_feed(choice, DATA, load(load_dataset("digits").train, CPU), ())
+    numbers = feed.order(0, 0)[:60]
+    feed.take(numbers)
+    per_image = CROPS if isinstance(choice, CropFeed) else 1
+    assert arranged == sorted({number // per_image for number in numbers.tolist()})
+
+
+def test_composing_gives_what_rendering_and_taking_apart_give(composite) -> None:
+    """Over several chunks: 1,500 images of 64x64 are more than one."""
+    numbers = np.arange(1500)
+    images, labels, parts = composite.compose(numbers)
+    assert all(np.array_equal(a, b) for a, b in zip((images, labels), composite.render(numbers), strict=True))
+    for name, value in vars(composite.parts(numbers)).items():
+        assert np.array_equal(getattr(parts, name), value), name

@@ -228,6 +228,21 @@ def test_runs_that_learn_nothing_are_named_with_what_makes_them_learn(found, sum
     assert "Hardly better than guessing: stuck." in summary["answer"]
 
 
+@pytest.mark.parametrize(("feed", "outputs"), [("placed:cells=8", 640), ("crops", 11)])
+def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(feed, outputs, tmp_path, write_run):
+    """A loss of 3 over 640 places is far below ln 640, though above ln 10; that of equal logits is listed."""
+    text = (
+        f"title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n[contenders.c]\nmodel = 'locator'\nfeed = '{feed}'"
+    )
+    study = parse_study(text, "one", "one.toml")
+    run = write_run(study.runs()[0], tmp_path, skill=5.0)
+    for loss, listed in ((math.log(outputs) / 2, False), (0.995 * math.log(outputs), True)):
+        rows = tuple({**row, "train_loss": loss} for row in run.history)
+        found = summarise(study, [dataclasses.replace(run, history=rows)])["diagnoses"]["guessing"]
+        assert bool(found) is listed
+        assert not listed or found[0]["equal_loss"] == pytest.approx(math.log(outputs))
+
+
 def test_a_single_change_that_makes_it_learn_comes_before_many(runs):
     nearer = "[contenders.higher]\nmodel = 'nin'\nlr = 0.1\nvariant = 'repaired'\n"
     wider = parse_study(FAULTY + nearer, "faulty", "faulty.toml")

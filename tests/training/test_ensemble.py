@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import log_softmax
+from scipy.special import log_softmax, softmax
 
 from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, check_weights, read_run, status
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.ensemble import average_runs
+from bakeoff.training.inference import mean_answer
 from bakeoff.training.run import run_directory, train_run
 
 VIEWS = "several:shift=1"
@@ -52,8 +53,8 @@ def test_the_record_is_the_mean_of_its_members(blocks: Dataset, members: list[Ru
     team = averaged(blocks, members[0].path.parent, members)
     one, other, both = (stored(run) for run in (*members, team))
     for split, part in {"train": blocks.train, "validation": blocks.validation, "test": blocks.test}.items():
-        mean = (one[f"{split}_logits"].astype(np.float64) + other[f"{split}_logits"]) / 2
-        assert (both[f"{split}_logits"] == mean.astype(np.float32)).all()
+        mean = np.log((softmax(one[f"{split}_logits"], axis=1) + softmax(other[f"{split}_logits"], axis=1)) / 2)
+        np.testing.assert_allclose(both[f"{split}_logits"], mean, rtol=1e-5, atol=1e-6)
         assert (both[f"{split}_labels"] == part.labels).all()
         figures = team.metrics | team.test_metrics()
         assert figures[f"{split}_accuracy"] == (mean.argmax(1) == part.labels).mean()
@@ -101,7 +102,20 @@ def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: l
     pair = averaged(blocks, folder, members, "pair")
     above = averaged(blocks, folder, [pair, members[0]], "above", views=VIEWS)
     one, other = (averaged(blocks, folder, [member], views=VIEWS).logits("test") for member in members)
-    np.testing.assert_allclose(above.logits("test"), one * 0.75 + other * 0.25, rtol=1e-5, atol=1e-6)
+    expected = np.log(softmax(one, axis=1) * 0.75 + softmax(other, axis=1) * 0.25)
+    np.testing.assert_allclose(above.logits("test"), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_member_with_larger_logits_counts_no_more_than_another() -> None:
+    """Two members are 60 % sure of class 0; a third, whose logits are a thousand times larger, is sure of class 1.
+    The mean of the logits would be class 1; that of the probabilities is finite even where a member leaves none."""
+    mild = np.log(np.array([[0.6, 0.2, 0.2]], np.float32))
+    sure = np.array([[-1000.0, 1000.0, -1000.0]], np.float32)
+    found = mean_answer([mild, mild, mild, sure])
+    np.testing.assert_allclose(np.exp(found), [[0.45, 0.4, 0.15]], rtol=1e-5)
+    alone = mean_answer([sure])
+    assert np.isfinite(alone).all()
+    assert alone.argmax() == 1
 
 
 def test_other_members_are_another_record(blocks: Dataset) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -369,6 +370,20 @@ def test_generated_images_go_on_where_they_stopped(model: str, feed: str, tmp_pa
         train_run(made, dataset, tmp_path / "cut", threads=1, stop=lambda: next(calls) == 6)
     train_run(made, dataset, tmp_path / "cut", threads=1)
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
+
+
+def test_places_are_taught_with_balanced_classes(tmp_path: Path) -> None:
+    """Of the highest of digits most are 8 and 9; images of the same epoch cost otherwise once each class counts
+    alike, and as much where all logits are equal."""
+    data = "largest-digit:digits=digits,count=300,test_count=150,min_digits=1,rule=highest"
+    recipe = {"feed": "placed", "epochs": 1, "batch_size": 100, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
+    losses = []
+    for loss in ("cross_entropy", "balanced_cross_entropy"):
+        made = spec("locator", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(update={"dataset": data})
+        run = train_run(made, load_dataset(data), tmp_path / loss, threads=1)
+        losses.append(run.history[0]["train_loss"])
+    assert losses[0] != losses[1]
+    assert losses == pytest.approx([math.log(640)] * 2, rel=0.1)
 
 
 def test_only_some_models_are_taught_places() -> None:

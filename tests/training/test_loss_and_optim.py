@@ -61,6 +61,16 @@ def test_a_mixed_image_counts_as_two(recipe: dict) -> None:
     assert float(loss(logits, LABELS, (lighter, torch.ones(10)))) == pytest.approx(float(loss(logits, LABELS)))
 
 
+def test_balanced_weights_hold_for_every_place_of_a_class() -> None:
+    """Labels count class x places + place: against the weighted mean written out."""
+    logits = torch.randn(10, 3 * 4, generator=torch.Generator().manual_seed(3))
+    placed = LABELS * 4 + torch.arange(10) % 4
+    loss = make_loss(Recipe(loss="balanced_cross_entropy"), LABELS, 3, places=4)
+    weights = balance(LABELS, 3)[LABELS]
+    each = -logits.log_softmax(1)[range(10), placed]
+    assert float(loss(logits, placed)) == pytest.approx(float((weights * each).sum() / weights.sum()))
+
+
 def trained(recipe: Recipe, make=None) -> torch.Tensor:
     """Weights after five steps on a fixed quadratic, with the loop's order of decay and step."""
     weight = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))

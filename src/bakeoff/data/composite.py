@@ -9,7 +9,7 @@ order and for any batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
@@ -196,24 +196,30 @@ class Composite:
         The images are written into `out` where it is given. Raises UsageError where no arrangement of the digits is
         found.
         """
+        images, labels, _ = self.compose(indices, out=out)
+        return images, labels
+
+    def compose(self, indices: ArrayLike, *, out: Images | None = None) -> tuple[Images, Labels, Parts]:
+        """The images and labels of `render`, and what the images are made of, arranged once."""
         numbers, size = _numbers(indices), self.options.size
         images = np.empty((len(numbers), 1, size, size), np.uint8) if out is None else out
         assert images.shape == (len(numbers), 1, size, size)
         assert images.flags.c_contiguous
         labels = np.empty(len(numbers), np.int64)
         windows = sliding_window_view(self._textures, (size, size), axis=(1, 2))
+        made = []
         for here in self._chunks(len(numbers)):
             parts, ink = self._arrange(numbers[here])
+            made.append(parts)
             images[here, 0] = windows[parts.kinds, parts.crops[:, 0], parts.crops[:, 1]]
             images[here].reshape(-1)[ink] = 255
             labels[here] = self._label(parts.values)
-        return images, labels
+        return images, labels, _joined(made)
 
     def parts(self, indices: ArrayLike) -> Parts:
         """What the composites with the numbers `indices` (N,) are made of."""
         numbers = _numbers(indices)
-        made = [self._arrange(numbers[here])[0] for here in self._chunks(len(numbers))]
-        return Parts(*(np.concatenate([getattr(part, field.name) for part in made]) for field in fields(Parts)))
+        return _joined([self._arrange(numbers[here])[0] for here in self._chunks(len(numbers))])
 
     def _chunks(self, count: int) -> list[slice]:
         """`count` images in parts of CHUNK pixels; at least one part."""
@@ -391,6 +397,10 @@ def composite_splits(made: Mapping[str, Composite]) -> dict[str, Split]:
     """The first `count` images of the set `train` and the first `test_count` of `test`."""
     counts = {name: {"train": one.options.count, "test": one.options.test_count}[name] for name, one in made.items()}
     return {name: Split(*one.render(range(counts[name]))) for name, one in made.items()}
+
+
+def _joined(made: Sequence[Parts]) -> Parts:
+    return Parts(*(np.concatenate([getattr(part, field.name) for part in made]) for field in fields(Parts)))
 
 
 def _numbers(indices: ArrayLike) -> Words:

@@ -12,9 +12,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakeoff.choices import CropFeed, FreshFeed, Frozen, PlacedFeed, SplitFeed
+from bakeoff.choices import CropFeed, FeedChoice, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
-from bakeoff.data.composite import Composite
+from bakeoff.data.composite import Composite, Parts
+from bakeoff.data.dataset import Images, Labels
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
@@ -75,14 +76,17 @@ class Fresh(Feed):
         return torch.arange(first, first + self.count)
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = self.composite.render(numbers.numpy())
+        return self._on_device(*self.composite.render(numbers.numpy()))
+
+    def _on_device(self, images: Images, labels: Labels) -> tuple[Tensor, Tensor]:
+        """Images (B, 1, H, W) uint8, preprocessed, and labels (B,) on the device."""
         changed = torch.from_numpy(change(self.preprocess, images))
         return changed.to(self.device), torch.from_numpy(labels).to(self.device)
 
 
 @dataclasses.dataclass(frozen=True)
 class Crops(Fresh):
-    """Crops of generated images: a digit in the middle, labelled by its value, or none there, labelled last.
+    """Crops of generated images: a digit in the middle, labelled by its value, or none there, labelled 10.
 
     Of each image one crop for each of three digits, the middle off by up to `jitter` pixels; one anywhere, and two
     near a digit, whose middle is at least `apart` pixels from that of every digit. Where an image lacks a digit, or
@@ -95,20 +99,19 @@ class Crops(Fresh):
         """The crops (B, 1, S, S) uint8 and labels (B,): 0 ... 9, or 10 for none."""
         images = np.unique(numbers.numpy() // CROPS)
         random = np.random.Generator(np.random.Philox(derived_seed(int(numbers[0]), CROP, len(numbers))))
-        pixels, _ = self.composite.render(images)
-        rows, columns, labels = self._places(images, random)
+        pixels, _, parts = self.composite.compose(images)
+        rows, columns, labels = self._places(parts, random)
         half, size = self.crops.size // 2, self.crops.size
         padded = np.pad(pixels[:, 0], ((0, 0), (half, size - half), (half, size - half)))
         windows = sliding_window_view(padded, (size, size), axis=(1, 2))
         image = np.searchsorted(images, numbers.numpy() // CROPS)
         number = numbers.numpy() % CROPS
         cut = np.ascontiguousarray(windows[image, rows[image, number], columns[image, number]][:, None])
-        chosen = torch.from_numpy(change(self.preprocess, cut))
-        return chosen.to(self.device), torch.from_numpy(labels[image, number]).to(self.device)
+        return self._on_device(cut, labels[image, number])
 
-    def _places(self, images: NDArray[np.int64], random: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
+    def _places(self, parts: Parts, random: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
         """Middle row, middle column and label (N, CROPS) of each image's crops."""
-        parts, jitter, side = self.composite.parts(images), self.crops.jitter, self.composite.options.size
+        jitter, side = self.crops.jitter, self.composite.options.size
         there = parts.values >= 0
         middle = (parts.boxes[..., :2] + parts.boxes[..., 2:] - 1) / 2  # (N, D, 2)
         count, digits = there.shape
@@ -156,36 +159,35 @@ class Placed(Fresh):
     cells: int
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        images, labels = super().take(numbers)
-        parts, options = self.composite.parts(numbers.numpy()), self.composite.options
-        digit = (parts.values == labels.cpu().numpy()[:, None]).argmax(1)  # under `largest` the first is the largest
+        images, labels, parts = self.composite.compose(numbers.numpy())
+        digit = (parts.values == labels[:, None]).argmax(1)  # under `largest` the first is the largest
         top, left, bottom, right = parts.boxes[np.arange(len(digit)), digit].T
-        row, column = ((a + b - 1) * self.cells // (2 * options.size) for a, b in ((top, bottom), (left, right)))
-        place = torch.from_numpy(row * self.cells + column)
-        return images, labels * self.cells**2 + place.to(labels.device)
+        side = 2 * self.composite.options.size
+        row, column = ((a + b - 1) * self.cells // side for a, b in ((top, bottom), (left, right)))
+        return self._on_device(images, labels * self.cells**2 + row * self.cells + column)
 
     def answer(self, model: Any, images: Tensor) -> Tensor:
         logits: Tensor = model.locate(images).flatten(1)
         return logits
 
 
-def make_feed(choice: Frozen, dataset: str, train: Loaded, preprocess: Sequence[str]) -> Feed:
+def make_feed(choice: FeedChoice, dataset: str, train: Loaded, preprocess: Sequence[str]) -> Feed:
     """The feed that a recipe chooses.
 
     Raises:
-        UsageError: generated images of a dataset that is not generated, or places where no single digit counts.
+        UsageError: generated images of a dataset that is not generated, or crops or places where no single digit
+            counts.
     """
     if isinstance(choice, SplitFeed):
         return Shuffled(train)
     assert isinstance(choice, FreshFeed | CropFeed | PlacedFeed)
     composite, device = find_composites(dataset)["train"], train.labels.device
-    count = choice.times * len(train)
+    count, rule = choice.times * len(train), composite.options.rule
+    if rule in ("sum", "count") and not isinstance(choice, FreshFeed):
+        name = "crops" if isinstance(choice, CropFeed) else "placed"
+        raise UsageError(f"feed = {name!r}: {dataset}: no single digit counts under rule = {rule}")
     if isinstance(choice, CropFeed):
         return Crops(composite, count // CROPS * CROPS, device, preprocess, choice)
     if isinstance(choice, PlacedFeed):
-        if composite.options.rule in ("sum", "count"):
-            raise UsageError(
-                f"feed = 'placed': {dataset}: no single digit counts under rule = {composite.options.rule}"
-            )
         return Placed(composite, count, device, preprocess, choice.cells)
     return Fresh(composite, count, device, preprocess)

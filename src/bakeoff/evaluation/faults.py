@@ -36,10 +36,14 @@ def way_down(loss: float, classes: int) -> float:
     return (equal_loss(classes) - loss) / (equal_loss(classes) - softmax_floor(classes))
 
 
-def stuck(rows: Rows, classes: int) -> bool:
-    """Whether no epoch's mean training loss lies more than STUCK below that of equal logits."""
+def stuck(rows: Rows, outputs: int) -> bool:
+    """Whether no epoch's mean training loss lies more than STUCK below that of equal logits.
+
+    Args:
+        outputs: the logits that the loss is over: more than there are classes where places are told apart too.
+    """
     least: float = min(row["train_loss"] for row in rows)
-    return least >= (1 - STUCK) * equal_loss(classes)
+    return least >= (1 - STUCK) * equal_loss(outputs)
 
 
 def guesses(accuracy: float, counts: Sequence[int]) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from bakeoff.choices import CropFeed
 from bakeoff.evaluation import compare, faults, metrics
 from bakeoff.evaluation.changes import TOGETHER, Change, changes
 from bakeoff.evaluation.compare import Comparison, Correct
@@ -119,7 +118,7 @@ def softmax(study: Study, groups: Groups, summary: Summary, told: Sequence[Summa
         runs = groups[c.name]
         if c.recipe.loss != "softmax_output" or not runs or not runs[0].history:
             continue
-        classes = len(runs[0].dataset["classes"])
+        classes = _outputs(runs[0])
         reached = _least_loss(runs)
         own = [pair for pair in told if pair["from"] == c.name]
         found.append(
@@ -185,7 +184,7 @@ def guessing(study: Study, groups: Groups) -> list[Summary]:
                     "stuck": sum(map(_stuck, runs)),
                     "guesses": sum(map(_guesses, runs)),
                     "train_loss": _least_loss(runs),
-                    "equal_loss": faults.equal_loss(len(counts)),
+                    "equal_loss": faults.equal_loss(_outputs(runs[0])),
                     "validation_accuracy": float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
                     "most_frequent": max(counts) / sum(counts),
                     "trains": _trains(c, study, groups, lost),
@@ -205,9 +204,12 @@ def _least_loss(runs: Sequence[Run]) -> float:
 
 
 def _stuck(run: Run) -> bool:
-    """Crops have classes and a frequency of their own, so that the loss of equal logits says nothing of them."""
-    crops = isinstance(run.spec.recipe.feed_choice, CropFeed)
-    return not crops and faults.stuck(_counted(run), len(run.dataset["classes"]))
+    return faults.stuck(_counted(run), _outputs(run))
+
+
+def _outputs(run: Run) -> int:
+    """How many logits the training loss is over."""
+    return run.spec.recipe.feed_choice.outputs(len(run.dataset["classes"]))
 
 
 def _guesses(run: Run) -> bool:

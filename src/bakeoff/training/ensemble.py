@@ -1,11 +1,13 @@
-"""An ensemble's record: the mean of its members' logits. Nothing is trained."""
+"""An ensemble's record: the mean of its members' probabilities. Nothing is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff import record
@@ -13,7 +15,7 @@ from bakeoff.choices import OneView, Views
 from bakeoff.data.dataset import Dataset, mean_and_std
 from bakeoff.spec import RunSpec
 from bakeoff.training.device import computing, find_device
-from bakeoff.training.inference import logits_of
+from bakeoff.training.inference import logits_of, mean_answer
 from bakeoff.training.run import conclude, describe_run, make_task, measured_splits
 
 
@@ -22,7 +24,7 @@ def average_runs(
 ) -> record.Run:
     """Write the record of an ensemble to `path`, if it is missing, and return it.
 
-    Its logits are the mean of those that the members' records hold. Where the ensemble's recipe says `views`, the
+    Its logits are `mean_answer` of those that the members' records hold. Where the ensemble's recipe says `views`, the
     members' weights look at the images again. Parameters, multiply-adds and seconds are sums over the members.
 
     Args:
@@ -46,7 +48,7 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
     logits = {}
     for name, split in measured_splits(task).items():
         answers = [_answers(run, name, split.images, views, device) for run in runs]
-        logits[name] = torch.stack(answers).mean(0).float().to(split.labels.device)
+        logits[name] = torch.from_numpy(mean_answer(answers)).to(split.labels.device)
     metrics, arrays = conclude(task, logits)
     seconds = sum(run.seconds for run in runs)
     seen = sum(run.images_per_second * run.seconds for run in runs)
@@ -62,11 +64,11 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
     record.write_finished(path, description, [], arrays, None)
 
 
-def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> Tensor:
-    """(N, K) float64 logits of a member: the stored ones, or those of several views."""
+def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> NDArray[np.float32]:
+    """(N, K) logits of a member: the stored ones, or those of several views."""
     if isinstance(views, OneView):
-        return torch.from_numpy(run.logits(split)).double()
-    return torch.from_numpy(logits_of(run, images.cpu().numpy(), device=device, views=views)).double()
+        return run.logits(split)
+    return logits_of(run, images.cpu().numpy(), device=device, views=views)
 
 
 def _multiply_adds(run: record.Run, views: Views) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
+from scipy.special import log_softmax, logsumexp
 from torch import nn
 
 from bakeoff.choices import OneView, Views
@@ -24,8 +27,8 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
     """(N, K) logits of a run's evaluated weights for images (N, C, H, W) uint8 of its dataset's shape.
 
     They are computed in float32, with as many threads as the run was trained with, so that those of its own splits
-    are bit for bit those of its record. Those of an ensemble are the mean of its members', whose records lie beside
-    its own.
+    are bit for bit those of its record. Those of an ensemble are `mean_answer` of its members', whose records lie
+    beside its own.
 
     Args:
         views: instead of the run's own.
@@ -45,15 +48,21 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
     if run.spec.members:
         asked = views or (None if isinstance(own, OneView) else own)  # else each member looks as it always does
         members = [read_finished(run.path.parent / name) for name in run.needs]
-        every = np.stack([logits_of(member, images, device=device, views=asked) for member in members])
-        mean: NDArray[np.float64] = every.mean(0, dtype=np.float64)
-        return mean.astype(np.float32)
+        return mean_answer([logits_of(member, images, device=device, views=asked) for member in members])
     where, recipe = find_device(device), run.spec.recipe
     moments = np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
     normalise = normaliser(recipe.pixels, *moments, where, recipe.preprocess)
     loaded = torch.from_numpy(change(recipe.preprocess, images)).to(where)
     with computing(where, run.environment["threads"]):
         return infer_images(trained_model(run, where), loaded, normalise, None, views or own).cpu().numpy()
+
+
+def mean_answer(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """(N, K) an ensemble's logits: the logarithm of the mean over members of the probabilities that their logits
+    (N, K) give, so that a member with larger logits counts no more than another."""
+    probabilities = log_softmax(np.stack(logits).astype(np.float64), axis=2)
+    mean: NDArray[np.float64] = logsumexp(probabilities, axis=0) - np.log(len(logits))
+    return mean.astype(np.float32)
 
 
 def trained_model(run: Run, device: torch.device) -> nn.Module:

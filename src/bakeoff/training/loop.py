@@ -125,7 +125,8 @@ def train(task: Task, state: State) -> Iterator[None]:
     """
     recipe, feed, device = task.recipe, task.feed, task.train.labels.device
     steps = batches(len(feed), recipe.batch_size)
-    loss_of = make_loss(recipe, task.train.labels, task.classes)
+    outputs = recipe.feed_choice.outputs(task.classes)
+    loss_of = make_loss(recipe, task.train.labels, task.classes, outputs // task.classes)
     augment = augmenter(recipe.augment)
     generator, coin = torch.Generator(device), coins(task.seed, len(feed)).to(device)
     schedule = recipe.schedule_choice
@@ -167,7 +168,7 @@ def train(task: Task, state: State) -> Iterator[None]:
                     raise Diverged
             state.seconds += time.perf_counter() - began
         end_epoch(task, state, present, present.lr * factor)
-        if falls_back(recipe.fallback_choice, state.history, logits.shape[1]):
+        if falls_back(recipe.fallback_choice, state.history, outputs):
             begin_anew(state, recipe)
 
 

@@ -20,13 +20,17 @@ def balance(labels: Tensor, classes: int) -> Tensor:
     return len(labels) / (classes * counts.float())
 
 
-def make_loss(recipe: Recipe, labels: Tensor, classes: int) -> Loss:
+def make_loss(recipe: Recipe, labels: Tensor, classes: int, places: int = 1) -> Loss:
     """The recipe's loss; `labels` (N,) of the training split give the class weights.
+
+    Where a class has several `places`, logits and labels count class x places + place, and all places of a class
+    have its weight.
 
     An image that mixing made of two counts as two images, each with its share of one.
     """
     smoothing = recipe.label_smoothing
-    weight = balance(labels, classes) if recipe.loss == "balanced_cross_entropy" else None
+    balanced = recipe.loss == "balanced_cross_entropy"
+    weight = balance(labels, classes).repeat_interleave(places) if balanced else None
 
     def loss(logits: Tensor, labels: Tensor, mix: Mix | None = None) -> Tensor:
         if recipe.loss == "softmax_output":

@@ -18,13 +18,12 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from bakeoff import record
-from bakeoff.choices import CropFeed, PlacedFeed, SeveralViews, SplitFeed, parse_choice
+from bakeoff.choices import CropFeed, PlacedFeed, SeveralViews, parse_choice
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, Split, mean_and_std, subset
 from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
-from bakeoff.data.sources import find_composites
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
@@ -75,8 +74,7 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
             check_places(model, feed, spec, dataset)
     if spec.recipe.teacher:
         find_pool(spec.recipe, dataset)
-    if not isinstance(feed, SplitFeed):
-        find_composites(spec.dataset)
+    make_feed(feed, spec.dataset, Loaded(torch.empty(0), torch.empty(0)), spec.recipe.preprocess)  # may raise
     if spec.recipe.l2_on == "hidden" and not hidden_weights(model):
         raise UsageError(f"l2_on = 'hidden': {spec.model} has no linear layer but its last: use l2_on = 'all'")
     if spec.recipe.freeze:

@@ -65,19 +65,20 @@ def should_stop(stop: Frozen, rows: Sequence[Row]) -> bool:
     return waited >= max(stop.patience, 1)
 
 
-def falls_back(fallback: Frozen, rows: Sequence[Row], classes: int) -> bool:
+def falls_back(fallback: Frozen, rows: Sequence[Row], outputs: int) -> bool:
     """True at the epoch after which training begins anew, since its loss has not fallen at all.
 
-    Equal logits have a loss of ln K under every loss there is, but for smoothed labels and weighted classes together.
+    Equal logits have a loss of ln(outputs) under every loss there is, but for smoothed labels and weighted classes
+    together.
 
     Args:
         fallback: one of `spec.FALLBACKS`.
         rows: the history rows of all finished epochs of the run.
-        classes: K logits.
+        outputs: the logits that the loss is over.
     """
     if not isinstance(fallback, Switch) or len(rows) != fallback.after:
         return False
-    limit = (1 - fallback.gain) * math.log(classes)
+    limit = (1 - fallback.gain) * math.log(outputs)
     return all(row["train_loss"] >= limit for row in rows)
 
 
