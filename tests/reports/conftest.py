@@ -42,7 +42,8 @@ points = [
   { lr = 0.01, reported = { test_accuracy = 0.92 } },
   { lr = 100.0 },
 ]
-[[claims]]
+[[hypotheses]]
+source = "report"
 says = "a residual network beats a plain one"
 better = "resnet20"
 worse = "conv"

@@ -84,7 +84,7 @@ def test_a_section_of_those_who_failed_names_them(lost, context, kind):
 
 
 def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, lost):
-    alone = {"contenders": context.study.contenders[:1], "sweeps": (), "claims": (), "seeds": 1}
+    alone = {"contenders": context.study.contenders[:1], "sweeps": (), "hypotheses": (), "seeds": 1}
     for found in (context, lost):
         study = context.study.model_copy(update=alone)
         some = Context.of(study, found.runs, summarise(study, found.runs), "command")

@@ -102,7 +102,8 @@ points = [
 [sweeps.rate]
 of = "base"
 points = [{ lr = 0.003 }, { lr = 0.1 }]
-[[claims]]
+[[hypotheses]]
+source = "ours"
 says = "Wide is better"
 better = "width=50"
 worse = "width=2"
@@ -129,7 +130,7 @@ def test_a_point_that_spells_out_a_default_is_the_base(tmp_path: Path) -> None:
     assert [p["contender"] for p in rate["points"]] == ["base", "lr=0.1"]
     assert next(c for c in summary["contenders"] if c["name"] == "both")["ensemble"] == ["base", "width=2"]
     kept = json.loads((tmp_path / "sweep" / "study.json").read_text())
-    assert (kept["claims"][0]["better"], kept["sections"][0]["of"]) == ("base", ["base", "width=2"])
+    assert (kept["hypotheses"][0]["better"], kept["sections"][0]["of"]) == ("base", ["base", "width=2"])
     only = bakeoff.run_study(study, out=tmp_path / "only", jobs=1, only=["width=50", "width=2"])
     assert [c["name"] for c in only["contenders"]] == ["width=50", "width=2"], "without its base a point is itself"
     assert len(find_runs(tmp_path / "only")) == 2

@@ -317,3 +317,33 @@ def test_data_are_read_once(tmp_path: Path, jobs: int) -> None:
     study = parse_study(STUDY.replace('"digits"', f'"{file}"'), "tiny", "tiny.toml")
     summary = bakeoff.run_study(study, out=tmp_path, jobs=jobs, begin=lambda _total, _missing: file.unlink())
     assert [c["n"] for c in summary["contenders"]] == [2, 2]
+
+
+SPLIT = """
+title = "Split"
+question = "May a contender draw another part for validation?"
+dataset = "digits"
+seeds = 2
+validation = 0.2
+[recipe]
+epochs = 1
+[contenders.plain]
+model = "logistic"
+[contenders.more]
+model = "logistic"
+validation = 0.1
+"""
+
+
+def test_a_contender_with_a_validation_part_of_its_own(tmp_path: Path) -> None:
+    """It is trained on more images, and compared on the same test images."""
+    summary = bakeoff.run_study(parse_study(SPLIT, "split", "split.toml"), out=tmp_path, jobs=1)
+    (pair,) = summary["comparisons"]
+    assert {pair["a"], pair["b"]} == {"plain", "more"}
+    counts = {}
+    for path in (tmp_path / "split").glob("*-seed0-*"):
+        run = read_run(path)
+        counts[run.spec.contender] = {split: sum(found) for split, found in run.dataset["counts"].items()}
+    assert counts["plain"]["test"] == counts["more"]["test"]
+    assert counts["more"]["train"] > counts["plain"]["train"]
+    assert counts["more"]["validation"] < counts["plain"]["validation"]
