@@ -52,6 +52,17 @@ def test_fresh_images_are_new_in_every_epoch_and_for_every_seed() -> None:
     assert torch.equal(again, images)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2, 2**31 - 1])
+def test_crops_are_cut_from_images_that_are_in_no_split_and_in_no_other_epoch(composite, seed: int) -> None:
+    """A dataset has at most ten million images, numbered from 0; each image gives all its crops within an epoch."""
+    feed = Crops(composite, 20 * CROPS, CPU, (), CropFeed())
+    epochs = [np.unique(feed.order(seed, epoch).numpy() // CROPS, return_counts=True) for epoch in (0, 1, 2)]
+    images = np.concatenate([numbers for numbers, _ in epochs])
+    assert images.min() >= 10_000_000
+    assert len(np.unique(images)) == len(images) == 60
+    assert all((counts == CROPS).all() for _, counts in epochs)
+
+
 def test_fresh_images_are_preprocessed(composite) -> None:
     feed = Fresh(composite, 20, CPU, ("threshold:at=255", "downscale:times=2"))
     plain, _ = Fresh(composite, 20, CPU, ()).take(feed.order(0, 0))

@@ -71,8 +71,9 @@ class Fresh(Feed):
         return self.count
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        # the splits begin at 0 and have at most 10 million images; the product stays below 2**62
-        first = 10_000_000 + seed % 2**22 * 2**40 + epoch * self.count
+        # Splits begin at 0 and have at most 10 million images, of which no crop is cut either; an epoch's crops are of
+        # whole images. The sum stays below 2**63.
+        first = CROPS * (10_000_000 + seed % 2**22 * 2**37) + epoch * self.count
         return torch.arange(first, first + self.count)
 
     def take(self, numbers: Tensor) -> tuple[Tensor, Tensor]:

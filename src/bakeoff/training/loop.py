@@ -118,7 +118,8 @@ def train(task: Task, state: State) -> Iterator[None]:
     At a yield the caller may save the state, show progress, or leave. Every random number is a pure function of
     (seed, epoch) or (seed, step), so a state saved there and restored ends in the same bits.
     Where the loss has not fallen at all, a recipe with a fallback begins anew, once, from the initial weights.
-    Training accuracy is that of augmented images; a mixed one counts by the label of its larger part.
+    Training accuracy is that of augmented images (of crops, where crops are trained on); a mixed one counts by the
+    label of its larger part, and one with a place by its class alone.
 
     Raises:
         Diverged: the loss of training or validation became non-finite.
@@ -126,7 +127,8 @@ def train(task: Task, state: State) -> Iterator[None]:
     recipe, feed, device = task.recipe, task.feed, task.train.labels.device
     steps = batches(len(feed), recipe.batch_size)
     outputs = recipe.feed_choice.outputs(task.classes)
-    loss_of = make_loss(recipe, task.train.labels, task.classes, outputs // task.classes)
+    places = outputs // task.classes
+    loss_of = make_loss(recipe, task.train.labels, task.classes, places)
     augment = augmenter(recipe.augment)
     generator, coin = torch.Generator(device), coins(task.seed, len(feed)).to(device)
     schedule = recipe.schedule_choice
@@ -160,7 +162,7 @@ def train(task: Task, state: State) -> Iterator[None]:
             if recipe.ema:
                 average(state.ema, state.model, recipe.ema, state.step - (state.fell_back or 0) * steps)
             state.loss_sum += loss.detach().double() * len(chosen)
-            state.correct += (logits.detach().argmax(1) == batch.labels).sum()
+            state.correct += recognised(logits.detach(), batch.labels, places)
             state.batch, state.step, state.fit_step = state.batch + 1, state.step + 1, state.fit_step + 1
             if state.batch % look == 0 or state.batch == steps:  # a look waits for the device
                 state.looks.append([state.batch, float(state.loss_sum), int(state.correct)])
@@ -170,6 +172,13 @@ def train(task: Task, state: State) -> Iterator[None]:
         end_epoch(task, state, present, present.lr * factor)
         if falls_back(recipe.fallback_choice, state.history, outputs):
             begin_anew(state, recipe)
+
+
+def recognised(logits: Tensor, labels: Tensor, places: int) -> Tensor:
+    """How many classes are right: of logits (N, K x places) and labels (N,) that count class x places + place."""
+    if places > 1:  # a class's logit is what a model that locates answers for the whole image
+        logits, labels = logits.float().unflatten(1, (-1, places)).logsumexp(2), labels // places
+    return (logits.argmax(1) == labels).sum()
 
 
 def end_epoch(task: Task, state: State, present: Recipe, rate: float) -> None:
