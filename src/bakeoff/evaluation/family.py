@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.evaluation.variances import Floats
+from bakeoff.evaluation.variances import Bools, Floats
 
 EQUIVALENCE_WEIGHT = 0.25
 """Weight of a pair's equivalence test; that of its test for a difference is 1."""
@@ -24,15 +24,20 @@ def adjust(difference: Floats, equivalence: Floats, weights: Floats) -> Floats:
     differences of just the margin would let the rest pass as equivalent. Without equivalence this is weighted Holm.
     """
     p = np.stack([difference, equivalence])
-    weight = np.stack([weights, EQUIVALENCE_WEIGHT * weights])
     open_ = np.ones(p.shape, dtype=bool)
     adjusted, reached = np.ones(p.shape), 0.0
     while open_.any():
-        kept = np.where(open_, weight, 0).max(axis=0)
-        needed = np.where(open_, p * (weight + kept.sum() - kept) / weight, np.inf)
-        row, pair = divmod(int(needed.argmin()), p.shape[1])
-        reached = max(reached, float(needed[row, pair]))
+        needed = np.where(open_, p / shares(open_, weights), np.inf)
+        place = np.unravel_index(needed.argmin(), p.shape)
+        reached = max(reached, float(needed[place]))
         if reached >= 1:
             break
-        adjusted[row, pair], open_[row, pair] = reached, False
+        adjusted[place], open_[place] = reached, False
     return adjusted
+
+
+def shares(open_: Bools, weights: Floats) -> Floats:
+    """The part (2, m) of the level that each test is compared with, while those `open_` (2, m) are not yet rejected."""
+    weight = np.stack([weights, EQUIVALENCE_WEIGHT * weights])
+    kept = np.where(open_, weight, 0).max(axis=0)
+    return np.asarray(weight / (weight + kept.sum() - kept))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from bakeoff.evaluation.variances import Bools, Floats, Moments, Variances
@@ -23,10 +24,22 @@ class Tests:
     """(tests, m): standard errors."""
     freedom: Floats
     """(tests, m): degrees of freedom."""
-    seeds: Floats
-    """(m,): the seeds' part of the variance of the difference; nan where it cannot be known."""
-    images: Floats
-    """(m,): the images' part."""
+    per_seed: Floats
+    """(m,): variance of the difference of two runs between seeds; nan where it cannot be known."""
+    seed_freedom: Floats
+    """(m,): degrees of freedom of `per_seed`."""
+    borrowed: Floats
+    """(m,): those of them that are not from the runs themselves."""
+    runs: npt.NDArray[np.int64]
+    """(m,): of the contender with more of them."""
+    images_part: Floats
+    """(m,): the images' part of the variance of `difference`."""
+    images: int
+
+    def only(self, pairs: Bools | Sequence[int]) -> Tests:
+        """These tests of some pairs: a mask (m,) or indices."""
+        per_pair = {f.name: getattr(self, f.name)[..., pairs] for f in fields(self) if f.name != "images"}
+        return replace(self, **per_pair)
 
     def above(self, bound: float) -> Floats:
         """One-sided p (m,) of "the difference is at most `bound`"."""
@@ -49,31 +62,45 @@ def compare_pairs(correct: Sequence[Bools], found: Moments, spread: Variances) -
     with equally many runs are paired run by run. Where a contender's spread between seeds is not known, only the
     images speak, and of these runs only.
 
-    No variance with the images in it is below 4 / M^2: two answers of one run. Where fewer differ, their own variance
-    would take an all but empty table for certainty; with it, "equivalent" needs as many images as the exact test does.
+    No variance with the images in it is below `least_variance`. Where fewer answers differ, their own variance would
+    take an all but empty table for certainty; with it, "equivalent" needs as many images as an exact test does.
     """
-    i, j = np.triu_indices(len(correct), 1)
-    images = found.images
-    of_mean = spread.seeds / found.runs
-    known = ~np.isnan(of_mean[i] + of_mean[j])
-    doubt = of_mean / np.where(spread.freedom > 0, spread.freedom, 1)
-    seeds, seeds_doubt = (np.where(known, part[i] + part[j], 0) for part in (of_mean, doubt))
-    noise = found.noise / found.runs
+    pair = i, j = np.array(np.triu_indices(len(correct), 1))
+    images, noise, runs = found.images, found.noise / found.runs, found.runs[pair].max(axis=0)
+    known = ~np.isnan(spread.seeds[pair]).any(axis=0)
+    own_freedom = np.where(known, spread.freedom[pair], 1)
+    seeds = np.where(known, (spread.seeds / found.runs)[pair], 0)
     between = (found.shared[i, i] + found.shared[j, j] - 2 * found.shared[i, j]) / images
     part = np.maximum(between - np.where(known, noise[i] + noise[j], 0) / images, 0)
-    part = np.maximum(part, 4 / images**2 - seeds)
-    both = seeds + part
-    error = np.sqrt(both)[None]
-    freedom = (both / (seeds_doubt + part / (images - 1)))[None]
+    part = np.maximum(part, least_variance(images) - seeds.sum(axis=0))
+    of_images = np.full(len(part), images - 1.0)
+    error = np.sqrt(seeds.sum(axis=0) + part)[None]
+    freedom = _joined(np.stack([*seeds, part]), np.stack([*own_freedom, of_images]))[None]
+    per_seed = spread.seeds[pair].sum(axis=0)
+    seed_freedom = _joined(np.where(known, spread.seeds[pair], 0), own_freedom)
+    borrowed = (spread.freedom - found.runs + 1)[pair].min(axis=0)
     if not spread.borrowed:
-        between = np.maximum(between, 4 / images**2)
-        seeds_error = np.where(known, np.sqrt(np.maximum(seeds, _TINY)), np.sqrt(between))
-        seeds_freedom = np.where(seeds > 0, seeds / np.maximum(seeds_doubt, _TINY), images - 1)
-        error = np.concatenate([[seeds_error, np.sqrt(between)], error])
-        freedom = np.concatenate([[seeds_freedom, np.full(len(i), images - 1.0)], freedom])
+        seeds_error = np.sqrt(np.maximum(seeds.sum(axis=0), _TINY))
+        images_error = np.sqrt(np.maximum(between, least_variance(images)))
+        seeds_error = np.where(known, seeds_error, images_error)
+        error = np.concatenate([[seeds_error, images_error], error])
+        freedom = np.concatenate([[np.where(known, _joined(seeds, own_freedom), of_images), of_images], freedom])
         for k in np.flatnonzero(known & (found.runs[i] == found.runs[j])):
-            error[:, k], freedom[:, k], seeds[k], part[k] = crossed(correct[i[k]], correct[j[k]])
-    return Tests(found.mean[i] - found.mean[j], error, freedom, np.where(known, seeds, np.nan), part)
+            error[:, k], freedom[:, k], per_seed[k], part[k] = crossed(correct[i[k]], correct[j[k]])
+    difference = found.mean[i] - found.mean[j]
+    return Tests(difference, error, freedom, per_seed, seed_freedom, borrowed, runs, part, images)
+
+
+def _joined(parts: Floats, freedom: Floats) -> Floats:
+    """Degrees of freedom (m,) of sums of variances (q, m) with `freedom` (q, m): 1/df weighed by the parts."""
+    total = parts.sum(axis=0)
+    weights = np.where(total > 0, parts / np.where(total > 0, total, 1), 1 / len(parts))
+    return np.asarray(1 / (weights / freedom).sum(axis=0))
+
+
+def least_variance(images: int) -> float:
+    """The least variance of a difference over M test images: (2 / M)^2, two answers of a single run."""
+    return 4 / images**2
 
 
 def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
@@ -85,7 +112,7 @@ def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
     Acad. Radiol. 15 (2008) 647-661), and 1/(S - 1) and 1/(M - 1), weighed by the parts of seeds and images in it, for
     1/df. Satterthwaite's df would square the parts: with few seeds, so that the parts are ill known, that is too many
     in the tails which a correction for many pairs looks at. For the same reason the seeds alone have to show the
-    difference, too. Also returns the parts of seeds and images in the crossed variance.
+    difference, too. Also returns the variance between seeds of one seed's difference, and the images' part.
     """
     assert a.shape == b.shape, (a.shape, b.shape)
     seeds, images = a.shape
@@ -94,9 +121,9 @@ def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
     of_images = seeds * table.mean(axis=0).var(ddof=1)
     squares = np.count_nonzero(table) - table.size * float(table.mean()) ** 2
     rest = (squares - (seeds - 1) * of_seeds - (images - 1) * of_images) / ((seeds - 1) * (images - 1))
-    least = 4 * seeds / images  # of two answers of one run, as in `compare_pairs`
+    least = least_variance(images) * table.size
     part = max(of_images - rest, least - of_seeds, 0.0)
     both = of_seeds + part
     freedom = [seeds - 1, images - 1, both / (of_seeds / (seeds - 1) + part / (images - 1))]
     error = np.sqrt(np.array([max(of_seeds, _TINY), max(of_images, least), both]) / table.size)
-    return error, np.array(freedom), float(of_seeds / table.size), float(part / table.size)
+    return error, np.array(freedom), float(of_seeds / images), float(part / table.size)

@@ -17,9 +17,10 @@ import numpy as np
 from scipy import special
 
 from bakeoff.errors import BakeoffError
-from bakeoff.evaluation.family import adjust
+from bakeoff.evaluation.family import adjust, shares
 from bakeoff.evaluation.metrics import wilson
 from bakeoff.evaluation.pairs import Tests, compare_pairs
+from bakeoff.evaluation.planner import LimitedBy, Need, plan, seeds_to_decide
 from bakeoff.evaluation.variances import Bools, Floats, Moments, Variances, moments, seed_variances
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
@@ -53,10 +54,9 @@ class Pair:
     single_run: bool
     """A contender has one run and no spread to borrow: interval and p speak of these runs only."""
     seeds_needed: int | None = None
-    """Of an undecided pair: seeds of each contender that would probably decide it."""
-    limited_by: Literal["images", "seeds", "single run"] | None = None
-    """Why `seeds_needed` is None: no number of seeds can, for the test set is too small; none that anyone would train;
-    one run says nothing of other seeds."""
+    """Of an undecided pair: seeds of each that decide it in 8 of 10 studies if the difference is the one observed."""
+    limited_by: LimitedBy | None = None
+    """Why there is no such number, see `planner.Need`."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ class Verdicts:
     estimates: Mapping[str, Estimate]
     can_be_best: tuple[str, ...]
     method: Literal["moderated", "crossed"]
+    plan: Mapping[float, Need]
+    """Seeds that show a true difference of so much between two contenders as well told apart as half of the pairs."""
     margin: float
     level: float
 
@@ -98,7 +100,7 @@ def decide(
     """
     names = list(correct)
     if not names:
-        return Verdicts((), {}, (), "crossed", margin, level)
+        return Verdicts((), {}, (), "crossed", {}, margin, level)
     answers = [np.asarray(correct[name], dtype=np.bool_) for name in names]
     _check({name: found.shape[1] for name, found in zip(names, answers, strict=True)})
     found = moments(answers)
@@ -109,9 +111,14 @@ def decide(
     )
     p = 2 * np.minimum(tests.above(0), tests.below(0))
     equivalent = np.maximum(tests.above(-margin), tests.below(margin))
-    known = ~np.isnan(tests.seeds)
+    known = ~np.isnan(tests.per_seed)
+    weights = _weights(is_declared[known])
     adjusted = np.full((2, len(p)), np.nan)
-    adjusted[:, known] = adjust(p[known], equivalent[known], _weights(is_declared[known]))
+    adjusted[:, known] = adjust(p[known], equivalent[known], weights)
+    levels = level * shares(~(adjusted[:, known] < level), weights)
+    needs = iter(seeds_to_decide(tests.only(known), levels, margin))
+    needed = [next(needs) if one else Need(None, "single run") for one in known]
+    verdicts = [_verdict(d, p1, p2, level) for d, p1, p2 in zip(tests.difference, *adjusted, strict=True)]
     half = tests.half_width(CONFIDENCE)
     pairs = [
         Pair(
@@ -123,12 +130,13 @@ def decide(
             p=float(p[k]),
             p_adjusted=float(adjusted[0, k]) if known[k] else None,
             p_equivalent=float(adjusted[1, k]) if known[k] else None,
-            verdict=_verdict(float(tests.difference[k]), adjusted[0, k], adjusted[1, k], level),
+            verdict=verdicts[k],
             declared=bool(is_declared[k]),
             runs=(int(found.runs[i]), int(found.runs[j])),
             images=found.images,
             single_run=not known[k],
-            limited_by=None if known[k] else "single run",
+            seeds_needed=needed[k].seeds if verdicts[k] == "undecided" else None,
+            limited_by=needed[k].limited_by if verdicts[k] == "undecided" else None,
         )
         for k, (i, j) in enumerate(itertools.combinations(range(len(names)), 2))
     ]
@@ -137,6 +145,7 @@ def decide(
         {name: _estimate(found, spread, c) for c, name in enumerate(names)},
         _can_be_best(names, pairs, tests, level),
         "moderated" if spread.borrowed else "crossed",
+        plan(tests.only(known), levels[0]),
         margin,
         level,
     )
