@@ -287,7 +287,7 @@ def test_train_names_the_epoch_it_keeps(capsys: pytest.CaptureFixture[str], tmp_
 
 
 def test_evaluate_measures_what_the_record_says(capsys: pytest.CaptureFixture[str], run: Path) -> None:
-    code, out, _ = call(capsys, "evaluate", run, "--json")
+    code, out, _ = call(capsys, "evaluate", run, "--split", "test", "--json")
     assert code == 0
     said = json.loads(out)
     assert said["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])

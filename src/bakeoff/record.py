@@ -2,6 +2,7 @@
 
     run.json              spec, status, dataset, environment, timings, metrics, checksums of the other files
     history.jsonl         one line an epoch
+    test_reads.jsonl      one line a reading of the test split; see readings.py
     predictions.npz       logits and labels of a training sample, validation and test, and images that are mistaken
     weights.safetensors   the evaluated weights
     checkpoint/           while unfinished: the last checkpoint, and the lock of the process that trains
@@ -23,6 +24,7 @@ import platform
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,8 @@ class Run:
     seconds: float
     images_per_second: float
     history: tuple[Row, ...]
+    ended: str | None = None
+    """When, in ISO 8601 and UTC; None in a record of an earlier version."""
     fell_back: int | None = None
     """The epoch after which training began anew with the recipe's fallback."""
     pool: dict[str, Any] | None = None
@@ -159,7 +163,8 @@ def write_finished(
     for name, data in contents.items():
         write_atomic(path / name, data)
     checksums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
-    whole = {"format": FORMAT, **description, "checksums": checksums}
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = {"format": FORMAT, **description, "ended": ended, "checksums": checksums}
     write_json(path / "run.json", {**whole, "checksum": _checksum(whole)})
 
 

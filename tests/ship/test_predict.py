@@ -98,7 +98,7 @@ def test_other_data_with_a_test_split_are_measured_on_it(run: Run, tmp_path: Pat
 
 
 def test_the_runs_own_data_are_measured_split_by_split(run: Run) -> None:
-    assert evaluate(run, None)["split"] == "test"
+    assert evaluate(run, None)["split"] == "validation"
     with pytest.raises(UsageError, match="was trained on part of its own data: choose one split, or other data"):
         evaluate(run, None, "all")
     with pytest.raises(UsageError, match="digits: brings no images without labels"):
@@ -155,7 +155,7 @@ def test_a_run_of_several_views_takes_them_everywhere(tmp_path: Path) -> None:
     trained = train("digits", "conv", epochs=1, images=300, views="several", precision="fp32", threads=1, out=tmp_path)
     images = digits(300)[0][:, None]
     np.testing.assert_allclose(logits_of(trained, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
-    assert evaluate(trained, None)["accuracy"]["mean"] == pytest.approx(trained.test_metrics()["test_accuracy"])
+    assert evaluate(trained, None, "test")["accuracy"]["mean"] == pytest.approx(trained.test_metrics()["test_accuracy"])
     recipe = trained.spec.recipe.model_copy(update={"views": "one"})
     single = replace(trained, spec=trained.spec.model_copy(update={"recipe": recipe}))
     assert not np.allclose(logits_of(single, images), trained.logits("test"), rtol=1e-3, atol=1e-3)

@@ -268,7 +268,7 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(tmp_path: Path) -> No
     bakeoff.run_study(parse_study(TEAM, "team", "team.toml"), out=tmp_path, jobs=1, only=["alone", "teacher", "all"])
     path = next(path for path in find_runs(tmp_path) if path.name.startswith("all-"))
     run = read_run(path)
-    said = measure(run, None)
+    said = measure(run, None, "test")
     assert said["accuracy"]["mean"] == run.test_metrics()["test_accuracy"]
     with pytest.raises(bakeoff.UsageError, match=rf"no weights of its own; its members have: {', '.join(run.needs)}$"):
         runner.train_further(path, out=tmp_path)

@@ -97,12 +97,15 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
 @click.option(
     "--split",
     type=click.Choice([*SPLITS.choices, "all"]),
-    help="all: every labelled image of --dataset.  [test; all where --dataset brings no test split]",
+    help="all: every labelled image of --dataset.  [validation; of --dataset test, or all if it has no test split]",
 )
 @DEVICE
 @JSON
 def evaluate(run: Path, dataset: str | None, split: str | None, device: str, json_out: bool) -> None:
-    """Measure RUN on a split of any dataset that fits it."""
+    """Measure RUN on a split of any dataset that fits it.
+
+    The test split of its own data is read when --split test asks for it; RUN's directory counts how often.
+    """
     from bakeoff.record import read_run
     from bakeoff.ship.predict import evaluate as measure
 
@@ -115,8 +118,15 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
     why = ": they bring no test split" if said["split"] == "all" and split is None else ""
     click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
+    reads, trained_on = said.pop("test_reads", 1), said.pop("trained_on", 0)
     del said["run"], said["split"]
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
+    if reads > 1:
+        click.echo(f"the test split of this run was read {reads} times: choose on validation")
+    if trained_on is None:
+        click.echo("its own training data are not at hand unchanged, so nobody can tell whether these are among them")
+    elif trained_on:
+        click.echo(f"the run was trained on {trained_on:,} of these images")
 
 
 @click.command(short_help="Predict images or a split with a run, as CSV.")

@@ -103,7 +103,7 @@ def compare(runs: tuple[Path, ...], json_out: bool) -> None:
     """
     import dataclasses
 
-    from bakeoff.studies.runner import compare as compare_runs
+    from bakeoff.studies.comparing import compare as compare_runs
     from bakeoff.terminal import print_table
 
     found = compare_runs(runs)

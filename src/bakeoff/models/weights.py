@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError, UsageError, closest
-from bakeoff.record import data_folders
+from bakeoff.record import data_folders, read_run
 
 ADDRESS = "https://download.pytorch.org/models/"
 """Where torchvision publishes its weights."""
@@ -58,9 +58,11 @@ def find_weights(source: str, model: str) -> Path:
 
     Raises:
         UsageError: nothing is published for this model, or it is no kind of file that can be read.
-        BakeoffError: the file is not there, or it is not the published one.
+        BakeoffError: the file is not there, it is not the published one, or the run's record is damaged.
     """
     if source != "imagenet":
+        if (Path(source) / "run.json").is_file():
+            read_run(source)  # its checksums are those of its files
         path = Path(source) / "weights.safetensors" if Path(source).is_dir() else Path(source)
         if path.suffix not in (".pth", ".pt", ".safetensors"):
             raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")

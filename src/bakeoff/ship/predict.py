@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bakeoff.data import load_images
-from bakeoff.data.dataset import Images, Labels, by
+from bakeoff.data.dataset import Contents, Dataset, Images, Labels, by
+from bakeoff.data.provenance import check_unchanged, count_trained_on
 from bakeoff.data.sources import draw_splits, read_contents
-from bakeoff.errors import UsageError
+from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
+from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import Run, write_atomic
 from bakeoff.training.inference import logits_of
 
@@ -27,21 +29,26 @@ HEADER = ("id", "label")
 
 
 class Part(NamedTuple):
-    """Images (N, C, H, W) to answer, perhaps with labels (N,), the dataset and the split they are, and the header of
-    the competition they are from."""
+    """Images (N, C, H, W) to answer, perhaps with labels (N,), the dataset and the split they are, the header of the
+    competition they are from, and whether they are the run's own data."""
 
     dataset: str
     split: str
     images: Images
     labels: Labels | None
     header: Header | None
+    own: bool
 
 
 def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device: str = "auto") -> dict[str, Any]:
     """A run's metrics on a split of any dataset with its shape and classes; see `find_part`.
 
+    Reading the run's own test split is counted in its directory: `test_reads` says how often that has happened. Of
+    other data, `trained_on` says how many of the images the run was trained on; None where that cannot be told.
+
     Raises:
         UsageError: a dataset that does not fit.
+        BakeoffError: the run's own data are not those it was trained on.
     """
     part = find_part(run, dataset, split)
     if part.labels is None:
@@ -56,7 +63,18 @@ def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device:
         "n": len(part.labels),
         "accuracy": {"mean": interval.mean, "low": interval.low, "high": interval.high},
         **{name: metric(logits, part.labels) for name, metric in METRICS.items() if name != "accuracy"},
+        **_protocol(run, part, "evaluate"),
     }
+
+
+def _protocol(run: Run, part: Part, by: str) -> dict[str, int | None]:
+    """Count a reading of the run's own test split; of other data, the images that the run was trained on."""
+    if not part.own:
+        return {"trained_on": count_trained_on(run, part.images)}
+    if part.split != "test":
+        return {}
+    count_reading(run.path, by)
+    return {"test_reads": count_readings(run.path)}
 
 
 def find_part(run: Run, reference: str | None, split: str | None = None) -> Part:
@@ -64,15 +82,17 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
 
     Args:
         reference: a dataset reference; None: the run's own.
-        split: train, validation, test, unlabelled, or all that is labelled; None: test, and all where other data
-            than the run's bring no test split, since all of them are new to it.
+        split: train, validation, test, unlabelled, or all that is labelled; None: of the run's own data validation,
+            of others test, and all where they bring no test split.
 
     Raises:
         UsageError: data without that split, or of another shape or other classes than the run's.
+        BakeoffError: the run's own data are not those it was trained on.
     """
-    own, classes = reference is None, run.dataset["classes"]
+    classes = run.dataset["classes"]
     contents = read_contents(run.spec.dataset if reference is None else reference)
-    split = split or ("test" if own or "test" in contents.splits else "all")
+    own = _own_data(run, contents, must=reference is None)
+    split = split or ("validation" if own else "test" if "test" in contents.splits else "all")
     labels: Labels | None = None
     if split == "unlabelled":
         if contents.unlabelled is None:
@@ -85,8 +105,7 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
     elif split == "test" and "test" in contents.splits and not own:
         images, labels = replace(contents, splits={"test": contents.splits["test"]}).labelled(classes)
     else:
-        cut = run.spec.images if own else None
-        data = draw_splits(contents, validation=run.spec.validation, images=cut)
+        data = own or draw_splits(contents, validation=run.spec.validation)
         if list(data.classes) != classes:
             raise UsageError(f"{contents.name}: its classes are not those of {run.path} ({', '.join(classes)})")
         images, labels = data.splits[split].images, data.splits[split].labels
@@ -96,15 +115,37 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
             f"{contents.name}: its images are {by(images.shape[1:])} (channels x height x width), and {run.path} takes "
             f"{channels}x{height}x{width}: say PATH:size={height}x{width},resize=pad,channels={channels}"
         )
-    return Part(contents.name, split, images, labels, contents.header)
+    return Part(contents.name, split, images, labels, contents.header, own is not None)
+
+
+def _own_data(run: Run, contents: Contents, *, must: bool) -> Dataset | None:
+    """The dataset that the run was trained on, if `contents` are that.
+
+    Raises:
+        BakeoffError: they are not, though they `must` be.
+    """
+    try:
+        data = draw_splits(contents, validation=run.spec.validation, images=run.spec.images)
+        check_unchanged(run, data)
+    except BakeoffError:
+        if must:
+            raise
+        return None
+    return data
 
 
 def predict_split(
     run: Run, reference: str | None, split: str, *, device: str = "auto"
 ) -> tuple[list[dict[str, Any]], Header]:
-    """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. Ids count from 0."""
+    """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. Ids count from 0.
+
+    Predicting the run's own test split is a reading of it, and counted.
+    """
     part = find_part(run, reference, split)
-    return predict_rows(run, part.images, range(len(part.images)), device=device), part.header or _header(run)
+    rows = predict_rows(run, part.images, range(len(part.images)), device=device)
+    if part.own and split == "test":
+        count_reading(run.path, "predict")
+    return rows, part.header or _header(run)
 
 
 def predict_files(

@@ -12,6 +12,7 @@ from bakeoff import record
 from bakeoff.data import SOURCES
 from bakeoff.errors import BakeoffError
 from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
+from bakeoff.readings import count_readings
 from bakeoff.studies.runner import packaged_studies
 
 Rows = list[dict[str, Any]]
@@ -60,18 +61,20 @@ def list_models(_out: Path) -> Rows:
 
 
 def list_runs(out: Path) -> Rows:
-    """The runs under `out`, with their status."""
+    """The runs under `out`: status, validation accuracy, and how often their test split was read."""
     rows = []
     for path in record.find_runs(out):
         said = record.status(path).replace("running", "unfinished")
-        row: dict[str, Any] = {"run": str(path), "status": said, "validation_accuracy": None, "seconds": None}
+        row: dict[str, Any] = {"run": str(path), "status": said}
+        row |= dict.fromkeys(("dataset", "validation_accuracy", "ended", "seconds", "test_reads"))
         if row["status"] in ("finished", "diverged"):
             try:
                 run = record.read_run(path)
             except BakeoffError:
                 row["status"] = "damaged"
             else:
-                row |= {"seconds": run.seconds, "validation_accuracy": run.metrics.get("validation_accuracy")}
+                row |= {"dataset": run.spec.dataset, "validation_accuracy": run.metrics.get("validation_accuracy")}
+                row |= {"ended": run.ended, "seconds": run.seconds, "test_reads": count_readings(path)}
         rows.append(row)
     return rows
 

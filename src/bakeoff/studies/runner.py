@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.resources
 import re
 import shlex
@@ -12,17 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from bakeoff import record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
-from bakeoff.evaluation.compare import Comparison, compare_all
 from bakeoff.models import count_multiply_adds
+from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
@@ -296,6 +295,14 @@ def report(folder: Path) -> dict[str, Any]:
     runs, notes = collect(study, folder)
     for note in notes:
         warnings.warn(note, stacklevel=2)
+    page = hashlib.sha256("\n".join((study.name, *sorted(study.records))).encode()).hexdigest()[:16]
+    reads: dict[str, int] = {}
+    for run in (run for run in runs if run.status == "finished"):
+        count_reading(run.path, f"study {study.name}", page)
+        reads[run.spec.contender] = max(reads.get(run.spec.contender, 0), count_readings(run.path))
+    often = ", ".join(f"{name} {count} times" for name, count in reads.items() if count > 1)
+    if often:
+        notes.append(f"The test split was read more than once, which is a chance to choose on it: {often}.")
     return write_report(study, runs, folder, command=study.command, notes=notes)
 
 
@@ -330,22 +337,6 @@ def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
         for contender, seeds in missing.items()
     ]
     return runs, notes + damaged
-
-
-def find_records(paths: Sequence[Path]) -> list[Run]:
-    """The records at `paths`, each a run's directory or a folder of them.
-
-    Raises:
-        UsageError: a path without a finished run.
-    """
-    runs = []
-    for path in paths:
-        folders = [path] if (path / "run.json").exists() else record.find_runs(path)
-        ended = [folder for folder in folders if record.status(folder) != "running"]
-        if not ended:
-            raise UsageError(f"{path}: no finished run there")
-        runs += [record.read_run(folder) for folder in ended]
-    return runs
 
 
 def train(
@@ -445,35 +436,3 @@ def _train_one(
             stop=stop,
             progress=show,
         )
-
-
-def compare(paths: Sequence[Path]) -> list[Comparison]:
-    """The paired comparison of all contenders among the runs at `paths`.
-
-    Raises:
-        UsageError: fewer than two contenders, or runs on different data.
-    """
-    runs = [run for run in find_records(paths) if run.status == "finished"]
-    first = next(iter(runs), None)
-    correct: dict[str, dict[int, NDArray[np.bool_]]] = {}
-    for run in runs:
-        assert first is not None
-        if run.dataset["fingerprint"] != first.dataset["fingerprint"]:
-            raise UsageError(
-                f"{run.path}: its data ({run.dataset['name']}, {run.dataset['fingerprint']}) are not those of "
-                f"{first.path} ({first.dataset['name']}, {first.dataset['fingerprint']})"
-            )
-        right = run.logits("test").argmax(1) == run.labels("test")
-        correct.setdefault(_distinct_name(run, runs), {})[run.spec.seed] = right
-    if len(correct) < 2:
-        raise UsageError(f"compare needs finished runs of two contenders; found {len(correct)}")
-    return compare_all(correct)
-
-
-def _distinct_name(run: Run, runs: Sequence[Run]) -> str:
-    """The contender's name; where runs of that name differ in more than the seed, with what differs."""
-    mine = run.spec.recipe.model_dump()
-    others = [r.spec.recipe.model_dump() for r in runs if r.spec.contender == run.spec.contender]
-    differ = [key for key in mine if any(other[key] != mine[key] for other in others)]
-    mark = ["(chosen on test)"] if run.spec.recipe.selects_on_test and "keep" not in differ else []
-    return " ".join([run.spec.contender, *mark, *(f"{key}={mine[key]}" for key in differ)])

@@ -24,6 +24,7 @@ from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, norm
 from bakeoff.data.dataset import Dataset, Split, mean_and_std, subset
 from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
+from bakeoff.data.provenance import check_parent
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
@@ -81,6 +82,8 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
         freeze(model, spec.recipe.freeze)
     if spec.recipe.weights:
         find_weights(spec.recipe.weights, spec.model)
+    for parent in filter(None, (spec.recipe.weights, spec.recipe.teacher)):
+        check_parent(parent, spec, dataset)
     if dataset.mirror is False and any(parse_choice(step)[0] == "flip" for step in spec.recipe.augment):
         raise UsageError(
             f"augment: flip would change what images of {dataset.name} mean: mirrored, they lose their label"

@@ -1,0 +1,85 @@
+"""Whether a dataset that is loaded again is the one a run was trained on, and which images the run has seen."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bakeoff.data.dataset import Dataset, Images
+from bakeoff.data.sources import load_dataset
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.record import Run, read_run
+from bakeoff.spec import RunSpec
+
+
+def check_unchanged(run: Run, dataset: Dataset) -> None:
+    """That `dataset`, drawn as the run's spec says, holds the very images, labels and splits the run was trained on.
+
+    Raises:
+        BakeoffError: it does not; the sentence says what differs.
+    """
+    if dataset.fingerprint == run.dataset["fingerprint"]:
+        return
+    before = {split: sum(counts) for split, counts in run.dataset["counts"].items()}
+    now = {split: len(part) for split, part in dataset.splits.items()}
+    changed = [
+        f"{now[split]:,} {split} images instead of {before[split]:,}" for split in now if now[split] != before[split]
+    ]
+    if list(dataset.classes) != run.dataset["classes"]:
+        changed.append("other classes")
+    raise BakeoffError(
+        f"{run.path}: its data, {run.spec.dataset}, are not those it was trained on "
+        f"({', '.join(changed) or 'as many images, but others, or in another order, or with other labels'}), so its "
+        "splits may hold images of its training: put the former data back, or train anew"
+    )
+
+
+def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
+    """That a run which a new one begins from or is taught by has seen none of the images the new one is judged by.
+
+    Looks only where `source` is a run's directory and both are trained on the same dataset.
+
+    Args:
+        spec, dataset: those of the new run.
+
+    Raises:
+        BakeoffError: the data have changed since the parent was trained.
+        UsageError: the parent was trained on validation or test images of the new run.
+    """
+    if not (Path(source) / "run.json").is_file():
+        return
+    parent = read_run(source)
+    theirs, ours = parent.spec, spec
+    if theirs.dataset != ours.dataset:
+        return
+    if (theirs.validation, theirs.images) == (ours.validation, ours.images):
+        check_unchanged(parent, dataset)
+        return
+    data = load_dataset(theirs.dataset, validation=theirs.validation, images=theirs.images)
+    check_unchanged(parent, data)
+    seen = set(_digests(data.train.images)) - set(_digests(dataset.train.images))
+    for name, split in (("validation", dataset.validation), ("test", dataset.test)):
+        if shared := sum(digest in seen for digest in _digests(split.images)):
+            raise UsageError(
+                f"{source}: was trained on {shared:,} of the {len(split):,} {name} images: choose "
+                f"validation = {theirs.validation:g}, as that run did"
+            )
+
+
+def count_trained_on(run: Run, images: Images) -> int | None:
+    """How many of `images` (N, C, H, W) the run was trained on, pixel by pixel; None where its own data are no longer
+    at hand or have changed."""
+    own = run.spec
+    try:
+        data = load_dataset(own.dataset, validation=own.validation, images=own.images)
+    except BakeoffError:
+        return None
+    if data.fingerprint != run.dataset["fingerprint"]:
+        return None
+    seen = set(_digests(data.train.images))
+    return sum(digest in seen for digest in _digests(images))
+
+
+def _digests(images: Images) -> Iterator[bytes]:
+    return (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)

@@ -1,0 +1,114 @@
+"""The paired comparison of runs, whatever study or command they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bakeoff import record
+from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.evaluation.compare import Comparison, Correct, compare_all
+from bakeoff.readings import count_reading
+from bakeoff.record import Run
+from bakeoff.spec import RunSpec
+
+Groups = dict[str, list[Run]]
+
+
+def compare(paths: Sequence[Path]) -> list[Comparison]:
+    """The paired comparison of all contenders among the runs at `paths`, dataset after dataset.
+
+    Runs are of one contender if their specs differ in nothing but the seed. It reads their test splits, which each
+    run's directory counts, once for the same set of runs.
+
+    Raises:
+        UsageError: no data on which there are two contenders, or two runs of one contender and seed.
+    """
+    runs = find_records(paths)
+    data: Groups = {}
+    for run in runs:
+        data.setdefault(str(run.dataset["fingerprint"]), []).append(run)
+    contenders = {fingerprint: name_contenders(group) for fingerprint, group in data.items()}
+    compared = {fingerprint: group for fingerprint, group in contenders.items() if len(group) > 1}
+    if not compared:
+        named = "; ".join(f"{next(iter(g))} on {data[f][0].dataset['name']}, {f}" for f, g in contenders.items())
+        raise UsageError(f"compare needs finished runs of two contenders on the same data; found {named or 'none'}")
+    for fingerprint in contenders.keys() - compared.keys():
+        ((name, alone),) = contenders[fingerprint].items()
+        warnings.warn(f"{name}: alone on its data ({alone[0].dataset['name']}, {fingerprint}): left out", stacklevel=2)
+    page = hashlib.sha256("\n".join(sorted(run.path.name for run in runs)).encode()).hexdigest()[:16]
+    found = []
+    for group in compared.values():
+        for run in (run for members in group.values() for run in members):
+            count_reading(run.path, "compare", page)
+        found += compare_all({name: _correct(members) for name, members in group.items()})
+    return found
+
+
+def find_records(paths: Sequence[Path]) -> list[Run]:
+    """The finished runs at `paths`, each once: a run's directory, a study's (its last command's runs), or a folder.
+
+    Raises:
+        UsageError: a path without a finished run.
+        BakeoffError: a damaged record.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        folders = [path] if (path / "run.json").exists() else _of_study(path) or record.find_runs(path)
+        finished = [folder for folder in folders if record.status(folder) not in ("absent", "running", "diverged")]
+        if not finished:
+            raise UsageError(f"{path}: no finished run there")
+        found |= {folder.resolve(): record.read_run(folder) for folder in finished}
+    return list(found.values())
+
+
+def _of_study(folder: Path) -> list[Path]:
+    """The directories of the runs that the study in `folder` is about; none where no study is there."""
+    file = folder / "study.json"
+    if not file.exists():
+        return []
+    try:
+        return [folder / str(name) for name in json.loads(file.read_text())["records"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BakeoffError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+
+
+def name_contenders(runs: Sequence[Run]) -> Groups:
+    """Runs on the same data by contender; where specs of one name differ, the name is followed by what differs."""
+    settings = {run.path: _settings(run.spec) for run in runs}
+    groups: Groups = {}
+    for run in runs:
+        mine = settings[run.path]
+        others = [settings[other.path] for other in runs if other.spec.contender == run.spec.contender]
+        differ = [key for key in mine | _all(others) if any(other.get(key) != mine.get(key) for other in others)]
+        mark = ["(chosen on test)"] if run.spec.recipe.selects_on_test and "keep" not in differ else []
+        name = " ".join([run.spec.contender, *mark, *(f"{key}={mine.get(key)}" for key in differ)])
+        groups.setdefault(name, []).append(run)
+    return groups
+
+
+def _all(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: value for each in settings for key, value in each.items()}
+
+
+def _settings(spec: RunSpec) -> dict[str, Any]:
+    """All that decides a contender's runs but the seed, by the name of the option that sets it."""
+    plain = spec.model_dump(mode="json", exclude={"contender", "seed"})
+    parameters, recipe = plain.pop("parameters"), plain.pop("recipe")
+    fields = {**plain, **recipe}
+    return {**fields, **{f"model's {key}" if key in fields else key: value for key, value in parameters.items()}}
+
+
+def _correct(runs: Sequence[Run]) -> dict[int, Correct]:
+    """Whether each test image is recognised, (M,), by seed."""
+    found: dict[int, Correct] = {}
+    for run in runs:
+        if run.spec.seed in found:
+            twice = [str(other.path) for other in runs if other.spec.seed == run.spec.seed]
+            raise UsageError(f"{' and '.join(twice)}: the same contender and seed: give one of them")
+        found[run.spec.seed] = run.logits("test").argmax(1) == run.labels("test")
+    return found
