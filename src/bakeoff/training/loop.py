@@ -258,7 +258,7 @@ def infer_images(
 
 def measure(logits: Tensor, labels: Tensor, name: str) -> Row:
     """`NAME_loss` (mean cross-entropy, nats) and `NAME_accuracy` (fraction)."""
-    loss = nn.functional.cross_entropy(logits, labels)
+    loss = nn.functional.cross_entropy(logits.double(), labels)  # finite wherever the logits are
     return {
         f"{name}_loss": float(loss),
         f"{name}_accuracy": int((logits.argmax(1) == labels).sum()) / len(labels),

@@ -345,8 +345,15 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
 
 
 def evaluate(task: Task, model: nn.Module) -> tuple[record.Row, dict[str, NDArray[Any]]]:
-    """Final metrics of train and validation, and predictions.npz. Here the test split is first met."""
-    return conclude(task, {name: infer_views(task, model, split) for name, split in measured_splits(task).items()})
+    """Final metrics of train and validation, and predictions.npz. Here the test split is first met.
+
+    Raises:
+        Diverged: weights or logits are non-finite.
+    """
+    logits = {name: infer_views(task, model, split) for name, split in measured_splits(task).items()}
+    if not all(bool(value.isfinite().all()) for value in (*model.state_dict().values(), *logits.values())):
+        raise Diverged
+    return conclude(task, logits)
 
 
 def measured_splits(task: Task) -> dict[str, Loaded]:
