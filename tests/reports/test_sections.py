@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from bakeoff.errors import UsageError
 from bakeoff.reports.blocks import Figures, Gallery, Groups, Table, Words
 from bakeoff.reports.context import Context
-from bakeoff.reports.reported import judge
+from bakeoff.reports.reported import UNPRINTED, judge
 from bakeoff.reports.sections import SECTIONS, check_sections, compose
 from bakeoff.reports.summary import summarise
 from bakeoff.scales import at_scale
@@ -148,13 +148,107 @@ def fake(run, **metrics: float):
 
 
 def test_one_more_run_is_reproduced_nineteen_times_in_twenty(runs):
+    """Of the same recipe, on the same images: a report's run is drawn as ours are."""
     rng = np.random.default_rng(0)
     verdicts = []
-    for values in rng.normal(0.97, 0.002, (2000, 4)):
-        ours = [fake(run, validation_accuracy=float(v)) for run, v in zip(runs[:3], values[:3], strict=True)]
-        verdicts.append(judge("validation_accuracy", float(values[3]), ours)[1])
+    for values in rng.normal(0.5, 0.002, (2000, 4)):
+        ours = [fake(run, validation_loss=float(v)) for run, v in zip(runs[:3], values[:3], strict=True)]
+        verdicts.append(judge("loss", float(values[3]), ours)[1])
     assert verdicts.count("reproduced") / 2000 == pytest.approx(0.95, abs=0.015)
     assert verdicts.count("exceeded") / 2000 == pytest.approx(0.025, abs=0.01)
+
+
+def test_other_validation_images_are_no_reason_to_call_it_not_reproduced(runs):
+    """Even seeds that agree by chance say nothing of a report's own validation images: at 97 % of so few images their
+    noise is larger than that of the seeds."""
+    rng = np.random.default_rng(1)
+    spread = np.sqrt(0.97 * 0.03 / runs[0].measured("validation"))
+    verdicts = []
+    for _ in range(1000):
+        mine, theirs = 0.97 + rng.normal(0, spread, 2)
+        values = mine + rng.normal(0, spread / 4, 3)
+        ours = [fake(run, validation_accuracy=float(v)) for run, v in zip(runs[:3], values, strict=True)]
+        verdicts.append(judge("validation_accuracy", theirs + rng.normal(0, spread / 4), ours)[1])
+    assert verdicts.count("reproduced") / 1000 >= 0.94
+
+
+def test_one_run_is_not_judged(runs):
+    """Nothing says how far seeds are apart; an interval over the images would reject a twin in every second case."""
+    run = next(run for run in runs if run.spec.contender == "conv")
+    for key in ("test_accuracy", "validation_accuracy", "loss", "weakest_class_accuracy"):
+        ours, verdict = judge(key, 0.1, [run])
+        assert verdict == "one run: cannot be judged"
+        assert "[" not in ours
+    assert judge("test_accuracy", 0.1, [run], [NEW])[1] == f"not comparable: {NEW}; one run: cannot be judged"
+
+
+def test_a_count_is_held_against_the_digits_that_are_printed(runs):
+    for printed, parameters, verdict in [
+        (93000, 93322, "reproduced"),
+        (93000, 93600, "not reproduced"),
+        (1912010, 1912010, "reproduced"),
+        (92498, 92499, "not reproduced"),
+        (133_000_000, 132_863_336, "reproduced"),
+    ]:
+        assert judge("parameters", printed, [dataclasses.replace(runs[0], parameters=parameters)])[1] == verdict
+
+
+def test_a_figure_whose_setting_is_not_printed_is_told_by_its_order_only(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    assert judge("test_accuracy", 0.5, ours, [UNPRINTED])[1] == "setting not printed; ours higher"
+    reasons = [NEW, f"{UNPRINTED} (dropout)"]
+    said = f"not comparable: {NEW} and setting not printed (dropout); ours lower"
+    assert judge("test_accuracy", 0.999, ours, reasons)[1] == said
+
+
+OPEN = """
+title = "t"
+question = "q"
+dataset = "digits"
+seeds = 2
+unprinted = "batch size"
+[recipe]
+epochs = 1
+[contenders.base]
+model = "small_cnn"
+parameters = { conv_layers = 2 }
+reported = { test_accuracy = 0.9722, repeats = [0.9696], parameters = 12 }
+[contenders.wide]
+model = "small_cnn"
+parameters = { width = 60 }
+reported = { test_accuracy = 0.99, unprinted = "the width" }
+[sweeps.layers]
+of = "base"
+points = [
+  { parameters = { conv_layers = 2 }, reported = { test_accuracy = 0.9656 } },
+  { parameters = { conv_layers = 1 }, reported = { test_accuracy = 0.9382 } },
+]
+[sweeps.l2]
+of = "base"
+reported = [0.9667, 0.1135]
+points = [{ l2 = 0.01 }, { l2 = 0.1 }]
+"""
+
+
+def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
+    """One network with three figures has its noise; no value is invented for a figure whose value is not printed."""
+    study = parse_study(OPEN, "open", "open.toml")
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="reported")))
+    found = dict(
+        zip(zip(rows(part, "contender"), rows(part, "reported"), strict=True), rows(part, "verdict"), strict=True)
+    )
+    assert {verdict.split(";")[0] for (_, value), verdict in found.items() if value != "12"} == {
+        "setting not printed",
+        "setting not printed (the width)",
+        "setting not printed (the value)",
+    }
+    assert found["base", "12"] == "not reproduced"
+    assert [value for name, value in found if name == "l2: value 2 of 2"] == ["11.35 %"]
+    assert {value for name, value in found if name == "base"} == {"97.22 %", "96.96 %", "12"}
+    text = " ".join(block.text for block in part.blocks if isinstance(block, Words))
+    assert "3 test accuracies that may all be of base: 96.56 %, 96.96 % and 97.22 %. They lie 0.66 points apart" in text
 
 
 def test_less_error_and_less_loss_exceed(runs):
@@ -168,10 +262,8 @@ def test_the_weakest_class_is_the_one_with_most_errors_for_its_images(runs):
     run = next(run for run in runs if run.spec.contender == "conv")
     right = run.logits("test").argmax(1) == run.labels("test")
     shares = {c: float(right[run.labels("test") == c].mean()) for c in set(run.labels("test").tolist())}
-    said, _ = judge("weakest_class_accuracy", 0.978, [run])
-    assert said.split()[0] == f"{100 * min(shares.values()):.2f}"
-    low, high = (float(part.strip("[],")) for part in said.split()[2:4])
-    assert high - low > 100 * 1.9 / run.measured("test") ** 0.5
+    ours, _ = judge("weakest_class_accuracy", 0.978, [run])
+    assert ours == f"{100 * min(shares.values()):.2f} %"
 
 
 def test_figures_of_the_course_of_training_are_those_of_its_history(runs):
@@ -215,7 +307,7 @@ def test_a_loss_of_probabilities_is_held_against_the_same(runs):
     faulty = dataclasses.replace(run, spec=run.spec.model_copy(update={"recipe": recipe}))
     logits, labels = torch.from_numpy(run.logits("validation")).double(), torch.from_numpy(run.labels("validation"))
     expected = float(torch.nn.functional.cross_entropy(logits.softmax(1), labels))
-    assert judge("loss", 9.0, [faulty])[0].split()[0] == f"{expected:.3f}"
+    assert judge("loss", 9.0, [faulty])[0] == f"{expected:.3f}"
     assert expected > 1.46
 
 
@@ -249,13 +341,13 @@ def test_images_generated_anew_are_told_by_their_order_only(runs):
         (
             "test_accuracy",
             float(np.mean([run.test_metrics()["test_accuracy"] for run in ours])),
-            "ours is the same within chance",
+            "the same within chance",
         ),
         ("loss", 99.0, "ours lower"),
     ]:
         assert judge(key, published, ours, [NEW])[1] == f"not comparable: the images are generated anew; {said}"
     both = judge("test_accuracy", 0.999, ours, [NEW, CUT])[1]
-    assert both == "not comparable: the images are generated anew and this scale is cut; ours lower"
+    assert both == "not comparable: the images are generated anew and this scale is cut"
 
 
 @pytest.mark.parametrize(
@@ -270,7 +362,7 @@ def test_images_generated_anew_are_told_by_their_order_only(runs):
 )
 def test_which_images_are_generated_anew(tmp_path, write_run, study, dataset, verdict):
     contender = study.contender("conv").model_copy(update={"reported": Reported(test_accuracy=0.999)})
-    alone = study.model_copy(update={"dataset": dataset, "contenders": (contender,), "sweeps": (), "claims": ()})
+    alone = study.model_copy(update={"dataset": dataset, "contenders": (contender,), "sweeps": (), "hypotheses": ()})
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in alone.runs()]
     context = Context.of(alone, runs, summarise(alone, runs), "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))

@@ -13,9 +13,9 @@ from bakeoff.data import SOURCES
 from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
 from bakeoff.record import Run
-from bakeoff.reports.blocks import Block, Cell, Head, Table
+from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
 from bakeoff.reports.context import Context
-from bakeoff.reports.tables import interval, percent
+from bakeoff.reports.tables import interval, listing, percent
 from bakeoff.study import Section, Study
 
 
@@ -97,66 +97,92 @@ UNDECIDABLE = 0.2
 LESS_IS_BETTER = ("train_error", "loss")
 OF_THE_MACHINE, OF_THE_MODEL = ("seconds", "epoch_seconds"), ("parameters",)
 GENERATED, CUT = "the images are generated anew", "this scale is cut"
+UNPRINTED = "setting not printed"
+ONE_RUN = "one run: cannot be judged"
 """Why a figure cannot be held against the published one."""
 
 
 def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str] = ()) -> tuple[str, str]:
     """(what a further run would give, the verdict) for one published figure.
 
-    A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours:
-    mean +- t s sqrt(1 + 1 / n) over n seeds; with one seed, Wilson's interval over the images. `reasons` are those
-    for which it cannot be held against them, the most basic one first.
+    A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours, see
+    `_prediction`; one run of ours predicts nothing. `reasons` are those for which it cannot be held against ours, the
+    most basic one first. A number of parameters is a fact of the model: it is compared to the digits that are printed.
     """
     measure = MEASURES[key]
     values = [measure.of(run) for run in runs]
-    cut = [reason for reason in reasons if reason != GENERATED]
     if key in OF_THE_MODEL:
-        same = values[0] == published
+        cut = [reason for reason in reasons if reason == CUT]
+        same = _as_printed(values[0], published)
         return f"{values[0]:,.0f}", "reproduced" if same else _incomparable(cut) if cut else "not reproduced"
     if np.isnan(values).any():
-        return "–", _incomparable(cut or ["our runs have no such figure"])
+        return "–", _incomparable([r for r in reasons if r == CUT] or ["our runs have no such figure"])
     if key in OF_THE_MACHINE:
-        return f"{np.mean(values):,.{measure.digits}f}", _incomparable(["another machine", *cut])
+        others = [reason for reason in reasons if reason != GENERATED]
+        return f"{np.mean(values):,.{measure.digits}f}", _incomparable(["another machine", *others])
     if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
         reasons = [*reasons, "it was chosen on the test set"]
-    mean, low, high = _prediction(key, values, runs[0])
+    mean = float(np.mean(values))
+    if len(runs) == 1:
+        ours = percent(mean) if measure.split else f"{mean:.{measure.digits}f}"
+        return ours, _incomparable(reasons, ONE_RUN if CUT not in reasons else "") if reasons else ONE_RUN
+    low, high = _prediction(key, values, runs[0])
     if measure.split:
-        said = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
+        ours = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
     else:
-        said = f"{mean:.{measure.digits}f} [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
+        ours = f"{mean:.{measure.digits}f} [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
     within, wide = low <= published <= high, high - low > UNDECIDABLE
-    if GENERATED in reasons:
-        alike = "our seeds spread too widely to compare" if wide else "ours is the same within chance"
-        return said, _incomparable(reasons, alike if within else "ours lower" if high < published else "ours higher")
     if reasons:
-        return said, _incomparable(reasons)
+        alike = "our seeds spread too widely to compare" if wide else "the same within chance"
+        order = alike if within else "ours lower" if high < published else "ours higher"
+        ordered = all(reason == GENERATED or reason.startswith(UNPRINTED) for reason in reasons)
+        return ours, _incomparable(reasons, order if ordered else "")
     if within:
-        return said, "not decidable: our seeds spread too widely" if wide else "reproduced"
+        return ours, "not decidable: our seeds spread too widely" if wide else "reproduced"
     better = published > high if key in LESS_IS_BETTER else published < low
-    return said, "exceeded" if better else "not reproduced"
+    return ours, "exceeded" if better else "not reproduced"
+
+
+def _as_printed(count: float, published: float) -> bool:
+    """Whether a whole number rounds to the published one, whose zeros at the end may stand for unknown digits."""
+    zeros = len(text := f"{published:.0f}") - len(text.rstrip("0"))
+    return round(count, -zeros) == published
 
 
 def _incomparable(reasons: Sequence[str], ours: str = "") -> str:
-    return f"not comparable: {' and '.join(reasons)}{f'; {ours}' if ours else ''}"
+    only_unprinted = all(reason.startswith(UNPRINTED) for reason in reasons)
+    return f"{'' if only_unprinted else 'not comparable: '}{' and '.join(reasons)}{f'; {ours}' if ours else ''}"
 
 
-def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float, float]:
-    mean = float(np.mean(values))
-    if len(values) > 1:
-        half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values))
-        return mean, mean - float(half), mean + float(half)
-    if not MEASURES[key].split:
-        return mean, mean, mean
-    images = _images_behind(key, run)
-    found = metrics.wilson(round(mean * images), images)
-    return mean, found.low, found.high
+def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float]:
+    """The 95 % prediction interval of one more run: mean +- t s sqrt(1 + 1 / n) over n >= 2 seeds. Training and
+    validation images of a report are others than ours, of about as many: their part, 2 p (1 - p) / M, is added."""
+    seeds = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values)))
+    mean, images = float(np.mean(values)), 0.0
+    if MEASURES[key].split in ("train", "validation"):
+        images = 1.96 * np.sqrt(2 * mean * (1 - mean) / run.measured(MEASURES[key].split))
+    half = float(np.hypot(seeds, images))
+    return mean - half, mean + half
 
 
-def _images_behind(key: str, run: Run) -> int:
-    """How many images a figure of one run is a share of; of the weakest class, as many as the rarest class has."""
-    if key == "weakest_class_accuracy":
-        return int(np.unique(run.labels("test"), return_counts=True)[1].min())
-    return run.measured(MEASURES[key].split)
+def figures_of(study: Study) -> dict[str, list[float]]:
+    """Of each contender to which the report gives several test accuracies: those, in order."""
+    given: dict[str, set[float]] = {}
+    for contender in (*study.contenders, *study.left_out):
+        reported = contender.reported
+        given.setdefault(contender.name, set()).update(
+            value for value in (reported.test_accuracy, *reported.repeats) if value is not None
+        )
+    for sweep in (*study.sweeps, *study.left_out_points):
+        for point in sweep.points:
+            if point.reported.test_accuracy is not None:
+                given.setdefault(point.contender, set()).add(point.reported.test_accuracy)
+    return {name: sorted(values) for name, values in given.items() if len(values) > 1}
+
+
+def noise(study: Study) -> float:
+    """The widest range of test accuracies that the report gives to one contender: its noise between single runs."""
+    return max((values[-1] - values[0] for values in figures_of(study).values()), default=0.0)
 
 
 def _figure(key: str, value: float) -> str:
@@ -172,49 +198,77 @@ def _point_name(sweep: str, label: str) -> str:
     return label if said.startswith(varied) else f"{sweep}: {label}"
 
 
-def _reasons(study: Study, name: str) -> list[str]:
+def _reasons(study: Study, name: str, unprinted: str) -> list[str]:
     """Why a contender's figures cannot be held against published ones, the most basic reason first."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
     made = source and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
-    return ([GENERATED] if made else []) + ([] if study.comparable else [CUT])
+    found = [GENERATED] if made else []
+    if unprinted or study.unprinted:
+        found.append(f"{UNPRINTED} ({unprinted})" if unprinted else UNPRINTED)
+    return found if study.comparable else [*found, CUT]
 
 
-def _published(context: Context) -> list[tuple[str, str, Mapping[str, float]]]:
-    """(label, contender, figures) of all that reports give, those that this scale leaves out included."""
-    summary, study = context.summary, context.study
-    found = [(c["name"], c["name"], c["reported"]) for c in summary["contenders"]]
-    for sweep in summary["sweeps"]:
-        found += [(_point_name(sweep["name"], p["label"]), p["contender"], p["reported"]) for p in sweep["points"]]
-    found += [(c.name, c.name, c.reported.figures()) for c in study.left_out]
-    for left in study.left_out_points:
-        found += [(_point_name(left.name, p.label), p.contender, p.reported.figures()) for p in left.points]
+Given = tuple[str, str, Mapping[str, float], str]
+"""Label, contender ("" for a value that is not printed), figures, and what is not printed of their setting."""
+
+
+def _published(study: Study) -> list[Given]:
+    """All that reports give, what this scale leaves out included."""
+    found: list[Given] = []
+    for c in (*study.contenders, *study.left_out):
+        every = [c.reported.figures(), *({"test_accuracy": value} for value in c.reported.repeats)]
+        found += [(c.name, c.name, figures, c.reported.unprinted) for figures in every]
+    sweeps = {sweep.name: sweep for sweep in (*study.left_out_points, *study.sweeps)}
+    for sweep in (*study.sweeps, *study.left_out_points):
+        for p in sweep.points:
+            found.append((_point_name(sweep.name, p.label), p.contender, p.reported.figures(), p.reported.unprinted))
+    for sweep in sweeps.values():
+        for place, value in enumerate(sweep.reported, 1):
+            label = f"{sweep.name}: value {place} of {len(sweep.reported)}"
+            found.append((label, "", {"test_accuracy": value}, "the value"))
     return found
 
 
 def reported(context: Context, section: Section) -> list[Block]:
     """What reports gave against what the runs give."""
     rows, seen = [], set()
+    study = context.study
     failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
-    for label, name, given in _published(context):
+    for label, name, given, unprinted in _published(study):
         for key, published in given.items():
-            if (name, key, published) in seen or (section.of and name not in section.of):
+            if (name or label, key, published) in seen or (section.of and name not in section.of):
                 continue
-            seen.add((name, key, published))
+            seen.add((name or label, key, published))
             runs = context.finished.get(name, ())
-            if runs:
-                said, verdict = judge(key, published, runs, _reasons(context.study, name))
+            if not name:
+                ours, verdict = "–", f"{UNPRINTED} ({unprinted})"
+            elif runs:
+                ours, verdict = judge(key, published, runs, _reasons(study, name, unprinted))
             elif name in failed:
-                said, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
+                ours, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
             else:
-                said, verdict = "–", "not run at this scale"
-            cells = [Cell(label), Cell(MEASURES[key].label), Cell(_figure(key, published)), Cell(said)]
+                ours, verdict = "–", "not run at this scale"
+            cells = [Cell(label), Cell(MEASURES[key].label), Cell(_figure(key, published)), Cell(ours)]
             rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
     heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
     heads += [Head("ours, 95 % for one more run"), Head("n"), Head("verdict", "text")]
     caption = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
-        "(t over the seeds; of one seed, Wilson's over the images): inside it is reproduced; ours better, exceeded. "
+        "(t over two or more seeds, and for training and validation accuracy the noise of other images): inside it is "
+        "reproduced; ours better, exceeded. Parameters are compared to the digits that are printed. "
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
-    return [Table(heads, rows, caption)] if rows else []
+    if study.unprinted:
+        caption += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
+    words = [Words(_of_noise(name, values)) for name, values in figures_of(study).items()]
+    return [*words, Table(heads, rows, caption)] if rows else []
+
+
+def _of_noise(name: str, values: Sequence[float]) -> str:
+    """How far apart the figures are that a report gives to one network."""
+    return (
+        f"The report gives {len(values)} test accuracies that may all be of {name}: "
+        f"{listing([percent(value) for value in values])}. They lie {100 * (values[-1] - values[0]):.2f} points apart, "
+        "so a smaller difference between two of its figures shows nothing."
+    )
