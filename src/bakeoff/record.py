@@ -3,7 +3,7 @@
     run.json              spec, status, dataset, environment, timings, metrics, checksums of the other files
     history.jsonl         one line an epoch
     test_reads.jsonl      one line a reading of the test split; see readings.py
-    predictions.npz       logits and labels of a training sample, validation and test, and images that are mistaken
+    predictions.npz       logits and labels of a training sample, validation and test, ids, and images that are mistaken
     weights.safetensors   the evaluated weights
     checkpoint/           while unfinished: the last checkpoint, and the lock of the process that trains
 
@@ -70,13 +70,19 @@ class Run:
     @functools.cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """predictions.npz: `{train,validation,test}_{logits,labels}`, `mistake_{index,images}` (the surest wrong test
-        predictions) and `confused_{index,images}` (some of each of the most frequent confusions)."""
+        predictions) and `confused_{index,images}` (some of each of the most frequent confusions), and
+        `{validation,test}_ids`, see `ids`."""
         file = self.path / "predictions.npz"
         try:
             with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
                 return dict(archive)
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise BakeoffError(f"{file}: cannot be read: {error}") from None
+
+    def ids(self, split: str) -> NDArray[Any] | None:
+        """(N,) which image of the data each of `validation` or `test` is: its file's name, or its place from 0 in the
+        array that it comes from, the training images' where the split was drawn; None in records of older versions."""
+        return self.arrays.get(f"{split}_ids")
 
     def test_metrics(self) -> dict[str, float]:
         """`test_accuracy` (a fraction) and `test_loss` (mean cross-entropy, nats), from the stored logits."""

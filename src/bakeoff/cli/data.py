@@ -21,6 +21,8 @@ def data() -> None:
 @JSON
 def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     """Count a dataset's images per class and split, and write a contact sheet."""
+    import dataclasses
+
     from bakeoff.data import load_dataset
     from bakeoff.data.contact import write_sheet
     from bakeoff.terminal import print_table
@@ -33,7 +35,8 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     if json_out:
         about = {"name": dataset.name, "fingerprint": dataset.fingerprint, "shape": dataset.shape}
         more = {"unlabelled": unlabelled, "mirror": dataset.mirror, "sheet": str(file)}
-        as_json({**about, "classes": dataset.classes, "counts": counts, **more})
+        twice = {"drawn": dataset.drawn, "duplicates": dataclasses.asdict(dataset.duplicates)}
+        as_json({**about, "classes": dataset.classes, "counts": counts, **more, **twice})
         return
     rows = [
         {"class": label, **{part: values[index] for part, values in counts.items()}}
@@ -45,6 +48,8 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     print_table(rows, title=f"{dataset.name}: {size}, {channels} channel(s), {dataset.fingerprint}")
     if unlabelled:
         click.echo(f"\nwithout labels: {unlabelled} images (bakeoff predict RUN --split unlabelled)")
+    for sentence in dataset.duplicates.sentences():
+        click.echo(f"\nduplicates: {sentence}")
     click.echo(f"\ncontact sheet: {file}")
 
 

@@ -8,11 +8,15 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError, UsageError, closest
+
+if TYPE_CHECKING:
+    from bakeoff.data.duplicates import Duplicates
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -145,6 +149,17 @@ class Dataset:
     def splits(self) -> dict[str, Split]:
         """The three splits by name, in the order train, validation, test."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """What is there more than once; worked out when it is first asked for (seconds for 70,000 small images)."""
+        from bakeoff.data.duplicates import find_duplicates
+
+        return find_duplicates(self)
+
+    def split_ids(self) -> dict[str, Ids]:
+        """`validation_ids` and `test_ids`, for a record: which images of the data these splits hold."""
+        return {f"{name}_ids": self.splits[name].ids for name in ("validation", "test")}
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Dataset, Split
+from bakeoff.data.duplicates import Duplicates
 
 K = TypeVar("K")
 
@@ -41,6 +42,7 @@ class SharedDataset:
     fields: dict[str, Any]
     splits: dict[str, tuple[SharedArray, ...]]
     """Images, labels and ids."""
+    duplicates: Duplicates
 
     @classmethod
     def copy(cls, dataset: Dataset, context: SpawnContext) -> SharedDataset:
@@ -52,7 +54,7 @@ class SharedDataset:
             name: tuple(SharedArray.copy(array, context) for array in (split.images, split.labels, split.ids))
             for name, split in dataset.splits.items()
         }
-        return cls({name: value for name, value in fields.items() if name not in splits}, splits)
+        return cls({name: value for name, value in fields.items() if name not in splits}, splits, dataset.duplicates)
 
     def dataset(self) -> Dataset:
         """The dataset, checked and fingerprinted like any other."""
@@ -60,7 +62,9 @@ class SharedDataset:
             k: value.array() if isinstance(value, SharedArray) else value for k, value in self.fields.items()
         }
         fields |= {name: Split(*(array.array() for array in arrays)) for name, arrays in self.splits.items()}
-        return Dataset(**fields)
+        dataset = Dataset(**fields)
+        vars(dataset)["duplicates"] = self.duplicates  # of the cached property: no process works them out again
+        return dataset
 
 
 def share(data: dict[K, Dataset], context: SpawnContext) -> dict[K, SharedDataset]:

@@ -61,7 +61,7 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
         "seconds": round(seconds, 3),
         "images_per_second": round(seen / max(seconds, 1e-9), 1),
     }
-    record.write_finished(path, description, [], arrays, None)
+    record.write_finished(path, description, [], arrays | dataset.split_ids(), None)
 
 
 def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> NDArray[np.float32]:

@@ -251,6 +251,7 @@ def _train(
         final = {name: value.contiguous() for name, value in (state.best or state.evaluated()).items()}
         model.load_state_dict(final)
         description["metrics"], arrays = evaluate(task, model)
+        arrays |= dataset.split_ids()
         description["status"], weights = "finished", save(final)
     except Diverged:
         description |= {"status": "diverged", "metrics": {}}
@@ -331,6 +332,8 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
             "std": std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
             "train_sample": sample_size(dataset),
+            "drawn": list(dataset.drawn),
+            "duplicates": dataclasses.asdict(dataset.duplicates),
         },
         "environment": {
             **record.environment(),
