@@ -162,6 +162,11 @@ class Dataset:
         return {f"{name}_ids": self.splits[name].ids for name in ("validation", "test")}
 
     @property
+    def test_fingerprint(self) -> str:
+        """16 hex digits over the class names and the test split alone: runs that share it can be compared."""
+        return _fingerprint(self.classes, {"test": self.test})
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of every image."""
         _, channels, height, width = self.train.images.shape

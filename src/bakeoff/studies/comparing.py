@@ -26,20 +26,20 @@ def compare(paths: Sequence[Path]) -> list[Comparison]:
     run's directory counts, once for the same set of runs.
 
     Raises:
-        UsageError: no data on which there are two contenders, or two runs of one contender and seed.
+        UsageError: no test images that two contenders share, or two runs of one contender and seed.
     """
     runs = find_records(paths)
-    data: Groups = {}
-    for run in runs:
-        data.setdefault(str(run.dataset["fingerprint"]), []).append(run)
-    contenders = {fingerprint: name_contenders(group) for fingerprint, group in data.items()}
-    compared = {fingerprint: group for fingerprint, group in contenders.items() if len(group) > 1}
+    contenders = {tested: name_contenders(group) for tested, group in by_test_images(runs).items()}
+    compared = {tested: group for tested, group in contenders.items() if len(group) > 1}
+    alone = [
+        f"{name} on {group[0].dataset['name']}, {tested}"
+        for tested in contenders.keys() - compared.keys()
+        for name, group in contenders[tested].items()
+    ]
     if not compared:
-        named = "; ".join(f"{next(iter(g))} on {data[f][0].dataset['name']}, {f}" for f, g in contenders.items())
-        raise UsageError(f"compare needs finished runs of two contenders on the same data; found {named or 'none'}")
-    for fingerprint in contenders.keys() - compared.keys():
-        ((name, alone),) = contenders[fingerprint].items()
-        warnings.warn(f"{name}: alone on its data ({alone[0].dataset['name']}, {fingerprint}): left out", stacklevel=2)
+        raise UsageError(f"compare needs finished runs of two contenders with the same test images: {'; '.join(alone)}")
+    for each in alone:
+        warnings.warn(f"{each}: left out, no other contender has the same test images", stacklevel=2)
     page = hashlib.sha256("\n".join(sorted(run.path.name for run in runs)).encode()).hexdigest()[:16]
     found = []
     for group in compared.values():
@@ -47,6 +47,17 @@ def compare(paths: Sequence[Path]) -> list[Comparison]:
             count_reading(run.path, "compare", page)
         found += compare_all({name: _correct(members) for name, members in group.items()})
     return found
+
+
+def by_test_images(runs: Sequence[Run]) -> Groups:
+    """Runs by the fingerprint of their test images; records of an earlier version tell that of all their data only."""
+    data = {run.dataset["fingerprint"]: run.dataset.get("test_fingerprint") for run in runs}
+    data |= {run.dataset["fingerprint"]: test for run in runs if (test := run.dataset.get("test_fingerprint"))}
+    groups: Groups = {}
+    for run in runs:
+        whole = run.dataset["fingerprint"]
+        groups.setdefault(data[whole] or whole, []).append(run)
+    return groups
 
 
 def find_records(paths: Sequence[Path]) -> list[Run]:

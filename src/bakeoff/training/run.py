@@ -325,6 +325,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
         "dataset": {
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
+            "test_fingerprint": dataset.test_fingerprint,
             "classes": list(dataset.classes),
             "shape": list(dataset.shape),
             "header": list(dataset.header) if dataset.header else None,

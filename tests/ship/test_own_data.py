@@ -1,0 +1,224 @@
+"""A run's data, loaded again: nothing is measured on, taught by or compared with other images than is said."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff import BakeoffError, UsageError, read_run, run_study, train
+from bakeoff.cli import bakeoff, exit_code
+from bakeoff.data import load_dataset
+from bakeoff.record import Run, find_runs
+from bakeoff.study import parse_study
+
+Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def images_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    """600 images that are all different."""
+    images = np.random.default_rng(1).integers(0, 256, (600, 8, 8), dtype=np.uint8)
+    return images, np.arange(600) % 3
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Trained on an .npz without splits, so that all three are drawn."""
+    folder = tmp_path_factory.mktemp("own")
+    images, labels = images_and_labels()
+    np.savez(folder / "own.npz", images=images, labels=labels)
+    return train(str(folder / "own.npz"), "logistic", epochs=1, threads=1, out=folder)
+
+
+@pytest.fixture
+def data(run: Run) -> Path:
+    """The run's own file, written anew for each test."""
+    file = Path(run.spec.dataset)
+    images, labels = images_and_labels()
+    np.savez(file, images=images, labels=labels)
+    return file
+
+
+CHANGES: dict[str, Change] = {
+    "three images in front": lambda x, y: (np.concatenate([x[:3] // 2, x]), np.concatenate([y[:3], y])),
+    "another order": lambda x, y: (x[::-1], y[::-1]),
+    "one other label": lambda x, y: (x, np.concatenate([[2], y[1:]])),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_data_are_not_taken_for_the_runs_own(
+    capsys: pytest.CaptureFixture[str], run: Run, data: Path, tmp_path: Path, change: str
+) -> None:
+    """Each split is drawn by places, so that one image in front would put trained images into the test split."""
+    before = load_dataset(str(data))
+    images, labels = CHANGES[change](*images_and_labels())
+    np.savez(data, images=images, labels=labels)
+    if change == "three images in front":
+        trained_on = {image.tobytes() for image in before.train.images}
+        assert sum(image.tobytes() in trained_on for image in load_dataset(str(data)).test.images) > 50
+    train_on = ["train", data, "logistic", "--epochs", "1", "--out", tmp_path]
+    for command in (
+        ["evaluate", run.path, "--split", "test"],
+        ["evaluate", run.path],
+        ["predict", run.path, "--split", "test"],
+        ["train", "--from", run.path, "--out", tmp_path],
+        [*train_on, "--weights", run.path],
+        [*train_on, "--teacher", run.path, "--pool", "test:confidence=0.1"],
+    ):
+        code, out, err = call(capsys, *command)
+        assert (code, out) == (1, ""), command
+        assert f"{run.path}: its data, {data}, are not those it was trained on" in err
+        assert ("train images instead of 417" in err) == (change == "three images in front")
+        assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_data_that_hold_training_images_are_told(
+    capsys: pytest.CaptureFixture[str], run: Run, data: Path, tmp_path: Path
+) -> None:
+    split = load_dataset(str(data))
+    new = np.random.default_rng(2).integers(0, 256, (5, 8, 8), dtype=np.uint8)
+    mixed = np.concatenate([split.train.images[:7, 0], new])
+    np.savez(tmp_path / "mixed.npz", images=mixed, labels=np.arange(12) % 3)
+    command = ["evaluate", run.path, "--dataset", tmp_path / "mixed.npz"]
+    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] == 7
+    assert "the run was trained on 7 of these images" in call(capsys, *command)[1]
+    np.savez(tmp_path / "new.npz", images=new, labels=np.arange(5) % 3)
+    command = ["evaluate", run.path, "--dataset", tmp_path / "new.npz"]
+    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] == 0
+    assert "trained on" not in call(capsys, *command)[1]
+    data.unlink()
+    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] is None
+    assert "nobody can tell" in call(capsys, *command)[1]
+
+
+def test_the_runs_own_data_by_name_are_its_own(capsys: pytest.CaptureFixture[str], run: Run, data: Path) -> None:
+    """Named with --dataset, a reading of its test split is counted all the same."""
+    reads = [
+        json.loads(call(capsys, "evaluate", run.path, "--split", "test", *more, "--json")[1])["test_reads"]
+        for more in ([], ["--dataset", data])
+    ]
+    assert reads[1] == reads[0] + 1
+
+
+@pytest.mark.parametrize(("own", "parents", "leaks"), [(0.4, 0.2, True), (0.2, 0.4, False)])
+def test_a_parent_that_has_seen_the_validation_images_is_refused(
+    data: Path, tmp_path: Path, own: float, parents: float, leaks: bool
+) -> None:
+    parent = train(str(data), "logistic", epochs=1, validation=parents, threads=1, out=tmp_path / "parent")
+    settings = {"epochs": 1, "weights": str(parent.path), "threads": 1, "out": tmp_path / "child"}
+    if leaks:
+        with pytest.raises(
+            UsageError, match=r"was trained on \d+ of the 200 validation images: choose validation = 0.2"
+        ):
+            train(str(data), "logistic", validation=own, **settings)
+    else:
+        assert train(str(data), "logistic", validation=own, **settings).status == "finished"
+
+
+@pytest.mark.parametrize("verb", ["weights", "from"])
+def test_a_damaged_run_gives_no_weights(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, verb: str
+) -> None:
+    parent = train(str(data), "logistic", epochs=1, threads=1, out=tmp_path / "parent")
+    file = parent.path / "weights.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 4
+    file.write_bytes(content)
+    command = (
+        ["train", data, "logistic", "--weights", parent.path] if verb == "weights" else ["train", "--from", parent.path]
+    )
+    code, out, err = call(capsys, *command, "--epochs", "1", "--out", tmp_path / "child")
+    assert (code, out) == (1, "")
+    assert "weights.safetensors: damaged" in err
+    assert len(err.splitlines()) == 1
+
+
+# compare
+
+
+@pytest.fixture
+def runs(data: Path, tmp_path: Path) -> Callable[..., Run]:
+    def make(model: str, seed: int, **more: object) -> Run:
+        return train(str(data), model, seed=seed, epochs=1, threads=1, out=tmp_path / "runs", **more)
+
+    return make
+
+
+def pairs(capsys: pytest.CaptureFixture[str], *paths: object) -> dict[tuple[str, str], dict]:
+    code, out, err = call(capsys, "compare", *paths, "--json")
+    assert code == 0, err
+    return {(row["a"], row["b"]): row for row in json.loads(out)}
+
+
+def test_runs_of_two_widths_are_two_contenders(capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
+    """A study changed from width 2 to 4 leaves runs of both under one name; seed 0 of one is not the other's."""
+    for width in (2, 4):
+        text = f"""
+title = "t"
+question = "q"
+dataset = "{data}"
+seeds = 2
+recipe = {{ epochs = 1 }}
+[contenders.net]
+model = "small_cnn"
+parameters = {{ width = {width}, dense_layers = 1, hidden = 4 }}
+"""
+        run_study(parse_study(text, "net", "net.toml"), out=tmp_path, jobs=1)
+    made = [read_run(path) for path in find_runs(tmp_path)]
+    ((names, row),) = pairs(capsys, *(run.path for run in made)).items()
+    assert set(names) == {"net width=2", "net width=4"}
+    right = {
+        f"net width={width}": np.mean(
+            [run.test_metrics()["test_accuracy"] for run in made if run.spec.parameters["width"] == width]
+        )
+        for width in (2, 4)
+    }
+    assert row["difference"] == pytest.approx(right[row["a"]] - right[row["b"]])
+    code, _, err = call(capsys, "compare", tmp_path / "net")
+    assert code == 2, "a study's folder means the runs of its last command"
+    assert "two contenders with the same test images: net on own" in err
+
+
+def test_what_differs_is_in_the_name(capsys: pytest.CaptureFixture[str], runs: Callable[..., Run]) -> None:
+    found = pairs(
+        capsys,
+        runs("logistic", 0).path,
+        runs("logistic", 1, lr=0.01).path,
+        runs("logistic", 0, images=200).path,
+        runs("logistic", 0, validation=0.3).path,
+    )
+    names = {name for pair in found for name in pair}
+    assert len(names) == 4
+    assert len(found) == 6
+    assert any("lr=0.01" in name and "images=None" in name and "validation=0.1666" in name for name in names)
+    assert any("images=200" in name for name in names)
+    assert any("validation=0.3" in name for name in names)
+
+
+def test_a_run_given_twice_counts_once(capsys: pytest.CaptureFixture[str], runs: Callable[..., Run]) -> None:
+    one, other = runs("logistic", 0).path, runs("small_cnn:width=2,dense_layers=1,hidden=4", 0).path
+    assert pairs(capsys, one, other, one, one.parent) == pairs(capsys, one, other)
+
+
+def test_runs_with_other_test_images_are_not_compared(
+    capsys: pytest.CaptureFixture[str], runs: Callable[..., Run], data: Path
+) -> None:
+    one = runs("logistic", 0)
+    images, labels = images_and_labels()
+    np.savez(data, images=images[::-1], labels=labels[::-1])
+    other = runs("small_cnn:width=2,dense_layers=1,hidden=4", 0)
+    code, out, err = call(capsys, "compare", one.path, other.path)
+    assert (code, out) == (2, "")
+    assert "two contenders with the same test images: " in err
+    with pytest.raises(BakeoffError):
+        train(str(data), "logistic", epochs=1, weights=str(one.path), threads=1)
