@@ -31,7 +31,7 @@ def test_the_logits_give_the_metrics(poor: Run, blocks: Dataset, split: str) -> 
     figures = poor.metrics | poor.test_metrics()
     assert (logits.argmax(1) == labels).mean() == figures[f"{split}_accuracy"]
     loss = -np.log(softmax(logits)[range(len(labels)), labels]).mean()
-    assert loss == pytest.approx(figures[f"{split}_loss"], rel=1e-5)
+    assert loss == pytest.approx(figures[f"{split}_loss"], rel=1e-12)
 
 
 @pytest.fixture(scope="module")
