@@ -88,7 +88,8 @@ def _least(
         shift = limit * (1 - 1 / (4 * df)) + special.ndtri(chance) * np.sqrt(1 + limit**2 / (2 * df))
         return np.asarray(distance >= shift * np.sqrt(variance))
 
-    upper = tests.per_seed * tests.seed_freedom / special.chdtri(tests.seed_freedom, CHANCE)
+    limit = np.maximum(special.chdtri(tests.seed_freedom, CHANCE), 1e-6)  # next to nothing known: no end of variance
+    upper = tests.per_seed * tests.seed_freedom / limit
     few, many = above, np.full(len(upper), MOST)
     reachable, unbounded = enough(many), enough(np.full(len(upper), 1e12))
     while (many - few > 1).any():

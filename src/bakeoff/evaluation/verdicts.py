@@ -53,6 +53,8 @@ class Pair:
     images: int
     single_run: bool
     """A contender has one run and no spread to borrow: interval and p speak of these runs only."""
+    images_share: float
+    """The part of the test images in the variance of `difference`, in [0, 1], which more seeds leave as it is."""
     seeds_needed: int | None = None
     """Of an undecided pair: seeds of each that decide it in 8 of 10 studies if the difference is the one observed."""
     limited_by: LimitedBy | None = None
@@ -135,6 +137,7 @@ def decide(
             runs=(int(found.runs[i]), int(found.runs[j])),
             images=found.images,
             single_run=not known[k],
+            images_share=float(tests.images_part[k] / tests.error[-1, k] ** 2),
             seeds_needed=needed[k].seeds if verdicts[k] == "undecided" else None,
             limited_by=needed[k].limited_by if verdicts[k] == "undecided" else None,
         )
