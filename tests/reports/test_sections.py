@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from bakeoff.errors import UsageError
+from bakeoff.reports import tables
 from bakeoff.reports.blocks import Figures, Gallery, Groups, Table, Words
 from bakeoff.reports.context import Context
 from bakeoff.reports.reported import UNPRINTED, judge
@@ -498,3 +499,54 @@ def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write
     figures = [figure for block in part.blocks if isinstance(block, Figures) for figure in block.figures]
     assert [figure.name for figure in figures] == ["curves-train-loss-step", "curves-train-accuracy-step"]
     assert all({f"line s{i}" in figure.svg for i in (1, 2)} == {True} for figure in figures)
+
+
+def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
+    """ROC curves, classes and train against validation, of those that the report drew them of."""
+    named = {"roc": ["logistic"], "per_class": ["logistic", "conv"], "curves": ["logistic"]}
+    shown = study.model_copy(update={"shown": named})
+    context = Context.of(shown, runs, summarise(shown, runs), "command")
+    best = tables.pick(context.summary)["name"]
+    parts = {part.kind: part for part in compose(context)}
+    figures = {
+        kind: [figure.name for block in parts[kind].blocks if isinstance(block, Figures) for figure in block.figures]
+        for kind in ("roc", "curves", "sweeps")
+    }
+    assert figures["roc"] == [f"roc-{best}", f"roc-{best}-corner", "roc-logistic", "roc-logistic-corner"]
+    assert figures["curves"][-4:] == [f"curves-{n}-{v}" for n in (best, "logistic") for v in ("accuracy", "loss")]
+    assert figures["sweeps"] == ["sweeps-learning-rate", "sweeps-learning-rate-by-step"]
+    table = next(block for block in parts["per_class"].blocks if isinstance(block, Table))
+    assert [head.label.split()[0] for head in table.heads[2:5]] == [best, "logistic", "conv"]
+
+
+def test_who_is_shown_in_no_section_is_refused(study):
+    with pytest.raises(UsageError, match=r"\[shown\]: no section 'rok' \(closest: roc"):
+        check_sections(study.model_copy(update={"shown": {"rok": ["conv"]}}))
+
+
+def test_who_is_named_but_left_out_is_said(study, runs):
+    """A report's figure of a network that a scale leaves out is missed by nobody."""
+    shown = study.model_copy(update={"shown": {"roc": ["baseline", "conv"]}})
+    small = at_scale(shown, "full", only=["logistic", "conv"])
+    some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
+    parts = {part.kind: part for part in compose(Context.of(small, some, summarise(small, some), "command"))}
+    assert parts["roc"].blocks[-1].text == "Not run at this scale: baseline."
+
+
+def test_train_and_validation_are_two_lines_of_one_figure(context):
+    (part,) = compose(with_sections(context, Section(kind="curves", of=("conv",))))
+    figures = {
+        figure.name: figure.svg for block in part.blocks if isinstance(block, Figures) for figure in block.figures
+    }
+    drawn = figures["curves-conv-accuracy"]
+    assert "<title>train</title>" in drawn
+    assert "<title>validation</title>" in drawn
+
+
+def test_a_sweep_is_drawn_by_step_a_line_a_point(context):
+    (part,) = compose(with_sections(context, Section(kind="sweeps")))
+    figures = {
+        figure.name: figure.svg for block in part.blocks if isinstance(block, Figures) for figure in block.figures
+    }
+    drawn = figures["sweeps-learning-rate-by-step"]
+    assert {label for label in ("0.001", "0.01", "100.0") if f"<title>{label}</title>" in drawn} == {"0.001", "0.01"}

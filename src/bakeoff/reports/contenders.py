@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bakeoff.choices import PoolOfTest
 from bakeoff.evaluation import metrics
-from bakeoff.reports import figures, tables
+from bakeoff.reports import figures, predictions, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.svg import Axis, Key, accuracy, short
@@ -87,8 +87,10 @@ def sweeps(context: Context, section: Section) -> list[Block]:
             for p, c in zip(sweep["points"], known, strict=True)
         ]
         published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
-        svg = figures.sweep(sweep["question"] or sweep["name"], *tables.short_labels(sweep), dots, published)
+        head, labels = tables.short_labels(sweep)
+        svg = figures.sweep(sweep["question"] or sweep["name"], head, labels, dots, published)
         drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {tables.seeds_said(c['n'] for c in known)}."))
+        drawn += filter(None, [predictions.sweep_by_step(context, sweep, labels)])
     said = (
         "Mean test accuracy with 95 % intervals against the value that is varied. Which differences survive is "
         "decided by paired tests with Holm's correction over the pairs within each sweep."

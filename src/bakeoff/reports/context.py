@@ -57,12 +57,17 @@ class Context:
         return [c for c in self.ranked if not section.of or c["name"] in section.of]
 
     def shown(self, section: Section, most: int) -> list[str]:
-        """The first `most` names of a section that has room for only so many: the choice, then the best."""
+        """The first `most` names of a section that has room for only so many: the choice, those that the study names
+        for it, then the best."""
         names = [c["name"] for c in self.only(section)]
-        if (best := tables.pick(self.summary)) and best["name"] in names:
-            names.remove(best["name"])
-            names.insert(0, best["name"])
-        return names[:most]
+        best = tables.pick(self.summary)
+        first = [best["name"]] if best and best["name"] in names else []
+        return list(dict.fromkeys((*first, *self.named(section), *names)))[:most]
+
+    def named(self, section: Section) -> list[str]:
+        """The contenders that the study names for a section and that have a result."""
+        names = [c["name"] for c in self.only(section)]
+        return [name for name in self.study.shown.get(section.kind, ()) if name in names]
 
     def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Logits (n M, K) and labels (n M,) of the contender's test predictions, seed after seed."""

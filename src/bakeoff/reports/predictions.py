@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -18,7 +20,7 @@ from bakeoff.reports.blocks import Block, Cell, Figure, Figures, Gallery, Group,
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.figures import Series
 from bakeoff.reports.svg import SERIES, accuracy
-from bakeoff.reports.tables import percent
+from bakeoff.reports.tables import Summary, percent
 from bakeoff.study import Section
 
 FEW = 4
@@ -75,6 +77,9 @@ def curves(context: Context, section: Section) -> list[Block]:
             drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
     if not drawn:
         return []
+    drawn += _train_and_validation(
+        context, [n for n in context.shown(section, 1 + len(context.named(section))) if n in names]
+    )
     said = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(trained) > SERIES:
         said += f" The best {SERIES} of {len(trained)} contenders have colours."
@@ -82,6 +87,33 @@ def curves(context: Context, section: Section) -> list[Block]:
     if names and short:
         said += f" {tables.plural(short, 'contender')} trained for one epoch: see the curves by step."
     return [Words(said), Figures(drawn)]
+
+
+def _train_and_validation(context: Context, names: Sequence[str]) -> list[Figure]:
+    """Of each contender two figures by epoch, accuracy and loss, each with a line for train and one for validation."""
+    drawn = []
+    for name, value in itertools.product(names, ("accuracy", "loss")):
+        runs = context.finished[name]
+        lines = [
+            dataclasses.replace(_series(name, runs, f"{split}_{value}", "epoch"), name=split)
+            for split in ("train", "validation")
+        ]
+        svg = figures.curves(lines, "epoch", value, ["train", "validation"])
+        caption = f"{name}. Train {value} is the mean over an epoch's batches, as they were trained on."
+        drawn.append(Figure(f"{name}-{value}", svg, caption))
+    return drawn
+
+
+def sweep_by_step(context: Context, sweep: Summary, labels: Sequence[str]) -> Figure | None:
+    """Train accuracy of a sweep's points against the step; None for records that have no curve within their epochs."""
+    lines = []
+    for label, point in zip(labels, sweep["points"], strict=True):
+        if (runs := context.finished.get(point["contender"])) and (line := _by_step(label, runs, 2)):
+            lines.append(line)
+    if not lines:
+        return None
+    svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES])
+    return Figure(f"{sweep['name']}-by-step", svg, f"{sweep['question'] or sweep['name']} Train accuracy by step.")
 
 
 def per_class(context: Context, section: Section) -> list[Block]:
@@ -163,7 +195,7 @@ def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]
 def roc(context: Context, section: Section) -> list[Block]:
     """One class against the others, by the probability that the model gives it."""
     blocks: list[Block] = []
-    for name in context.shown(section, 1 if not section.of else FEW):
+    for name in context.shown(section, FEW if section.of else 1 + len(context.named(section))):
         found = metrics.roc(*context.test(name))
         lines = [
             (f"{label} ({curve.area:.4f})", curve.false_positive_rate, curve.true_positive_rate)

@@ -68,6 +68,9 @@ def check_sections(study: Study) -> None:
         UsageError: the first that does not, with the closest valid names.
     """
     names = [contender.name for contender in (*study.contenders, *study.left_out)]
+    for kind in study.shown:
+        if kind not in SECTIONS:
+            raise UsageError(f"study {study.name} [shown]: no section {kind!r}{closest(kind, SECTIONS)}")
     for section in study.sections:
         if section.kind not in SECTIONS:
             raise UsageError(f"study {study.name}: no section {section.kind!r}{closest(section.kind, SECTIONS)}")
@@ -90,7 +93,7 @@ def compose(context: Context) -> list[Part]:
             continue  # it does not apply
         same = sum(part.kind == section.kind for part in parts)
         anchor = section.kind.replace("_", "-") + (f"-{same + 1}" if same else "")
-        blocks = [_named(block, anchor) for block in blocks] or [Words("There is nothing to show here.")]
+        blocks = [_with_name(block, anchor) for block in blocks] or [Words("There is nothing to show here.")]
         parts.append(Part(anchor, section.kind, section.title or title, blocks))
     return parts
 
@@ -114,6 +117,8 @@ def _said(context: Context, section: Section, function: Callable[[Context, Secti
     """The section's blocks on one dataset, and who has no finished run to show: of those that the section names, or
     of all contenders if none has one."""
     blocks = function(context, section)
+    if blocks and (cut := [c.name for c in context.study.left_out if c.name in _asked_for(context.study, section)]):
+        blocks = [*blocks, Words(f"Not run at this scale: {tables.listing(cut)}.", quiet=True)]
     every = context.summary["contenders"]
     without = [c for c in every if not c["n"] and (not section.of or c["name"] in section.of)]
     applies = APPLIES.get(section.kind)
@@ -131,6 +136,11 @@ def _few(names: Sequence[str]) -> str:
     return tables.listing(names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"])
 
 
+def _asked_for(study: Study, section: Section) -> Sequence[str]:
+    """The contenders that the study names for a section."""
+    return section.of or study.shown.get(section.kind, [])
+
+
 def _of(block: Block, dataset: str) -> Block:
     """The block below the dataset's heading, with the dataset in its figures' names."""
     if isinstance(block, Words) and block.heading:
@@ -142,7 +152,7 @@ def _of(block: Block, dataset: str) -> Block:
     )
 
 
-def _named(block: Block, anchor: str) -> Block:
+def _with_name(block: Block, anchor: str) -> Block:
     """The block with its figures' names made unique, and fit for files."""
     if not isinstance(block, Figures):
         return block
