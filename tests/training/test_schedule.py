@@ -83,7 +83,7 @@ LOSSES = [
 
 
 def keras_plateau(losses: list[float], factor: float, patience: int, min_delta: float) -> list[float]:
-    """The rate after each epoch: ReduceLROnPlateau.on_epoch_end of Keras, with a cooldown of 0, line by line."""
+    """The rate after each epoch by the documented rule of Keras's ReduceLROnPlateau, with its cooldown of 0."""
     best, wait, rate, rates = math.inf, 0, 1.0, []
     for current in losses:
         if current < best - min_delta:
@@ -97,7 +97,7 @@ def keras_plateau(losses: list[float], factor: float, patience: int, min_delta: 
 
 
 def keras_stop(losses: list[float], patience: int, min_delta: float) -> int | None:
-    """The epochs that are trained: EarlyStopping.on_epoch_end of Keras, line by line; None: it does not stop."""
+    """The epochs that are trained by the documented rule of Keras's EarlyStopping; None: it does not stop."""
     best, wait = math.inf, 0
     for epoch, current in enumerate(losses):
         wait += 1
