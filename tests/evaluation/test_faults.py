@@ -46,8 +46,24 @@ def test_the_way_down_is_none_at_equal_logits_and_whole_at_the_floor():
 @pytest.mark.parametrize(
     ("losses", "expected"), [([2.31, 2.3026, 2.30], True), ([2.31, 2.279, 2.5], False), ([2.2796], True)]
 )
-def test_stuck_means_never_one_percent_below_equal_logits(losses, expected):
-    assert faults.stuck([{"train_loss": loss} for loss in losses], 10) is expected
+@pytest.mark.parametrize("kind", ["train_loss", "validation_loss"])
+def test_stuck_means_never_one_percent_below_equal_logits(losses, expected, kind):
+    rows = [{"train_loss": 2.4, "validation_loss": 2.4, kind: loss} for loss in losses]
+    assert faults.stuck(rows, 10, 10) is expected
+
+
+@pytest.mark.parametrize(("loss", "expected"), [(6.45, True), (3.0, False)])
+def test_a_loss_over_places_is_judged_by_their_number(loss, expected):
+    """10 classes at 64 places: ln 640 is 6.46."""
+    assert faults.stuck([{"train_loss": loss, "validation_loss": 2.31}], 640, 10) is expected
+
+
+def test_a_network_that_recognises_much_behind_a_softmax_is_not_stuck():
+    """Logits 0.2 apart: always right, and yet the loss of their probabilities stays within 1 % of ln 10."""
+    logits = 0.2 * torch.eye(10)
+    losses = [float(torch.nn.functional.cross_entropy(x, torch.arange(10))) for x in (logits.softmax(1), logits)]
+    assert losses[0] >= 0.99 * math.log(10)
+    assert not faults.stuck([{"train_loss": losses[0], "validation_loss": losses[1]}], 10, 10)
 
 
 def chance_of_as_many(right: int, images: int, share: float) -> float:

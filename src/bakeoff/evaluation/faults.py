@@ -14,7 +14,7 @@ from bakeoff.evaluation.compare import LEVEL
 Rows = Sequence[Mapping[str, Any]]
 
 STUCK = 0.01
-"""A training loss that never falls this part below that of equal logits has not left it."""
+"""A loss that never falls this part below that of equal logits has not left it."""
 
 
 def equal_loss(classes: int) -> float:
@@ -36,14 +36,18 @@ def way_down(loss: float, classes: int) -> float:
     return (equal_loss(classes) - loss) / (equal_loss(classes) - softmax_floor(classes))
 
 
-def stuck(rows: Rows, outputs: int) -> bool:
-    """Whether no epoch's mean training loss lies more than STUCK below that of equal logits.
+def stuck(rows: Rows, outputs: int, classes: int) -> bool:
+    """Whether no epoch's mean loss lies more than STUCK below that of equal logits, in training or in validation.
+
+    The training loss alone does not tell: behind a softmax, or with labels smoothed, it hardly falls where a network
+    recognises much.
 
     Args:
-        outputs: the logits that the loss is over: more than there are classes where places are told apart too.
+        outputs: the logits that the training loss is over: more than there are classes where places are told apart.
+        classes: those that the validation loss is over.
     """
-    least: float = min(row["train_loss"] for row in rows)
-    return least >= (1 - STUCK) * equal_loss(outputs)
+    counts = {"train_loss": outputs, "validation_loss": classes}
+    return all(min(row[name] for row in rows) >= (1 - STUCK) * equal_loss(count) for name, count in counts.items())
 
 
 def guesses(accuracy: float, counts: Sequence[int]) -> bool:

@@ -129,9 +129,9 @@ def _guessing(entries: list[Summary]) -> list[Block]:
         cells += [Cell(percent(entry[key])) for key in ("validation_accuracy", "most_frequent")]
         rows.append([*cells, Cell("; or ".join(map(_learns, entry["trains"])) or "–")])
     caption = (
-        "Runs whose mean training loss never fell 1 % below that of equal guessing, or whose validation accuracy is "
-        "not shown to beat always saying the most frequent class (binomial test). Training loss: the lowest of an "
-        "epoch, mean over these runs. What makes it learn: the contenders nearest to it that do."
+        "Runs whose training loss and validation loss never fell 1 % below those of equal guessing, or whose "
+        "validation accuracy is not shown to beat always saying the most frequent class (binomial test). Training "
+        "loss: the lowest of an epoch, mean over these runs. What makes it learn: the contenders nearest to it that do."
     )
     return [Words("Hardly better than guessing", heading=True), Table(heads, rows, caption)]
 

@@ -204,7 +204,7 @@ def _least_loss(runs: Sequence[Run]) -> float:
 
 
 def _stuck(run: Run) -> bool:
-    return faults.stuck(_counted(run), _outputs(run))
+    return faults.stuck(_counted(run), _outputs(run), len(run.dataset["classes"]))
 
 
 def _outputs(run: Run) -> int:
