@@ -1,5 +1,7 @@
 """Where runs are computed, and that calls from Python leave PyTorch's, NumPy's and Python's settings as they were."""
 
+import contextlib
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import bakeoff
 from bakeoff.errors import UsageError
 from bakeoff.ship.predict import evaluate, predict_split
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.training.device import find_device, find_precision
+from bakeoff.training.device import CUBLAS, computing, find_device, find_precision
 from bakeoff.training.inference import logits_of
 from bakeoff.training.run import train_run
 
@@ -95,6 +97,26 @@ def test_settings_are_restored_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         train_run(spec, bakeoff.load_dataset("digits"), tmp_path, threads=1, progress=fail)
     assert settings() == before
+
+
+@pytest.mark.usefixtures("unusual")
+@pytest.mark.parametrize("given", [None, ":16:8"])
+def test_on_a_gpu_deterministic_kernels_are_asked_for(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
+    """Its generators apart, which need one: what is set, and that it is set back, a caller's own choice included."""
+    monkeypatch.setattr(torch.random, "fork_rng", lambda _: contextlib.nullcontext())
+    monkeypatch.delenv(CUBLAS, raising=False)
+    if given:
+        monkeypatch.setenv(CUBLAS, given)
+    before = settings()
+    with computing(torch.device("cuda"), 1):
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.benchmark
+        assert not torch.backends.cudnn.allow_tf32
+        assert os.environ[CUBLAS] == (given or ":4096:8")
+    assert settings() == before
+    assert os.environ.get(CUBLAS) == given
 
 
 @pytest.mark.parametrize("name", ["meta", "mps", "cudda", "cuda:99"])
