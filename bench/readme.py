@@ -12,15 +12,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bakeoff.reports.reported import generated_anew
 from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural
 from bakeoff.scales import at_scale
 from bakeoff.studies.runner import find_study, published_studies
+from bakeoff.study import Study
 
 ROOT = Path(__file__).parents[1]
 SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}
 HEADS = (
     "study",
-    "best as reported: reported, ours",
+    "the report's best",
+    "ours, the same network",
     "chosen on validation: test accuracy, 95 % interval",
     "n",
     "our own contender",
@@ -63,7 +66,8 @@ def _link(folder: Path, root: Path) -> str:
 
 
 def _rows(summary: Summary, link: str) -> list[list[str]]:
-    """A study's row, or one for each of its datasets: who was reported best, who is chosen, and our own contender."""
+    """A study's row, or one for each of its datasets: the report's best, who is chosen, and our own contender."""
+    study = find_study(summary["study"])
     parts: dict[str, list[Summary]] = {}
     for c in summary["contenders"]:
         parts.setdefault(c.get("dataset", ""), []).append(c)
@@ -73,7 +77,7 @@ def _rows(summary: Summary, link: str) -> list[list[str]]:
         where = f", {name}" if len(parts) > 1 else ""
         choice = pick(part)
         house = pick({**summary, "contenders": [c for c in contenders if c["name"].startswith("house")]})
-        row = [f"[{summary['study']}]({link}){where}: {summary['title']}", _best_reported(part)]
+        row = [f"[{summary['study']}]({link}){where}: {summary['title']}", *_best_reported(study, part, name)]
         row += [_accuracy(choice), str(choice["n"]) if choice else "–", _accuracy(house)]
         rows.append(row)
     return rows
@@ -83,21 +87,42 @@ def _accuracy(contender: Summary | None) -> str:
     return f"{contender['name']} {interval(contender['test_accuracy'])}" if contender else "–"
 
 
-def _best_reported(summary: Summary) -> str:
-    """The contender with a result whose reported accuracy is the highest: its figure, and ours of the same split."""
-    given = []
-    for c in summary["contenders"]:
-        key = next((key for key in ACCURACIES if c["reported"].get(key) is not None), None)
-        if key == "best_test_accuracy" and not c["selects_on_test"]:
-            key = "test_accuracy" if "test_accuracy" in c["reported"] else None
-        if key and c["n"] and c["variant"] == "as reported":
-            given.append((c["reported"][key], c, ACCURACIES[key]))
-    if not given:
-        return "–"
-    figure, c, split = max(given, key=lambda found: found[0])
-    mark = " †" if c["selects_on_test"] else ""
+def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, str]:
+    """The highest accuracy that the report gives, of all it ran, and ours of the same split: only where it was run as
+    published and learned something."""
+    given = [(c.name, c.reported) for c in study.contenders]
+    given += [(point.contender, point.reported) for sweep in study.sweeps for point in sweep.points]
+    here = {c.name for c in study.contenders if study.dataset_of(c) == dataset or len(study.datasets) == 1}
+    found = [
+        (value, name, key)
+        for name, reported in given
+        for key, value in reported.figures().items()
+        if key in ACCURACIES and name in here
+    ]
+    if here >= {point.contender for sweep in study.sweeps for point in sweep.points}:
+        unplaced = [(value, sweep.name) for sweep in study.sweeps for value in sweep.reported]
+        found += [(value, f"{name}, value not printed", "test_accuracy") for value, name in unplaced]
+    if not found:
+        return "prints none", "–"
+    value, name, key = max(found, key=lambda one: one[0])
+    split = ACCURACIES[key]
     which = " in validation" if split == "validation" else ""
-    return f"{c['name']}{mark}: {percent(figure)}, {percent(c[f'{split}_accuracy']['mean'])}{which}"
+    c = next((c for c in summary["contenders"] if c["name"] == name), None)
+    mark = " †" if c and c["selects_on_test"] else ""
+    ours = _ours(c, study, summary, split)
+    return f"{name}{mark}: {percent(value)}{which}", ours
+
+
+def _ours(contender: Summary | None, study: Study, summary: Summary, split: str) -> str:
+    """Our accuracy of a contender, or why there is none to set beside the report's."""
+    if not contender or not contender["n"]:
+        return "not run"
+    if not at_scale(study, summary["scale"]).comparable:
+        return "cut at this scale"
+    if contender["name"] in [entry["contender"] for entry in summary.get("diagnoses", {}).get("guessing", [])]:
+        return "did not learn"
+    other = " on images made anew" if generated_anew(study, contender["name"]) else ""
+    return f"{percent(contender[f'{split}_accuracy']['mean'])}{' in validation' * (split == 'validation')}{other}"
 
 
 def _machines(found: dict[str, Summary], scale: str) -> list[str]:

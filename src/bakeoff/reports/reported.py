@@ -198,12 +198,16 @@ def _point_name(sweep: str, label: str) -> str:
     return label if said.startswith(varied) else f"{sweep}: {label}"
 
 
-def _reasons(study: Study, name: str, unprinted: str) -> list[str]:
-    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
+def generated_anew(study: Study, name: str) -> bool:
+    """Whether a contender's images are made here, in place of a competition's that cannot be had."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
-    made = source and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
-    found = [GENERATED] if made else []
+    return bool(source) and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
+
+
+def _reasons(study: Study, name: str, unprinted: str) -> list[str]:
+    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
+    found = [GENERATED] if generated_anew(study, name) else []
     if unprinted or study.unprinted:
         found.append(f"{UNPRINTED} ({unprinted})" if unprinted else UNPRINTED)
     return found if study.comparable else [*found, CUT]
