@@ -65,7 +65,7 @@ def test_new_pictures_are_measured_all(capsys: pytest.CaptureFixture[str], run: 
     assert (said["n"], said["split"]) == (12, "all")
     right = read_run(run).logits("test")[:12].argmax(1) == labels
     assert said["accuracy"]["mean"] == pytest.approx(right.mean())
-    assert "n = 300 images of digits, test split\n" in call(capsys, "evaluate", run)[1]
+    assert "n = 300 images of digits, test split\n" in call(capsys, "evaluate", run, "--split", "test")[1]
 
 
 def test_a_competition_from_its_files_to_its_submission(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

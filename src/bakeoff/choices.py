@@ -13,10 +13,14 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic import create_model as make_schema
 
+from bakeoff.characters import displayable
 from bakeoff.errors import UsageError, closest
+
+Shown = Annotated[str, AfterValidator(displayable)]
+"""Text for pages and terminals, on one line."""
 
 
 class Frozen(BaseModel):

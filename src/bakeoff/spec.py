@@ -22,6 +22,7 @@ from bakeoff.choices import (
     Frozen,
     OptimizerName,
     Pool,
+    Shown,
     SplitFeed,
     Switch,
     Views,
@@ -226,7 +227,7 @@ class Contender(Frozen):
         "", description="repaired: a report's contender without a fault; ours: one that no report has"
     )
     validation: float | None = Field(None, gt=0, lt=1, description="part drawn for validation, instead of the study's")
-    note: str = ""
+    note: Shown = ""
 
     @model_validator(mode="after")
     def _model_or_ensemble(self) -> Contender:

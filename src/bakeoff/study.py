@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from bakeoff.choices import Frozen, validate
+from bakeoff.characters import displayable
+from bakeoff.choices import Frozen, Shown, validate
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 
@@ -19,7 +20,7 @@ from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 class Point(Frozen):
     """One value of a sweep: the contender that has it, and what the report gave for it."""
 
-    label: str
+    label: Shown
     contender: str
     reported: Reported = Reported()
 
@@ -27,8 +28,8 @@ class Point(Frozen):
 class Sweep(Frozen):
     """Contenders that differ in one thing."""
 
-    name: str
-    question: str = ""
+    name: Shown
+    question: Shown = ""
     points: tuple[Point, ...]
     reported: tuple[float, ...] = Field((), description="test accuracies for values that the report does not print")
 
@@ -36,7 +37,7 @@ class Sweep(Frozen):
 class Scale(Frozen):
     """A size of a study: what it overrides. Every cut is printed in the report."""
 
-    about: str = ""
+    about: Shown = ""
     dataset: str | None = None
     images: int | None = Field(None, ge=1)
     seeds: int | None = Field(None, ge=1)
@@ -50,7 +51,7 @@ class Section(Frozen):
     """One part of a report."""
 
     kind: str
-    title: str = ""
+    title: Shown = ""
     of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
 
 
@@ -62,7 +63,7 @@ class Hypothesis(Frozen):
     the study's margin for equivalence, and cheaper about training seconds; faster is a higher validation accuracy
     after the same training time."""
 
-    says: str = Field(min_length=1)
+    says: Shown = Field(min_length=1)
     source: Literal["report", "ours"] = Field(description="whose statement: what a report says, or our own")
     better: str
     worse: str
@@ -72,9 +73,9 @@ class Hypothesis(Frozen):
 class Study(Frozen):
     """A question, a dataset, contenders, seeds, scales, and the sections of its report."""
 
-    name: str
-    title: str
-    question: str
+    name: Shown
+    title: Shown
+    question: Shown
     dataset: str
     validation: float = Field(1 / 6, gt=0, lt=1)
     images: int | None = Field(None, ge=1)
@@ -86,12 +87,12 @@ class Study(Frozen):
     scales: dict[str, Scale] = {}
     scale: str = "full"
     cuts: tuple[str, ...] = ()
-    cuts_in_words: str = Field("", description="what its scale says of itself, where nothing else cuts it")
+    cuts_in_words: Shown = Field("", description="what its scale says of itself, where nothing else cuts it")
     comparable: bool = Field(True, description="False where a scale cuts data or recipes")
     sections: tuple[Section, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
     shown: dict[str, list[str]] = Field({}, description="section -> contenders it shows beside the choice")
-    unprinted: str = Field("", description="what the report does not print of any figure's setting")
+    unprinted: Shown = Field("", description="what the report does not print of any figure's setting")
     about: str = ""
     command: str = ""
     """What regenerates the report."""
@@ -306,7 +307,7 @@ def parse_study(text: str, name: str, where: str) -> Study:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{where}: not valid TOML: {error}") from None
-    about = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    about = "\n".join(map(displayable, itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())))
     recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]", strict=True)
     contenders = [
         _contender(key, value, None, recipe, f"{where} [contenders.{key}]")

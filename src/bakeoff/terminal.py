@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from bakeoff.characters import displayable
 
 if TYPE_CHECKING:
     from bakeoff.training.run import Progress as RunProgress
@@ -28,11 +31,11 @@ class Display:
         self.seen: set[str] = set()
         self.overall: TaskID | None = None
         self.live = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
             transient=True,
         )
@@ -42,7 +45,7 @@ class Display:
         self.missing = missing
         kept = f", {total - missing} of them finished already" if total > missing else ""
         runs = "1 run" if total == 1 else f"{total} runs"
-        self.console.print(f"{self.title}: {runs}{kept}", highlight=False, soft_wrap=True)
+        self._line(f"{self.title}: {runs}{kept}")
         if missing and self.console.is_terminal:
             self.overall = self.live.add_task("all runs", total=missing, note="")
 
@@ -51,8 +54,7 @@ class Display:
         if progress.run not in self.seen:
             self.seen.add(progress.run)
             if progress.step:
-                said = f"{progress.run}: goes on in epoch {progress.epoch + 1}"
-                self.console.print(said, markup=False, highlight=False, soft_wrap=True)
+                self._line(f"{progress.run}: goes on in epoch {progress.epoch + 1}")
         if not self.console.is_terminal:
             return
         if progress.run not in self.bars:
@@ -72,12 +74,10 @@ class Display:
                 self.live.remove_task(self.bars.pop(run))
         if not self.console.is_terminal:
             seconds = time.monotonic() - self.began
-            self.console.print(
-                f"[{self.ended}/{self.missing}] {run}  ({seconds:.0f} s)",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            self._line(f"[{self.ended}/{self.missing}] {run}  ({seconds:.0f} s)")
+
+    def _line(self, text: str) -> None:
+        self.console.print(displayable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -92,7 +92,9 @@ def display(title: str) -> Iterator[Display]:
 def downloads() -> Iterator[Callable[[str, int, int], None]]:
     """Within: a bar for each file, from its name, the bytes that are here and those it will have."""
     bars: dict[str, TaskID] = {}
-    live = Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=Console(stderr=True))
+    live = Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), console=Console(stderr=True)
+    )
 
     def show(name: str, here: int, total: int) -> None:
         if name not in bars:
@@ -110,7 +112,8 @@ def downloads() -> Iterator[Callable[[str, int, int], None]]:
 def print_text(text: str) -> None:
     """Paragraphs, broken between words on a terminal and not at all elsewhere."""
     console = Console()
-    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    lines = "\n".join(map(displayable, text.split("\n")))
+    console.print(lines, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def cell(key: str, value: Any) -> str:
@@ -132,11 +135,11 @@ def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: Tex
     if not console.is_terminal:
         console = Console(file=file, width=200)  # a pipe has no width that could cut words
     if title:
-        console.print(f"[bold]{title}[/bold]", highlight=False, soft_wrap=True)
+        console.print(Text(displayable(title), style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for key in rows[0] if rows else ():
         number = all(re.fullmatch(r"[-+]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
-        table.add_column(key, justify="right" if number else "left", no_wrap=number)
+        table.add_column(Text(displayable(key)), justify="right" if number else "left", no_wrap=number)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(Text(displayable(str(value))) for value in row.values()))
     console.print(table, highlight=False)

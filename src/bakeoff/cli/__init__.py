@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from bakeoff.characters import displayable
 from bakeoff.cli.common import Verbs
 from bakeoff.cli.data import data
 from bakeoff.cli.lists import list_things, show_model
@@ -41,12 +43,17 @@ def plain_warnings() -> Iterator[None]:
     """Within: a warning for the user is one line on standard error."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        click.echo(f"bakeoff: {message}", err=True)
+        tell(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show
         yield
+
+
+def tell(message: object, *, after: str = "") -> None:
+    """One line on standard error, in which no character of a name or file is obeyed by the terminal."""
+    click.echo(displayable(re.sub(r"\s*\n\s*", " ", f"bakeoff: {message}{after}")), err=True)
 
 
 def exit_code(call: Callable[[], Any]) -> int:
@@ -59,14 +66,14 @@ def exit_code(call: Callable[[], Any]) -> int:
         return 2
     except click.ClickException as error:
         where = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-        click.echo(f"bakeoff: {error.format_message()}{where}", err=True)
+        tell(error.format_message(), after=where)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Interrupted as error:
-        click.echo("bakeoff: interrupted; the same command goes on where this one stopped", err=True)
+        tell("interrupted; the same command goes on where this one stopped")
         return error.exit_code
     except BakeoffError as error:
-        click.echo(f"bakeoff: {error}", err=True)
+        tell(error)
         return error.exit_code
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.characters import fit_for_display
 from bakeoff.errors import BakeoffError, UsageError, closest
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ Ids = NDArray[np.int64] | NDArray[np.str_]
 
 MOST_CLASSES, LONGEST_NAME = 5_000, 200
 """Class names, and letters of one: a report has tables of a row a class, and matrices of them."""
-UNFIT = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of control characters, halves of characters, and breaks of lines and paragraphs."""
-REORDERING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-"""What makes a terminal or a page show the letters in another order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,21 +200,6 @@ def check_classes(names: Collection[str], where: object) -> None:
             raise BakeoffError(
                 f"{where}: the class name {name!r} holds a control character, or is not in UTF-8: rename it"
             )
-
-
-def fit_for_display(text: str) -> bool:
-    """Whether no character of `text` controls a terminal, breaks the line, turns the order of letters, or cannot be
-    written in UTF-8 or XML."""
-    return (text.isascii() and text.isprintable()) or not any(map(_unfit, text))
-
-
-def _unfit(letter: str) -> bool:
-    return unicodedata.category(letter) in UNFIT or letter in REORDERING or ord(letter) & 0xFFFE == 0xFFFE
-
-
-def displayable(text: str) -> str:
-    """`text` with each unfit character written as Python writes it: ESC as `\\x1b`."""
-    return text if fit_for_display(text) else "".join(ascii(c)[1:-1] if _unfit(c) else c for c in text)
 
 
 def split_validation(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]:

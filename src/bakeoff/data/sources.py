@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from bakeoff.characters import displayable, fit_for_display
 from bakeoff.choices import Frozen, parse_choice, validate
 from bakeoff.data import cifar
 from bakeoff.data.composite import (
@@ -26,8 +27,6 @@ from bakeoff.data.dataset import (
     Contents,
     Dataset,
     Split,
-    displayable,
-    fit_for_display,
     split_validation,
     subset,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -115,20 +116,24 @@ class Code:
 Block = Words | Table | Figures | Gallery | Groups | Code
 
 
-def _escaped(text: str) -> str:
-    for sign in "\\|*_`<[":
-        text = text.replace(sign, f"\\{sign}")
-    return text.replace("\n", " ")
+BLOCK_START = re.compile(r"^\s*(?=>|#{1,6}(\s|$)|[+-](\s|$)|(=+|-+)\s*$)|^\s*\d+(?=[.)](\s|$))")
+"""Before the sign that would make of a line a heading, a quotation or an item of a list."""
+
+
+def escaped(text: str) -> str:
+    """Plain text as Markdown that shows it as it is, on one line."""
+    text = re.sub(r"[\\|*_`<\[\]&~$]", r"\\\g<0>", text.replace("\n", " "))
+    return BLOCK_START.sub(r"\g<0>\\", text)
 
 
 def _table(table: Table) -> str:
     shown = [i for i, head in enumerate(table.heads) if head.align != "plot"]
     lines = [
-        "| " + " | ".join(_escaped(table.heads[i].label) for i in shown) + " |",
+        "| " + " | ".join(escaped(table.heads[i].label) for i in shown) + " |",
         "|" + "|".join("---" if table.heads[i].align in ("text", "word") else "---:" for i in shown) + "|",
-        *("| " + " | ".join(_escaped(row[i].text) for i in shown) + " |" for row in table.rows),
+        *("| " + " | ".join(escaped(row[i].text) for i in shown) + " |" for row in table.rows),
     ]
-    return "\n".join(lines) + (f"\n\n{_escaped(table.caption)}" if table.caption else "")
+    return "\n".join(lines) + (f"\n\n{escaped(table.caption)}" if table.caption else "")
 
 
 def _in_words(group: Group) -> str:
@@ -140,15 +145,16 @@ def markdown(block: Block) -> str:
     match block:
         case Words():
             sign = ("#### " if block.inner else "### ") if block.heading else ""
-            return f"{sign}{_escaped(block.text)}"
+            return f"{sign}{escaped(block.text)}"
         case Table():
             return _table(block)
         case Figures():
-            lines = [(f"![{_escaped(f.name)}](figures/{f.name}.svg)", _escaped(f.caption)) for f in block.figures]
+            lines = [(f"![{escaped(f.name)}](figures/{f.name}.svg)", escaped(f.caption)) for f in block.figures]
             return "\n\n".join(line for pair in lines for line in pair if line)
         case Gallery():
-            return "\n".join(f"- {_escaped('; '.join(item.lines))}" for item in block.items)
+            return "\n".join(f"- {escaped('; '.join(item.lines))}" for item in block.items)
         case Groups():
-            return "\n".join(f"- {_escaped(_in_words(group))}" for group in block.groups)
+            return "\n".join(f"- {escaped(_in_words(group))}" for group in block.groups)
         case Code():
-            return f"```\n{block.text}\n```"
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+            return f"{fence}\n{block.text}\n{fence}"

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from bakeoff.record import Run, write_atomic, write_json
-from bakeoff.reports.blocks import Figure, Figures, Table, markdown
+from bakeoff.reports.blocks import Figure, Figures, Table, escaped, markdown
 from bakeoff.reports.context import Context
 from bakeoff.reports.export import write_tables
 from bakeoff.reports.raster import png
@@ -109,9 +109,13 @@ def _held(words: str) -> str:
 def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
     study = context.study
     lead, others, findings = _answer(context.summary)
-    lines = [f"# {study.title}", f"**{study.question}**", lead, *others]
-    lines += ["\n".join(f"- {finding}" for finding in findings)] if findings else []
-    lines += [" · ".join(context.facts()), *_cuts(study), *(f"> {note}" for note in notes)]
+    lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(escaped, (lead, *others))]
+    lines += ["\n".join(f"- {escaped(finding)}" for finding in findings)] if findings else []
+    lines += [
+        escaped(" · ".join(context.facts())),
+        *map(escaped, _cuts(study)),
+        *(f"> {escaped(note)}" for note in notes),
+    ]
     for part in parts:
-        lines += [f"## {part.title}", *map(markdown, part.blocks)]
+        lines += [f"## {escaped(part.title)}", *map(markdown, part.blocks)]
     return "\n\n".join(lines) + "\n"
