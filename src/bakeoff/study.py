@@ -93,6 +93,8 @@ class Study(Frozen):
     hypotheses: tuple[Hypothesis, ...] = ()
     shown: dict[str, list[str]] = Field({}, description="section -> contenders it shows beside the choice")
     unprinted: Shown = Field("", description="what the report does not print of any figure's setting")
+    margin: float = Field(0.005, gt=0, lt=1, description="accuracies closer than this, a fraction, are as good")
+    confirm: bool | None = Field(None, description="train the choice again on fresh seeds; null: at the full scale")
     about: str = ""
     command: str = ""
     """What regenerates the report."""
@@ -327,7 +329,7 @@ def parse_study(text: str, name: str, where: str) -> Study:
     if "claims" in table:
         raise UsageError(f"{where}: [[claims]] is now [[hypotheses]], each with a source: 'report' or 'ours'")
     known = {"title", "question", "dataset", "validation", "images", "seeds", "scales", "sections", "hypotheses"}
-    known |= {"shown", "unprinted"}
+    known |= {"shown", "unprinted", "margin", "confirm"}
     if unknown := next((key for key in table if key not in known), None):
         tables = ("recipe", "contenders", "grid", "sweeps")
         raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known.union(tables))}")

@@ -90,7 +90,8 @@ def pictures() -> dict[str, str]:
     names = [f"class <{i}> & more" for i in range(12)]
     rates = np.linspace(0, 1, 50)
     pairs = {
-        (a, b): (0.01, sign, "<said>") for sign, (a, b) in zip((0, 1, -1), itertools.pairwise(names), strict=False)
+        (a, b): (0.01, verdict, "<said>")
+        for verdict, (a, b) in zip(figures.VERDICTS, itertools.pairwise(names), strict=False)
     }
     return {
         "dots": figures.dots([("<name>", [dot]), ("other", [])], AXES["accuracy"], "<title>"),
@@ -99,7 +100,7 @@ def pictures() -> dict[str, str]:
         "sweep": figures.sweep("<title>", "lr", ["0.1", "<1>"], [dot, None], [0.95, None]),
         "scatter": figures.scatter(spots(30), "parameters"),
         "significance": figures.significance(names, pairs),
-        "large": figures.significance([f"n{i}" for i in range(35)], {("n0", "n1"): (0.0, 0, "equal")}),
+        "large": figures.significance([f"n{i}" for i in range(35)], {("n0", "n1"): (0.0, "undecided", "open")}),
         "confusion": figures.confusion(rng.integers(0, 9, (12, 12)), names, "<title>"),
         "many": figures.confusion(np.eye(20, dtype=np.int64), [f"k{i}" for i in range(20)], "perfect"),
         "roc": figures.roc("<title>", [(name, rates, np.sqrt(rates)) for name in names], 1.0),

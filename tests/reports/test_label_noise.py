@@ -79,7 +79,7 @@ def test_errors_on_wrong_labels_are_counted_apart(study, runs):
 
 def test_a_verdict_that_hangs_on_wrong_labels_is_told(study, runs):
     *_, verdicts = shown(study, runs)
-    assert "sees against believes: believes is better with them, " in verdicts.text
+    assert "sees against believes: worse with them, as good without" in verdicts.text
     assert verdicts.text.count("against") == 1  # weak is worse than both either way
 
 

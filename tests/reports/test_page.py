@@ -172,8 +172,9 @@ def test_a_perfect_contender_has_a_page(study, tmp_path, write_run):
     runs = [write_run(spec, tmp_path, skill=60.0, images=300) for spec in study.runs()[:6]]
     summary = write_report(study, runs, tmp_path, command=COMMAND)
     found = summary["contenders"][0]["test_accuracy"]
-    assert found["mean"] == found["high"] == 1
-    assert found["low"] == pytest.approx(300 / (300 + 1.96**2), abs=1e-4)  # Wilson's interval of 300 of 300
+    assert found["mean"] == 1
+    assert found["high"] == pytest.approx(1)
+    assert 0.98 < found["low"] < 1, "nobody is shown to be perfect by 300 images"
     assert 'id="mistakes"' not in outline_text(tmp_path)
 
 

@@ -52,7 +52,7 @@ def test_every_section_shows_something(context, kind):
 
 
 NOBODY = (
-    "Without a finished run: training diverged for lr=100.0; "
+    "Without a run that trained: no run trained of lr=100.0; "
     "logistic, conv, baseline, resnet20 and lr=0.01 have no record."
 )
 
@@ -77,10 +77,10 @@ def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
 def test_a_section_of_those_who_failed_names_them(lost, context, kind):
     of = Section(kind=kind, of=("lr=100.0", "conv"))
     (part,) = compose(with_sections(lost, of))
-    assert part.blocks == [Words("Without a finished run: training diverged for lr=100.0; conv has no record.")]
+    assert part.blocks == [Words("Without a run that trained: no run trained of lr=100.0; conv has no record.")]
     (part,) = compose(with_sections(context, of))
     assert len(part.blocks) > 1 or kind in ("cost", "seeds", "significance")
-    told = Words("Without a finished run: training diverged for lr=100.0.") in part.blocks
+    told = Words("Without a run that trained: no run trained of lr=100.0.") in part.blocks
     assert told == (kind not in ("league", "sweeps"))  # which show them in their own rows
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy import stats
 
 from bakeoff.errors import BakeoffError
 from bakeoff.reports import answer, tables
+from bakeoff.reports.page import write_report
 from bakeoff.reports.summary import summarise
 from bakeoff.scales import at_scale
 from bakeoff.study import parse_study
@@ -32,42 +34,69 @@ def test_summary_holds_the_promised_keys_and_is_json(summary, study):
     assert [c["name"] for c in summary["contenders"]] == [c.name for c in study.contenders]
 
 
-@pytest.mark.parametrize("split", ["test", "validation"])
-def test_intervals_over_seeds_are_students(summary, runs, split):
+def test_accuracies_are_counted_by_hand_and_their_intervals_are_for_new_images(summary, runs):
     for found in summary["contenders"]:
-        values = []
-        for run in runs:
-            if run.spec.contender == found["name"] and run.status == "finished":
-                hits = [row.argmax() == label for row, label in zip(run.logits(split), run.labels(split), strict=True)]
-                values.append(sum(hits) / len(hits))
-        assert found["n"] == len(values)
-        if len(set(values)) > 1:
-            mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-            expected = {"mean": mean, "low": max(mean - half, 0), "high": min(mean + half, 1)}
-            assert found[f"{split}_accuracy"] == pytest.approx(expected)
+        for split in ("test", "validation"):
+            values = []
+            for run in runs:
+                if run.spec.contender == found["name"] and run.status == "finished":
+                    hits = [r.argmax() == label for r, label in zip(run.logits(split), run.labels(split), strict=True)]
+                    values.append(sum(hits) / len(hits))
+            assert found["trained"] == len(values)
+            if not values:
+                continue
+            told, p = found[f"{split}_accuracy"], np.mean(values)
+            assert told["mean"] == pytest.approx(p)
+            half = 1.96 * math.sqrt(p * (1 - p) / (1000 if split == "test" else 500))
+            assert told["low"] < p < told["high"]
+            assert told["high"] - told["low"] > half, "the test images are a part of the doubt"
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_one_seed_or_seeds_that_agree_have_wilsons_interval_and_say_so(study, runs, seeds):
-    first = next(run for run in runs if run.spec.contender == "logistic")
-    same = [dataclasses.replace(first, spec=first.spec.model_copy(update={"seed": seed})) for seed in range(seeds)]
-    summary = summarise(study, same)
-    found = summary["contenders"][0]
-    assert found["n"] == seeds
-    assert "by the images alone" in summary["answer"]
+def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
+    some = [run for run in runs if run.spec.seed == 0]
+    summary = summarise(study, some)
+    found = next(c for c in summary["contenders"] if c["name"] == "logistic")
     p, n, z = found["test_accuracy"]["mean"], 1000, stats.norm.ppf(0.975)
     middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert found["interval"] == "wilson"
     assert found["test_accuracy"]["low"] == pytest.approx((middle - half) / (1 + z**2 / n))
     assert found["test_accuracy"]["high"] == pytest.approx((middle + half) / (1 + z**2 / n))
+    assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
+    assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
+    assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
+    assert {row["against the choice"] for row in tables.league_text(summary)} == {
+        "the choice",
+        "no verdict: one run",
+        "–",
+    }
+    assert all(row["test accuracy"].endswith(" one run") for row in tables.league_text(summary)[:5])
 
 
-def test_diverged_runs_are_counted_and_their_contender_has_nulls(summary):
+def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
+    """One run of baseline diverged, one of conv learnt nothing: both contenders have two runs of three."""
+    lost = next(run for run in runs if run.spec.contender == "conv" and run.spec.seed == 1)
+    stuck = dataclasses.replace(lost, metrics={**lost.metrics, "validation_accuracy": 0.1})
+    stuck.__dict__["arrays"] = {**lost.arrays, "test_logits": np.zeros_like(lost.logits("test"))}
+    summary = summarise(study, [stuck if run is lost else run for run in runs])
     by_name = {c["name"]: c for c in summary["contenders"]}
-    assert (by_name["baseline"]["n"], by_name["baseline"]["failed"]) == (2, 1)
+    for name, counts in (("baseline", (2, 2, 1)), ("conv", (3, 2, 0))):
+        assert (by_name[name]["n"], by_name[name]["trained"], by_name[name]["failed"]) == counts
+    kept = [tables.correct(run).mean() for run in runs if run.spec.contender == "conv" and run is not lost]
+    assert by_name["conv"]["test_accuracy"]["mean"] == pytest.approx(np.mean(kept))
+    assert [p["runs"] for p in summary["comparisons"] if (p["a"], p["b"]) == ("conv", "baseline")] == [[2, 2]]
     assert (by_name["lr=100.0"]["n"], by_name["lr=100.0"]["failed"]) == (0, 3)
     assert by_name["lr=100.0"]["test_accuracy"] == {"mean": None, "low": None, "high": None}
-    assert "Training diverged for baseline in 1 of 3 runs and lr=100.0 in 3 of 3 runs." in summary["answer"]
+    assert (
+        "Training failed for conv in 1 of 3 runs (no better than guessing), baseline in 1 of 3 runs (diverged) and "
+        "lr=100.0 in 3 of 3 runs (diverged); the accuracies are those of the runs that trained."
+    ) in summary["answer"]
+    trained = {row["contender"].removesuffix(" †"): row["trained"] for row in tables.league_text(summary)}
+    assert (trained["conv"], trained["baseline"], trained["logistic"], trained["lr=100.0"]) == (
+        "2 of 3",
+        "2 of 3",
+        "3 of 3",
+        "0 of 3",
+    )
 
 
 def test_every_pair_with_results_is_compared_once(summary):
@@ -108,23 +137,36 @@ def test_a_contender_that_selects_on_test_is_never_the_choice(study, runs):
     assert only["answer"].startswith("No answer yet")
 
 
-def test_equal_contenders_are_not_told_apart_and_the_room_is_said(tmp_path, write_run, text):
-    study = parse_study(text, "s", "s.toml")
-    skills = {"conv": 5.0, "resnet20": 5.001}
+def planted(tmp_path, write_run, text, skills, **changes):
+    """The summary of contenders of `text` with these skills."""
+    study = parse_study(text, "s", "s.toml").model_copy(update=changes)
     specs = [spec for spec in study.runs() if spec.contender in skills]
-    runs = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in specs]
-    summary = summarise(study, runs)
+    return summarise(study, [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in specs])
+
+
+def test_an_undecided_pair_is_never_called_equal(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001})
     (pair,) = summary["comparisons"]
-    assert pair["verdict"] == "no difference shown"
-    room = 100 * max(-pair["low"], pair["high"])
-    assert "No difference is shown between it and" in summary["answer"]
-    assert f"the interval leaves room for {room:.2f} points" in summary["answer"]
+    assert pair["verdict"] == "undecided"
+    assert "Undecided is whether it is better than" in summary["answer"]
+    assert not re.search("no difference|as good|equal", summary["answer"])
+    assert "2 can still be the best" in summary["answer"]
+
+
+def test_a_pair_within_the_margin_is_as_good_and_the_margin_is_told(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001}, margin=0.08)
+    (pair,) = summary["comparisons"]
+    assert pair["verdict"] == "equivalent"
+    best, other = (row["contender"] for row in tables.league_text(summary)[:2])
+    assert f"{other} is as good, within 8 points." in summary["answer"]
+    assert tables.standing(summary)[other] == "as good"
+    assert best != other
 
 
 def test_no_runs_is_an_answer_too(study):
     summary = summarise(study, [])
-    assert summary["answer"] == "No answer yet: no contender has a finished run whose accuracy may be trusted."
-    assert [row["n"] for row in tables.league_text(summary)] == ["0"] * 6
+    assert summary["answer"] == "No answer yet: no contender has a run that may be trusted."
+    assert [row["trained"] for row in tables.league_text(summary)] == ["0 of 0"] * 6
 
 
 def test_cuts_are_said(study, runs):
@@ -151,11 +193,11 @@ def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(su
     for p in summary["comparisons"]:
         if names[0] in (p["a"], p["b"]):
             other = p["b"] if p["a"] == names[0] else p["a"]
-            expected = {"no difference shown": "no difference shown", f"{names[0]} is better": "worse"}[p["verdict"]]
-            assert against[other] == expected
+            beaten = p["verdict"] == ("better" if p["a"] == names[0] else "worse")
+            assert against[other] == ("worse" if beaten else "undecided")
     assert against[names[0]] == "the choice"
     assert against["lr=100.0"] == "–"
-    assert next(row["n"] for row in rows if row["contender"] == "baseline †") == "2 of 3"
+    assert next(row["trained"] for row in rows if row["contender"] == "baseline †") == "2 of 3"
 
 
 def test_facing_turns_every_comparison_to_one_side(summary):
@@ -164,51 +206,67 @@ def test_facing_turns_every_comparison_to_one_side(summary):
     assert (turned["difference"], turned["low"], turned["high"]) == (-pair["difference"], -pair["high"], -pair["low"])
 
 
-def sweep(labels: list[str], means: list[float | None], same: list[tuple[int, int]] = ()):
-    """A sweep's part of a summary in which all pairs differ, but `same`."""
+def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, int], str] | None = None):
+    """A sweep and its summary, in which the higher mean is better but for the verdicts on pairs in `other`."""
     names = [f"c{i}" for i in range(len(labels))]
     pairs = [
         {
             "a": f"c{i}",
             "b": f"c{j}",
             "difference": means[i] - means[j],
-            "verdict": "no difference shown" if (i, j) in same else "differs",
+            "low": -1.0,
+            "high": 1.0,
+            "runs": [3, 3],
+            "p_adjusted": 0.5,
+            "verdict": (other or {}).get((i, j), "better" if means[i] > means[j] else "worse"),
         }
         for i, j in itertools.combinations(range(len(labels)), 2)
         if means[i] is not None and means[j] is not None
     ]
     points = [{"label": label, "contender": name, "reported": {}} for label, name in zip(labels, names, strict=True)]
     contenders = [{"name": n, "test_accuracy": {"mean": m}} for n, m in zip(names, means, strict=True)]
-    return {"name": "learning-rate", "points": points, "comparisons": pairs}, {"contenders": contenders}
+    return {"name": "learning-rate", "points": points}, {"contenders": contenders, "comparisons": pairs}
 
 
 @pytest.mark.parametrize(
-    ("labels", "means", "same", "expected"),
+    ("labels", "means", "other", "expected"),
     [
-        (["lr=0.01", "lr=0.1"], [0.9, 0.95], [], "0.1 beats 0.01."),
-        (["a", "b", "c"], [0.9, 0.95, 0.5], [], "every pair differs; from best to worst b, a, c."),
+        (["lr=0.01", "lr=0.1"], [0.9, 0.95], {}, "0.1 beats 0.01."),
+        (["a", "b", "c"], [0.9, 0.95, 0.5], {}, "every pair differs; from best to worst b, a, c."),
         (
             ["0.01", "0.1", "1.0"],
-            [0.9, 0.95, 0.9],
-            [(0, 2)],
-            "0.1 beats 0.01 and 1.0; no difference shown between 0.01 and 1.0.",
+            [0.9, 0.95, 0.89],
+            {(0, 2): "undecided"},
+            "0.1 beats 0.01 and 1.0; undecided: 0.01 and 1.0.",
         ),
-        (["a", "b", "c"], [0.3, 0.1, 0.2], [(0, 1), (0, 2), (1, 2)], "no difference shown between a, c and b."),
-        (["a", "b", "c"], [0.9, None, 0.5], [], "a beats c; no result for b."),
-        (["a", "b"], [0.9, None], [], "no result for b."),
+        (["a", "b"], [0.3, 0.31], {(0, 1): "equivalent"}, "as good: b and a."),
+        (["a", "b", "c"], [0.9, None, 0.5], {}, "a beats c; no run trained with b."),
+        (["a", "b"], [0.9, None], {}, "no run trained with b."),
     ],
 )
-def test_a_sweep_is_answered_in_one_sentence(labels, means, same, expected):
-    assert answer.of_sweep(*sweep(labels, means, same)) == f"learning rate: {expected}"
+def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
+    assert answer.of_sweep(*sweep(labels, means, other)) == f"learning rate: {expected}"
 
 
-def test_a_sweep_is_corrected_over_its_own_pairs_only(summary):
+def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):
+    """Claims, sweeps, one-change pairs and the league repeat the p and the verdict of `comparisons`."""
+    summary = write_report(study, runs, tmp_path, command="bakeoff run small-digits")
+    family = {frozenset((p["a"], p["b"])): p for p in summary["comparisons"]}
+    (claim,) = summary["claims"]
+    pairs = [({claim["better"], claim["worse"]}, claim)]
+    pairs += [({p["a"], p["b"]}, p) for p in (*summary["additions"], *summary["diagnoses"]["one_change"])]
+    for names, pair in pairs:
+        assert pair["p_adjusted"] == family[frozenset(names)]["p_adjusted"]
+        assert abs(pair["difference"]) == abs(family[frozenset(names)]["difference"])
+    assert {tuple(sorted((p["a"], p["b"]))) for p in summary["comparisons"] if p["declared"]} == {
+        ("conv", "resnet20"),
+        ("conv", "lr=0.01"),
+    }
     (found,) = summary["sweeps"]
-    (pair,) = found["comparisons"]
-    assert pair["p_adjusted"] == pair["p"]
-    everywhere = next(p for p in summary["comparisons"] if {p["a"], p["b"]} == {pair["a"], pair["b"]})
-    assert everywhere["p_adjusted"] >= pair["p_adjusted"]
-    assert found["answer"] == "learning rate: 0.001 beats 0.01; no result for 100.0."
+    assert found["answer"] == "learning rate: 0.001 beats 0.01; no run trained with 100.0."
+    page = (tmp_path / "report.md").read_text()
+    assert "no difference" not in page
+    assert summary["estimand"] in page
 
 
 def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):

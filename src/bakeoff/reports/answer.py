@@ -7,14 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from bakeoff.reports import tables
+from bakeoff.reports import headline, tables
 from bakeoff.reports.tables import Summary, beaten, listing, percent, plural, points
 from bakeoff.study import Study
-
-NEAR = 0.01
-"""A smaller model whose whole interval is nearer than this to the choice is worth a sentence."""
 
 THRESHOLD = re.compile(r"preprocess: none → threshold:at=(\d+)")
 
@@ -23,8 +18,9 @@ def lines(summary: Summary) -> list[str]:
     """The question's answer, a paragraph a line. The first line stands for itself: it names the choice."""
     best = tables.pick(summary)
     if best is None:
-        return ["No answer yet: no contender has a finished run whose accuracy may be trusted."]
-    said = [_lead(best, summary), of_claims(summary["claims"]), _rivals(best, summary), _additions(summary)]
+        return [" ".join(("No answer yet: no contender has a run that may be trusted.", _failures(summary))).strip()]
+    said = [_lead(best, summary), headline.rivals(best, summary), headline.can_be_best(summary)]
+    said += [of_claims(summary["claims"]), _additions(summary)]
     said += [*_faults(summary), *(sweep["answer"] for sweep in summary["sweeps"])]
     return [line for line in said if line]
 
@@ -36,16 +32,18 @@ def cuts(study: Study) -> list[str]:
 
 
 def _lead(best: Summary, summary: Summary) -> str:
-    chance = "by the images alone, " if best["interval"] == "wilson" else ""
-    low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
     of = f", the mean of {listing(best['ensemble'])}," if len(best["ensemble"]) > 1 else ""
-    lost = best["name"] in [entry["contender"] for entry in summary["diagnoses"]["guessing"]]
-    but = ", but hardly better than guessing" if lost else ""
+    low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
+    rivals = len(order := tables.ranking(summary)) > 1
+    runs = f"these {best['trained']} runs" if best["trained"] > 1 else "this one run"
+    over = "new seeds and images" if best["interval"] == "new images" else "new images, this run alone"
+    if best["trained"] < best["n"] + best["failed"]:
+        runs = f"the {tables.trained(best)} runs that trained"
     lead = (
-        f"{best['name']}{of} is the choice{but}: it gets {percent(best['test_accuracy']['mean'])} of the test images "
-        f"right (95 % interval {low:.2f} to {high:.2f}, {chance}{plural(best['n'], 'seed')})"
+        f"{best['name']}{of} is the choice: it gets {percent(best['test_accuracy']['mean'])} of the test images right "
+        f"in {runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
     )
-    if len(order := tables.ranking(summary)) > 1:
+    if rivals:
         among = "" if order[0] == best else " among those that do not choose on the test set"
         lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     return f"{lead}."
@@ -57,16 +55,15 @@ def difference(pair: Mapping[str, Any]) -> str:
 
 
 def unsure(pair: Mapping[str, Any]) -> str:
-    """`, no difference shown` where that is so; with its cause, where the interval alone would say otherwise."""
-    if beaten(pair):
-        return ""
-    return ", not shown after Holm's correction" if pair["low"] > 0 or pair["high"] < 0 else ", no difference shown"
+    """`, undecided` where neither is shown to be better, and `, as good` where that is shown."""
+    return "" if beaten(pair) else f", {tables.verdict(pair)}"
 
 
 OPENINGS = {
     "shown": ("is shown", "are shown"),
     "opposite": ("is contradicted", "are contradicted"),
-    "not shown": ("is not shown", "are not shown"),
+    "equivalent": ("is contradicted, both being as good", "are contradicted, both being as good"),
+    "undecided": ("is undecided", "are undecided"),
     "no result": ("has no result", "have no result"),
     "not run": ("was not run at this scale", "were not run at this scale"),
 }
@@ -89,9 +86,7 @@ def _claim(claim: Summary) -> str:
     said = f"“{claim['says']}”"
     if claim["result"] == "no result":
         return said
-    late = claim["result"] == "not shown" and (claim["low"] > 0 or claim["high"] < 0)
-    holm = ", but not after Holm's correction" if late else ""
-    return f"{said} ({claim['better']} over {claim['worse']}: {difference(claim)}{holm})"
+    return f"{said} ({claim['better']} over {claim['worse']}: {difference(claim)})"
 
 
 def _additions(summary: Summary) -> str:
@@ -108,15 +103,9 @@ def _faults(summary: Summary) -> list[str]:
     found = summary["diagnoses"]
     cost = [sentence for entry in found["softmax"] for sentence in of_softmax(entry)]
     cost += [of_threshold(pair) for pair in found["one_change"]]
-    lost = [e["contender"] + _part(e["runs"], e["n"]) for e in found["guessing"]]
-    training = [f"Hardly better than guessing: {_few(lost)}."] if lost else []
-    training += [*map(of_fallback, found["fallbacks"]), _failures(summary)]
+    training = [*map(of_fallback, found["fallbacks"]), _failures(summary)]
     paragraphs = (cost, training, [of_test_choice(entry) for entry in found["test_choices"]])
     return [" ".join(sentence for sentence in paragraph if sentence) for paragraph in paragraphs]
-
-
-def _part(runs: int, n: int) -> str:
-    return "" if runs == n else f" ({runs} of {plural(n, 'run')})"
 
 
 def of_softmax(entry: Summary) -> list[str]:
@@ -158,12 +147,13 @@ def of_fallback(entry: Summary) -> str:
 
 def of_test_choice(entry: Summary) -> str:
     """By how much choosing the epoch on the test set flatters."""
-    over = entry["over"]
-    honest, last = (_flattery(over[key]) for key in ("by_validation", "last"))
-    return (
-        f"Picking the best of {plural(entry['epochs'], 'epoch')} on the test set flatters {entry['contender']} by "
-        f"{honest} over picking it on validation, by {last} over the last epoch (n = {entry['n']})."
-    )
+    others = {"by_validation": "picking it on validation", "last": "the last epoch"}
+    gains = {words: entry["over"][key] for key, words in others.items()}
+    picking = f"Picking the best of {plural(entry['epochs'], 'epoch')} on the test set"
+    by = [f"{_flattery(gain)} over {words}" for words, gain in gains.items() if gain["mean"]]
+    if not by:
+        return f"{picking} gained {entry['contender']} nothing here (n = {entry['n']})."
+    return f"{picking} flatters {entry['contender']} by {listing(by)} (n = {entry['n']})."
 
 
 def _flattery(found: Mapping[str, float | None]) -> str:
@@ -174,81 +164,35 @@ def _flattery(found: Mapping[str, float | None]) -> str:
     return f"{100 * mean:.2f} points{ends}"
 
 
-def _few(names: Sequence[str]) -> str:
-    """The names, or the first five and how many more."""
-    return listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
-
-
-def _rivals(best: Summary, summary: Summary) -> str:
-    """Who cannot be told from the best and who can, who is as good as it but smaller, and how many pairs differ."""
-    own = tables.facing(summary, best["name"])
-    if not own:
-        return "There is no other contender with a result to compare it with."
-    said = []
-    same = [p for p in own if not beaten(p)]
-    above = [p["b"] for p in own if beaten(p) and p["difference"] < 0]
-    below = [p["b"] for p in own if beaten(p) and p["difference"] > 0]
-    if same:
-        said.append(
-            f"No difference is shown between it and {_few([p['b'] for p in same])}; that is not proof that they are "
-            f"equal: {_room(same)}."
-        )
-    if below:
-        said.append(f"It is better than {_few(below)}.")
-    if above:
-        said.append(f"{_few(above)} did better on the test set; but the test set must not choose.")
-    near = {p["b"] for p in own if max(-p["low"], p["high"]) < NEAR}
-    honest = [c for c in tables.ranking(summary) if c["name"] in near and not c["selects_on_test"]]
-    smaller = [c for c in honest if c["parameters"] < best["parameters"]]
-    if smaller:
-        least = min(smaller, key=lambda c: c["parameters"])
-        said.append(
-            f"{least['name']}, with {least['parameters']:,} parameters instead of {best['parameters']:,}, is the "
-            f"smallest whose whole interval stays within {100 * NEAR:g} point of it."
-        )
-    pairs = summary["comparisons"]
-    alike = sum(not beaten(p) for p in pairs)
-    rest = f"; for {alike} no difference is shown" if alike else ""
-    if len(pairs) > 1:
-        verb = "differs" if len(pairs) - alike == 1 else "differ"
-        said.append(f"Of {len(pairs):,} pairs, {len(pairs) - alike:,} {verb} after Holm's correction{rest}.")
-    return " ".join(said)
-
-
-def _room(pairs: Sequence[Summary]) -> str:
-    """How large a difference the intervals of pairs without a shown difference could still hide."""
-    rooms = {p["b"]: max(abs(p["low"]), abs(p["high"])) for p in pairs}
-    wide = max(rooms, key=lambda name: rooms[name])
-    if len(rooms) == 1:
-        return f"the interval leaves room for {100 * rooms[wide]:.2f} points"
-    middle = float(np.median(list(rooms.values())))
-    return (
-        f"the intervals leave room for {100 * middle:.2f} points (median), at most {100 * rooms[wide]:.2f} for {wide}"
-    )
-
-
 def of_sweep(sweep: Summary, summary: Summary) -> str:
-    """One sentence: which values beat which, and between which no difference is shown."""
+    """One sentence: which values beat which, which are as good, and which pairs are undecided."""
     means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
     labels = dict(zip([p["contender"] for p in sweep["points"]], tables.short_labels(sweep)[1], strict=True))
     order = sorted((n for n in labels if means[n] is not None), key=lambda n: -means[n])
-    pairs = sweep["comparisons"]
-    wins = {found for p in pairs if (found := beaten(p))}
+    pairs = [tables.versus(summary, a, b) for a, b in itertools.combinations(order, 2)]
+    wins = {win for p in pairs if (win := beaten(p))}
     if len(order) > 2 and wins == set(itertools.combinations(order, 2)):
         said = [f"every pair differs; from best to worst {', '.join(labels[n] for n in order)}"]
     else:
         beats = {a: [labels[b] for b in order if (a, b) in wins] for a in order}
-        said = [f"{labels[a]} beats {listing(found)}" for a, found in beats.items() if found]
-        same = [listing(labels[n] for n in order if n in (p["a"], p["b"])) for p in pairs if not beaten(p)]
-        if same:
-            alike = ", nor between ".join(same) if wins else listing(labels[n] for n in order)
-            said.append(f"no difference shown between {alike}")
+        said = [f"{labels[a]} beats {listing(worse)}" for a, worse in beats.items() if worse]
+        for words in ("as good", "undecided", "no verdict: one run"):
+            same = [f"{labels[p['a']]} and {labels[p['b']]}" for p in pairs if tables.verdict(p) == words]
+            said += [f"{words.replace(':', ' on')}: {', '.join(same)}"] if same else []
     without = [label for name, label in labels.items() if means[name] is None]
-    said += [f"no result for {listing(without)}"] if without else []
+    said += [f"no run trained with {listing(without)}"] if without else []
     return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."
 
 
 def _failures(summary: Summary) -> str:
-    lost = [c for c in summary["contenders"] if c["failed"]]
-    said = [f"{c['name']} in {c['failed']} of {plural(c['n'] + c['failed'], 'run')}" for c in lost]
-    return f"Training diverged for {listing(said)}." if said else ""
+    """Who did not train, and in how many runs."""
+    said = []
+    for c in summary["contenders"]:
+        ways = {"diverged": c["failed"], "no better than guessing": c["n"] - c["trained"]}
+        lost = sum(ways.values())
+        if lost:
+            how = [words if count == lost else f"{count} {words}" for words, count in ways.items() if count]
+            said.append(f"{c['name']} in {lost} of {plural(c['n'] + c['failed'], 'run')} ({', '.join(how)})")
+    return (
+        f"Training failed for {headline.few(said)}; the accuracies are those of the runs that trained." if said else ""
+    )

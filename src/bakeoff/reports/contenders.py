@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from bakeoff.choices import PoolOfTest
@@ -14,8 +15,16 @@ from bakeoff.reports.tables import Summary, interval, percent, points
 from bakeoff.study import Section
 
 INTERVALS = (
-    "n counts finished seeds. Intervals are 95 %: Student's t over the seeds, or Wilson's "
-    "over the images where there is one seed or all agree. A drawn interval that would leave its plot is cut."
+    "Intervals are 95 %, for the expected accuracy over new training seeds and new images like these. "
+    "An interval that leaves its plot ends in an arrow."
+)
+ONE_RUN = (
+    " “One run” marks Wilson's interval of a single run: it is for that run on new images, and says nothing of "
+    "other seeds."
+)
+TRAINED = (
+    " A run trained if it did not diverge and beats, on validation images, always naming their most frequent class "
+    "(binomial test); means, intervals and verdicts are of the runs that trained."
 )
 
 
@@ -43,22 +52,38 @@ def league(context: Context, section: Section) -> list[Block]:
     if not ranked:
         return []
     axis = _axis([c["test_accuracy"] for c in ranked], "test accuracy")
-    plots = {c["name"]: [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")] for c in ranked}
-    heads = [Head("contender", "text"), Head("n"), Head("test accuracy, 95 % interval")]
+    plots = {c["name"]: [_test_dot(c)] for c in ranked}
+    heads = [Head("contender", "text"), Head("runs trained"), Head("test accuracy, 95 % interval")]
     heads += [Head(axis.label, "plot", figures.dots_axis(axis)), Head("validation"), Head("parameters")]
     heads.append(Head("against the choice", "text"))
-    without = [c for c in context.summary["contenders"] if not c["n"] and (not section.of or c["name"] in section.of)]
+    without = [
+        c for c in context.summary["contenders"] if not c["trained"] and (not section.of or c["name"] in section.of)
+    ]
     text = {row["contender"].removesuffix(" †"): row for row in tables.league_text(context.summary)}
     rows = []
     for c in (*ranked, *without):
         row = text[c["name"]]
         n, test, *others = (
-            Cell(row[h]) for h in ("n", "test accuracy", "validation", "parameters", "against the choice")
+            Cell(row[h]) for h in ("trained", "test accuracy", "validation", "parameters", "against the choice")
         )
         rows.append([_name(context, c), n, test, Cell("", figures.dots_row(axis, plots.get(c["name"], []))), *others])
+    drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
+    notes = [Words(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
+    return [Table(heads, rows, _league_caption(context, ranked)), *notes, Figures([drawn], only_file=True)]
+
+
+def _test_dot(contender: Summary, what: str = "test accuracy") -> figures.Dot:
+    """A contender's test accuracy as a mark, grey where it is that of one run."""
+    one = contender["interval"] == "wilson"
+    return dot(
+        contender["name"], contender["test_accuracy"], "s0" if one else "s1", f"one run, {what}" if one else what
+    )
+
+
+def _league_caption(context: Context, ranked: Sequence[Summary]) -> str:
     caption = f"Ordered by mean validation accuracy, the only one that may choose. {INTERVALS}"
-    if any(c["failed"] for c in context.summary["contenders"]):
-        caption += " 2 of 3: one of three runs diverged."
+    caption += ONE_RUN if any(c["interval"] == "wilson" for c in ranked) else ""
+    caption += TRAINED if any(c["trained"] < c["n"] + c["failed"] for c in context.summary["contenders"]) else ""
     if any(c["selects_on_test"] for c in ranked):
         caption += (
             " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is "
@@ -69,9 +94,7 @@ def league(context: Context, section: Section) -> list[Block]:
             " ‡ was trained on test images too, under its teacher's labels: its test accuracy is that on these "
             "images, not on new ones."
         )
-    drawn = Figure("dots", figures.dots(list(plots.items()), axis, "Test accuracy with 95 % intervals"))
-    notes = [Words(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
-    return [Table(heads, rows, caption), *notes, Figures([drawn], only_file=True)]
+    return caption
 
 
 def sweeps(context: Context, section: Section) -> list[Block]:
@@ -80,61 +103,70 @@ def sweeps(context: Context, section: Section) -> list[Block]:
     drawn = []
     for sweep in context.summary["sweeps"]:
         known = [by_name[p["contender"]] for p in sweep["points"]]
-        if not any(c["n"] for c in known) or (section.of and not {*section.of} & {c["name"] for c in known}):
+        if not any(c["trained"] for c in known) or (section.of and not {*section.of} & {c["name"] for c in known}):
             continue
         dots = [
-            dot(p["label"], c["test_accuracy"], "s1", f"n = {c['n']}, test accuracy") if c["n"] else None
+            _test_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None
             for p, c in zip(sweep["points"], known, strict=True)
         ]
         published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
         head, labels = tables.short_labels(sweep)
         svg = figures.sweep(sweep["question"] or sweep["name"], head, labels, dots, published)
-        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {tables.seeds_said(c['n'] for c in known)}."))
+        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {tables.seeds_said(c['trained'] for c in known)}."))
         drawn += filter(None, [predictions.sweep_by_step(context, sweep, labels)])
-    said = (
-        "Mean test accuracy with 95 % intervals against the value that is varied. Which differences survive is "
-        "decided by paired tests with Holm's correction over the pairs within each sweep."
-    )
-    return [Words(said), Figures(drawn)] if drawn else []
+    words = "Mean test accuracy with 95 % intervals for new seeds and images against the value that is varied."
+    return [Words(words), Figures(drawn)] if drawn else []
 
 
 def significance(context: Context, section: Section) -> list[Block]:
-    """Every pair: the difference, and whether it survives."""
+    """Every pair: the difference, and the verdict."""
     names = [c["name"] for c in context.only(section)]
     if len(names) < 2:
         return []
-    pairs = {}
-    for p in (p for name in names for p in tables.facing(context.summary, name)):
-        said = (
-            f"{p['a']} − {p['b']}: {points(p['difference'])} points {_between(p)}, n = {p['seeds']}, "
-            f"p = {p['p_adjusted']:.2g} after Holm: {p['verdict']}"
+    pairs = {(a, b): tables.versus(context.summary, a, b) for a, b in itertools.permutations(names, 2)}
+    cells = {
+        (a, b): (
+            p["difference"],
+            p["verdict"],
+            f"{a} − {b}: {points(p['difference'])} points {_between(p)}, {_verdict(p)}",
         )
-        pairs[p["a"], p["b"]] = (p["difference"], 0 if not tables.beaten(p) else 1 if p["difference"] > 0 else -1, said)
+        for (a, b), p in pairs.items()
+    }
+    margin = tables.margin(context.summary["margin"])
     caption = (
-        "Blue: the row is better than the column; orange: worse; grey: no difference shown. Differences are "
-        "paired by seed and by test image; Holm's correction covers all pairs of the study. Each cell's tooltip has "
-        "its interval and p."
+        f"Blue: the row is better than the column; orange: worse; green: as good, within {margin}; grey: undecided. "
+        "The table below has each pair's interval and p."
     )
-    matrix = Figures([Figure("matrix", figures.significance(names, pairs), caption)], wide=True)
-    return [matrix, *_against_choice(context, names)]
+    matrix = Figures([Figure("matrix", figures.significance(names, cells), caption)], wide=True)
+    best = tables.pick(context.summary)
+    order = sorted(names, key=lambda name: not best or name != best["name"])
+    return [matrix, _pairs(context, [pairs[a, b] for a, b in itertools.combinations(order, 2)])]
 
 
 def _between(pair: Summary) -> str:
     return f"[{points(pair['low'])}, {points(pair['high'])}]"
 
 
-def _against_choice(context: Context, names: Sequence[str]) -> list[Block]:
-    best = tables.pick(context.summary)
-    if not best or best["name"] not in names:
-        return []
-    heads = [Head("the choice against", "text"), Head("difference, points"), Head("95 % interval"), Head("p")]
-    heads += [Head("p after Holm"), Head("n"), Head("verdict", "word")]
+def _verdict(pair: Summary) -> str:
+    """The verdict, and of an undecided pair what would decide it."""
+    words = tables.verdict(pair)
+    return f"{words}: {tables.what_would_decide(pair)}" if words == "undecided" else words
+
+
+def _pairs(context: Context, pairs: Sequence[Summary]) -> Table:
+    """Pairs with their intervals, p and verdicts."""
+    heads = [Head("contender", "text"), Head("against", "text"), Head("difference, points"), Head("95 % interval")]
+    heads += [Head("runs"), Head("p"), Head("adjusted p"), Head("verdict", "text")]
     rows = []
-    for p in tables.facing(context.summary, best["name"]):
-        numbers = [points(p["difference"]), _between(p), f"{p['p']:.2g}", f"{p['p_adjusted']:.2g}", str(p["seeds"])]
-        tone = "" if tables.beaten(p) else "quiet"
-        rows += [[Cell(p["b"]), *map(Cell, numbers), Cell(p["verdict"], tone=tone)]] if p["b"] in names else []
-    return [Table(heads, rows, f"The choice is {best['name']}. Each interval is that of its pair alone.")]
+    for p in pairs:
+        numbers = [*tables.measured(p), tables.p_value(p["p"]), tables.p_value(p["p_adjusted"])]
+        tone = {"better": "good", "worse": "bad"}.get(p["verdict"], "quiet")
+        rows.append([Cell(p["a"]), Cell(p["b"]), *map(Cell, numbers), Cell(_verdict(p), tone=tone)])
+    caption = (
+        f"{context.summary['estimand']} Each interval is that of its pair alone; p is adjusted over all pairs of the "
+        "dataset at once (weighted Holm; those that the study file names before any run share half the level)."
+    )
+    return Table(heads, rows, caption)
 
 
 SPLITS = (("train", "s5", "square"), ("validation", "s3", "diamond"), ("test", "s1", "circle"))
@@ -145,25 +177,35 @@ def train_test(context: Context, section: Section) -> list[Block]:
     ranked = context.only(section)
     if not ranked:
         return []
-    axis = _axis([c[f"{split}_accuracy"] for c in ranked for split, *_ in SPLITS], "accuracy")
+    axis = accuracy(
+        [c[f"{split}_accuracy"]["mean"] for c in ranked for split, *_ in SPLITS],
+        [c[f"{split}_accuracy"][end] for c in ranked for split in ("validation", "test") for end in ("low", "high")],
+        "accuracy",
+    )
     keys = [Key(split, f"dot {classes}", shape) for split, classes, shape in SPLITS]
     heads = [Head("contender", "text"), Head("n"), *(Head(split) for split, *_ in SPLITS)]
     heads += [Head(f"{axis.label}: ■ train ◆ validation ● test", "plot", figures.dots_axis(axis))]
     heads.append(Head("gap, points"))
     rows, plots = [], []
     for c in ranked:
-        dots = [dot(c["name"], c[f"{s}_accuracy"], classes, s, shape) for s, classes, shape in SPLITS]
+        dots = [dot(c["name"], _interval(c, s), classes, s, shape) for s, classes, shape in SPLITS]
         plots.append((c["name"], dots))
         gap = c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"]
         means = [Cell(percent(c[f"{split}_accuracy"]["mean"])) for split, *_ in SPLITS]
-        row = [_name(context, c), Cell(str(c["n"])), *means, Cell("", figures.dots_row(axis, dots))]
+        row = [_name(context, c), Cell(tables.trained(c)), *means, Cell("", figures.dots_row(axis, dots))]
         rows.append([*row, Cell(points(gap))])
     drawn = Figure("dots", figures.dots(plots, axis, "Train, validation and test accuracy", keys))
     caption = (
         "Gap: train less test. Train accuracy is measured after training, in evaluation mode, on a sample where there "
-        f"are very many images. {INTERVALS}"
+        f"are very many images, and is drawn without an interval. {INTERVALS}"
     )
     return [Table(heads, rows, caption), Figures([drawn], only_file=True)]
+
+
+def _interval(contender: Summary, split: str) -> Summary:
+    """The accuracy on a split; of train the mean alone, for its images are not a sample of others."""
+    found: Summary = contender[f"{split}_accuracy"]
+    return {**found, "low": found["mean"], "high": found["mean"]} if split == "train" else found
 
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds an image", "seconds": "training seconds"}
@@ -180,7 +222,7 @@ def cost(context: Context, section: Section) -> list[Block]:
             figures.Spot(
                 c["name"],
                 c[key],
-                dot(c["name"], c["test_accuracy"], "s1", f"{short(c[key])} {label}, test accuracy"),
+                _test_dot(c, f"{short(c[key])} {label}, test accuracy"),
             )
             for c in ranked
         ]
@@ -192,7 +234,7 @@ def cost(context: Context, section: Section) -> list[Block]:
     rows = [
         [
             _name(context, c),
-            Cell(str(c["n"])),
+            Cell(tables.trained(c)),
             Cell(f"{c['parameters']:,}"),
             Cell(short(c["multiply_adds"])),
             Cell(f"{c['seconds']:,.1f}"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bakeoff.record import Run
 from bakeoff.reports import tables
+from bakeoff.reports.evidence import only_learnt
 from bakeoff.reports.figures import Dot
 from bakeoff.reports.summary import on_dataset
 from bakeoff.reports.tables import Summary
@@ -20,17 +21,23 @@ from bakeoff.study import Section, Study
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """One report's material. `finished` holds each contender's finished runs by name, in order of seed."""
+    """One report's material.
+
+    Of each contender by name, in order of seed: `ended` holds the runs with predictions, `finished` those of them that
+    trained, on which all means rest.
+    """
 
     study: Study
     runs: Sequence[Run]
+    ended: Mapping[str, Sequence[Run]]
     finished: Mapping[str, Sequence[Run]]
     summary: Summary
     command: str
 
     @classmethod
     def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
-        return cls(study, runs, tables.by_contender(study, runs), summary, command)
+        ended = tables.by_contender(study, runs)
+        return cls(study, runs, ended, only_learnt(ended), summary, command)
 
     @functools.cached_property
     def parts(self) -> list[Context]:
@@ -77,12 +84,12 @@ class Context:
 
     def facts(self) -> list[str]:
         """What the report rests on, in a few words each."""
-        n = sum(c["n"] for c in self.summary["contenders"])
-        failed = sum(c["failed"] for c in self.summary["contenders"])
+        trained = sum(c["trained"] for c in self.summary["contenders"])
+        failed = sum(c["n"] + c["failed"] for c in self.summary["contenders"]) - trained
         said = [
             f"{self.study.scale} scale",
             tables.plural(len(self.study.contenders), "contender"),
-            tables.plural(n, "finished run") + (f", {failed} diverged" if failed else ""),
+            tables.plural(trained, "run") + " that trained" + (f", {failed} that did not" if failed else ""),
             tables.plural(self.study.seeds, "seed"),
         ]
         for name in self.study.datasets:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bakeoff.reports import answer, chance, tables
+from bakeoff.reports import answer, tables
 from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
 from bakeoff.reports.context import Context
-from bakeoff.reports.tables import Summary, percent, points
+from bakeoff.reports.tables import Summary, percent
 from bakeoff.study import Section
 
-TONES = {"shown": "good", "opposite": "bad"}
+TONES = {"shown": "good", "opposite": "bad", "equivalent": "bad"}
 
 
 def claims(context: Context, section: Section) -> list[Block]:
@@ -17,29 +17,23 @@ def claims(context: Context, section: Section) -> list[Block]:
     for claim in context.summary["claims"] if context.ranked else []:
         if section.of and not {claim["better"], claim["worse"]} & {*section.of}:
             continue
-        told = claim["result"] in ("shown", "opposite", "not shown")
+        told = "difference" in claim
         cells = [Cell(claim["says"]), Cell(f"{claim['better']} over {claim['worse']}")]
         cells += _tested(claim) if told else [Cell("–")] * 4
         rows.append([*cells, Cell(claim["verdict"], tone=TONES.get(claim["result"], "quiet"))])
     heads = [Head("claim", "text"), Head("that is", "text"), *TESTED, Head("verdict", "text")]
     caption = (
-        "Differences of test accuracy, paired by seed and by test image, with 95 % intervals; Holm's correction covers "
-        "the claims that were run. What is not shown may still be so: the interval says how large it could be."
+        "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
+        "undecided may still be so: the interval says how large it could be."
     )
     return [Table(heads, rows, caption)] if rows else []
 
 
-TESTED = (Head("difference, points"), Head("95 % interval"), Head("n"), Head("p after Holm"))
+TESTED = (Head("difference, points"), Head("95 % interval"), Head("runs"), Head("adjusted p"))
 
 
 def _tested(pair: Summary) -> list[Cell]:
-    between = f"[{points(pair['low'])}, {points(pair['high'])}]"
-    return [
-        Cell(points(pair["difference"])),
-        Cell(between),
-        Cell(str(pair["seeds"])),
-        Cell(f"{pair['p_adjusted']:.2g}"),
-    ]
+    return [Cell(text) for text in (*tables.measured(pair), tables.p_value(pair["p_adjusted"]))]
 
 
 def diagnoses(context: Context, section: Section) -> list[Block]:
@@ -51,10 +45,6 @@ def diagnoses(context: Context, section: Section) -> list[Block]:
     fallbacks = [Words(answer.of_fallback(entry)) for entry in found["fallbacks"]]
     blocks += [Words("Another optimiser took over", heading=True), *fallbacks] if fallbacks else []
     blocks += _test_choices(found["test_choices"])
-    reports = any(c["variant"] == "as reported" or c["reported"] for c in context.summary["contenders"])
-    said = chance.one_seed(context.only(section))
-    if said and (blocks or reports):
-        blocks += [Words("One seed", heading=True), Words(said)]
     return blocks
 
 
@@ -68,14 +58,12 @@ def _one_change(found: Summary) -> list[Block]:
     heads = [Head("from", "text"), Head("to", "text"), Head("one change", "text"), *TESTED, Head("verdict", "text")]
     rows = []
     for pair in found["one_change"]:
-        better = tables.beaten(pair)
-        verdict = pair["verdict"] if not better else "better" if pair["difference"] > 0 else "worse"
-        tone = "quiet" if not better else "good" if pair["difference"] > 0 else "bad"
+        tone = {"better": "good", "worse": "bad"}.get(pair["verdict"], "quiet")
         cells = [Cell(pair["from"]), Cell(pair["to"]), Cell(pair["change"]), *_tested(pair)]
-        rows.append([*cells, Cell(verdict, tone=tone)])
+        rows.append([*cells, Cell(tables.verdict(pair), tone=tone)])
     caption = (
         "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
-        "momentum and schedule count as one thing. Holm's correction covers these pairs."
+        "momentum and schedule count as one thing. p is adjusted over all pairs of the dataset."
     )
     if found["one_change_others"]:
         caption += f" There was no room for {tables.plural(found['one_change_others'], 'more pair')}."
@@ -129,9 +117,9 @@ def _guessing(entries: list[Summary]) -> list[Block]:
         cells += [Cell(percent(entry[key])) for key in ("validation_accuracy", "most_frequent")]
         rows.append([*cells, Cell("; or ".join(map(_learns, entry["trains"])) or "–")])
     caption = (
-        "Runs whose training loss and validation loss never fell 1 % below those of equal guessing, or whose "
-        "validation accuracy is not shown to beat always saying the most frequent class (binomial test). Training "
-        "loss: the lowest of an epoch, mean over these runs. What makes it learn: the contenders nearest to it that do."
+        "Runs whose validation accuracy is not shown to beat always naming the most frequent class (binomial test): "
+        "like runs that diverged, they failed to train and count in no mean. Training loss: the lowest of an epoch, "
+        "mean over these runs. What makes it learn: the contenders nearest to it that do."
     )
     return [Words("Hardly better than guessing", heading=True), Table(heads, rows, caption)]
 

@@ -8,71 +8,59 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bakeoff.evaluation import compare, faults, metrics
-from bakeoff.evaluation.changes import TOGETHER, Change, changes
-from bakeoff.evaluation.compare import Comparison, Correct
+from bakeoff.evaluation import faults, metrics
+from bakeoff.evaluation.changes import Change, changes
 from bakeoff.record import Row, Run
 from bakeoff.reports import tables
+from bakeoff.reports.comparisons import partner
 from bakeoff.reports.tables import Summary
 from bakeoff.spec import Contender
 from bakeoff.study import Study
 
 Groups = Mapping[str, Sequence[Run]]
-"""Each contender's finished runs by name."""
-Right = Mapping[str, Mapping[int, Correct]]
-"""Of each contender with a finished run: seed -> which test images are recognised."""
+"""Contenders' runs by name."""
 
 MOST = 20
 """Rows of one-change pairs that a reader still reads."""
 
 
-def row(pair: Comparison) -> Summary:
-    """A comparison as it stands in summary.json."""
-    keys = ("a", "b", "difference", "low", "high", "p", "p_adjusted", "verdict", "seeds", "images")
-    return {key: getattr(pair, key) for key in keys}
-
-
-def _rows(right: Right, pairs: Iterable[tuple[str, str]]) -> list[Summary]:
-    return [row(pair) for pair in compare.compare_pairs(right, pairs)]
-
-
-def claims(study: Study, right: Right) -> list[Summary]:
-    """The study's claims and what the runs say to each; Holm's correction covers just the claims that were run."""
+def claims(study: Study, summary: Summary) -> list[Summary]:
+    """The study's claims and what the runs say to each: the verdict on its pair, which the family of all pairs gave."""
     names = [contender.name for contender in study.contenders]
-    stated = [claim for claim in study.hypotheses if claim.relation == "better"]
-    told = [claim for claim in stated if claim.better in right and claim.worse in right]
-    pairs = iter(_rows(right, [(claim.better, claim.worse) for claim in told]))
+    trained = {c["name"] for c in summary["contenders"] if c["trained"]}
     found = []
-    for claim in stated:
-        if claim in told:
-            pair = next(pairs)
+    for claim in study.hypotheses:
+        if claim.relation != "better":
+            continue
+        pair: Summary = {}
+        if {claim.better, claim.worse} <= trained:
+            pair = dict(tables.versus(summary, claim.better, claim.worse))
             del pair["a"], pair["b"]
-            result, verdict = _judged(pair)
+            result, words = _judged(pair, study.margin)
+        elif not {claim.better, claim.worse} <= {*names}:
+            result, words = "not run", "not run at this scale"
         else:
-            pair, absent = {}, not {claim.better, claim.worse} <= {*names}
-            result, verdict = ("not run", "not run at this scale") if absent else ("no result", "no result")
-        found.append({**claim.model_dump(), **pair, "result": result, "verdict": verdict})
+            result, words = "no result", "no result"
+        found.append({**claim.model_dump(), **pair, "result": result, "verdict": words})
     return found
 
 
-def _judged(pair: Summary) -> tuple[str, str]:
-    """(`shown`, `opposite` or `not shown`, the same with what it leaves open)."""
-    one = " in this one seed" if pair["seeds"] == 1 else ""
-    if pair["verdict"] != compare.NO_DIFFERENCE:
-        return ("shown", f"shown{one}") if pair["difference"] > 0 else ("opposite", f"the opposite is shown{one}")
-    low, high = 100 * pair["low"], 100 * pair["high"]
-    if low > 0 or high < 0:
-        way = "for" if low > 0 else "against"
-        small, large = sorted((abs(low), abs(high)))
-        return "not shown", f"not shown after Holm's correction; alone, {small:.2f} to {large:.2f} points {way} it"
-    return "not shown", f"not shown: the interval leaves room for {high:.2f} points for it and {-low:.2f} against"
+def _judged(pair: Summary, margin: float) -> tuple[str, str]:
+    """(`shown`, `opposite`, `equivalent`, `undecided`, the same in words)."""
+    if pair["p_adjusted"] is None:
+        return "undecided", "no verdict: one run"
+    if pair["verdict"] == "equivalent":
+        return "equivalent", f"contradicted: as good, within {tables.margin(margin)}"
+    if pair["verdict"] in ("better", "worse"):
+        return ("shown", "shown") if pair["verdict"] == "better" else ("opposite", "the opposite is shown")
+    return "undecided", f"undecided: {tables.what_would_decide(pair)}"
 
 
-def one_change(study: Study, groups: Groups, right: Right) -> tuple[list[Summary], int]:
+def one_change(study: Study, groups: Groups, summary: Summary) -> tuple[list[Summary], int]:
     """Pairs with a contender as reported that differ in exactly one thing, and how many found no room.
 
     First come repairs, then other changes to one network, then networks of which one is named after the other. Points
@@ -89,10 +77,10 @@ def one_change(study: Study, groups: Groups, right: Right) -> tuple[list[Summary
                 rank = 2 if found[0].what == "model" else int(after.variant == "as reported")
                 pairs.append((rank, before.name, after.name, found[0]))
     kept = sorted(pairs, key=lambda pair: pair[0])[:MOST]
-    tested = _rows(right, [(after, before) for _, before, after, _ in kept])
     told = [
-        {"from": before, "to": after, "what": change.what, "change": change.said, **pair}
-        for (_, before, after, change), pair in zip(kept, tested, strict=True)
+        {"from": before, "to": after, "what": change.what, "change": change.said}
+        | tables.versus(summary, after, before)
+        for _, before, after, change in kept
     ]
     return told, len(pairs) - len(kept)
 
@@ -142,7 +130,7 @@ def softmax(study: Study, groups: Groups, summary: Summary, told: Sequence[Summa
 def _gap(contender: Contender, study: Study, summary: Summary, own: Sequence[Summary]) -> Summary | None:
     """The way from a contender to the best repaired one of its network, and what each single change does of it.
 
-    None where there is none, where one change alone is all of it or none helps, or where no difference is shown.
+    None where there is none, where one change alone is all of it or none helps, or where it is not shown to be better.
     """
     mended = [
         c.name
@@ -152,8 +140,8 @@ def _gap(contender: Contender, study: Study, summary: Summary, own: Sequence[Sum
     best = next((c for c in tables.ranking(summary) if c["name"] in mended and not c["selects_on_test"]), None)
     if not best or best["name"] in [pair["to"] for pair in own]:
         return None
-    pair = next(p for p in tables.facing(summary, best["name"]) if p["b"] == contender.name)
-    if not tables.beaten(pair) or pair["difference"] < 0:
+    pair = next((p for p in tables.facing(summary, best["name"]) if p["b"] == contender.name), None)
+    if not pair or pair["verdict"] != "better":
         return None
     parts = [
         {key: p[key] for key in ("to", "change", "difference", "low", "high")}
@@ -170,7 +158,7 @@ def guessing(study: Study, groups: Groups) -> list[Summary]:
     """Contenders with runs that learnt nothing, and which change makes them learn."""
     lost: dict[str, list[Run]] = {}
     for name, runs in groups.items():
-        if found := [run for run in runs if run.history and (_stuck(run) or _guesses(run))]:
+        if found := [run for run in runs if run.history and not learnt(run)]:
             lost[name] = found
     told = []
     for c in study.contenders:
@@ -182,7 +170,6 @@ def guessing(study: Study, groups: Groups) -> list[Summary]:
                     "runs": len(runs),
                     "n": len(groups[c.name]),
                     "stuck": sum(map(_stuck, runs)),
-                    "guesses": sum(map(_guesses, runs)),
                     "train_loss": _least_loss(runs),
                     "equal_loss": faults.equal_loss(_outputs(runs[0])),
                     "validation_accuracy": float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
@@ -212,8 +199,15 @@ def _outputs(run: Run) -> int:
     return run.spec.recipe.feed_choice.outputs(len(run.dataset["classes"]))
 
 
-def _guesses(run: Run) -> bool:
-    return faults.guesses(run.metrics["validation_accuracy"], run.dataset["counts"]["validation"])
+def only_learnt(groups: Groups) -> dict[str, list[Run]]:
+    """Of every contender's finished runs those that trained."""
+    return {name: [run for run in runs if learnt(run)] for name, runs in groups.items()}
+
+
+def learnt(run: Run) -> bool:
+    """Whether a finished run is shown to beat, on validation images, someone who always names their most frequent
+    class. One that is not has failed to train, just as one that diverged: neither counts in a mean or a verdict."""
+    return not faults.guesses(run.metrics["validation_accuracy"], run.dataset["counts"]["validation"])
 
 
 def _trains(lost: Contender, study: Study, groups: Groups, all_lost: Mapping[str, object]) -> list[Summary]:
@@ -261,30 +255,20 @@ def _over(values: Sequence[float]) -> Summary:
     return {"mean": found.mean, "low": low, "high": found.high}
 
 
-def additions(study: Study, right: Right, summary: Summary) -> list[Summary]:
-    """What an ensemble adds to its best member, and a pupil to its twin without teacher, or else to the teacher.
-
-    Holm's correction covers just these.
-    """
+def additions(study: Study, summary: Summary) -> list[Summary]:
+    """What an ensemble adds to its best member, and a pupil to its twin without teacher, or else to the teacher."""
+    trained = [c["name"] for c in tables.ranking(summary)]
     found = []
     for c in study.contenders:
-        if c.name not in right:
+        if c.name not in trained:
             continue
         if c.ensemble:
-            member = next((m["name"] for m in tables.ranking(summary) if m["name"] in c.ensemble), None)
+            member = next((name for name in trained if name in c.ensemble), None)
             found += [(c.name, member, "ensemble", "its best member")] if member else []
-        elif c.recipe.teacher:
-            twin = next((other.name for other in study.contenders if _twins(other, c) and other.name in right), None)
-            other = twin or (c.recipe.teacher if c.recipe.teacher in right else None)
-            found += (
-                [(c.name, other, "pupil", "the same without its teacher" if twin else "its teacher")] if other else []
-            )
-    pairs = _rows(right, [(name, other) for name, other, *_ in found])
-    return [{"what": what, "against": said, **pair} for (*_, what, said), pair in zip(found, pairs, strict=True)]
-
-
-def _twins(plain: Contender, pupil: Contender) -> bool:
-    """Whether the two differ in nothing but the teacher."""
-    none = {field: type(pupil.recipe).model_fields[field].default for field in TOGETHER["teacher"]}
-    taught = pupil.model_copy(update={"recipe": pupil.recipe.model_copy(update=none)})
-    return not plain.ensemble and plain.same_run_as(taught)
+        elif other := partner(study, c, trained):
+            against = "its teacher" if other == c.recipe.teacher else "the same without its teacher"
+            found.append((c.name, other, "pupil", against))
+    return [
+        {"what": what, "against": against, **tables.versus(summary, name, other)}
+        for name, other, what, against in found
+    ]

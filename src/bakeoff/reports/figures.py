@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import escape
 from numpy.typing import NDArray
 
+from bakeoff.reports import tables
 from bakeoff.reports.svg import (
     SERIES,
     Axis,
@@ -128,7 +129,7 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
         body.append(panel.line(zip(s.x, s.mean, strict=True), classes, name))
     keys = [Key(name, classes) for name, classes in order]
     others = len(series) - len(order)
-    return panel.draw(body, keys + ([Key(f"{others} other contenders", "s0")] if others else []))
+    return panel.draw(body, keys + ([Key(tables.plural(others, "other contender"), "s0")] if others else []))
 
 
 def sweep(
@@ -242,25 +243,30 @@ def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, t
     return f'<g><title>{escape(title)}</title><rect class="cell {classes}" {at} fill-opacity="{depth:.2f}"/>{label}</g>'
 
 
-def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float, int, str]]) -> str:
-    """Who beats whom: row against column. `pairs[row, column]` is (difference, -1 | 0 | 1, what to say)."""
+VERDICTS = {"better": ("better", "+"), "worse": ("worse", "−"), "equivalent": ("equal", "="), "undecided": ("same", "")}
+"""The class of a cell and its sign, where there is no room for the difference."""
+
+
+def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float, str, str]]) -> str:
+    """Who beats whom: row against column. `pairs[row, column]` is (difference, verdict, what to say)."""
     few = len(names) <= 12
     size = 52.0 if few else 15.0
-    largest = max((abs(p[0]) for p in pairs.values() if p[1]), default=1.0) or 1.0
+    decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
+    largest = max(decided, default=1.0) or 1.0
     cells = []
     for i, a in enumerate(names):
         for j, b in enumerate(names):
             if (a, b) not in pairs:
                 continue
-            difference, sign, said = pairs[a, b]
-            classes = ("same", "better", "worse")[sign]
-            depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if sign else 0.6
-            words = f"{100 * difference:+.2f}".replace("-", "−") if few else ("", "+", "−")[sign]
-            cells.append(_cell(i, j, size, classes, depth, words, said))
+            difference, verdict, title = pairs[a, b]
+            classes, sign = VERDICTS[verdict]
+            depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
+            words = tables.points(difference) if few else sign
+            cells.append(_cell(i, j, size, classes, min(depth, 1.0), words, title))
     rows = [f"{name}  {i + 1}" for i, name in enumerate(names)]
     columns = [str(i + 1) for i in range(len(names))]
-    across = "row minus column, in points" if few else "row against column: + better, − worse"
-    return _matrix(rows, columns, cells, size, "Paired differences", across)
+    across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
+    return _matrix(rows, columns, cells, size, "Differences of test accuracy", across)
 
 
 def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:

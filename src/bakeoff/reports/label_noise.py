@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bakeoff.data.errata import Erratum, published_errata
-from bakeoff.evaluation import compare
-from bakeoff.reports import tables
+from bakeoff.evaluation.verdicts import Estimate, Verdicts
+from bakeoff.reports import comparisons, tables
 from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
 from bakeoff.reports.context import Context
 from bakeoff.reports.tables import interval, percent
@@ -31,9 +30,13 @@ def label_noise(context: Context, section: Section) -> list[Block]:
         return []
     sound = np.ones(len(first.labels("test")), bool)
     sound[list(errata)] = False
+    right = {
+        name: np.stack([tables.correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs
+    }
+    without = comparisons.decide(context.study, right)
     heads = [Head("contender", "text"), Head("n"), Head("errors"), Head("of these, on wrong labels")]
     heads += [Head("says there what people see"), Head("test accuracy"), Head("without these images, 95 % interval")]
-    rows = [[Cell(name), *map(Cell, _row(context, name, errata, sound))] for name in names]
+    rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
     every = len(context.ranked)
     shown = f" Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else ""
     caption = f"Errors are means over the seeds; intervals as in the league.{shown}"
@@ -41,10 +44,10 @@ def label_noise(context: Context, section: Section) -> list[Block]:
         f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
         "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
     )
-    return [Words(said), Table(heads, rows, caption), *_verdicts(context, names, sound)]
+    return [Words(said), Table(heads, rows, caption), *_verdicts(context, names, without)]
 
 
-def _row(context: Context, name: str, errata: Mapping[int, Erratum], sound: NDArray[np.bool_]) -> list[str]:
+def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:
     runs, places = context.finished[name], list(errata)
     right = np.array([tables.correct(run) for run in runs])
     seen = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
@@ -56,20 +59,16 @@ def _row(context: Context, name: str, errata: Mapping[int, Erratum], sound: NDAr
         f"{(~right[:, places]).sum(axis=1).mean():{digits}}",
         f"{agree:{digits}} of {len(errata)}",
         percent(float(right.mean())),
-        interval(tables.over_runs(right[:, sound].mean(axis=1).tolist(), int(sound.sum()))),
+        interval({"mean": without.mean, "low": without.low, "high": without.high}),
     ]
 
 
-def _verdicts(context: Context, names: list[str], sound: NDArray[np.bool_]) -> list[Block]:
-    """Whether the comparisons among `names` end in another verdict without the images whose labels are wrong; as
-    everywhere, Holm's correction covers all pairs of the study."""
-    right = {
-        name: {run.spec.seed: tables.correct(run)[sound] for run in runs}
-        for name, runs in context.finished.items()
-        if runs
-    }
-    before = {(p["a"], p["b"]): p["verdict"] for p in context.summary["comparisons"]}
-    after = {(p.a, p.b): p.verdict for p in compare.compare_all(right) if p.a in names and p.b in names}
+def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Block]:
+    """Whether the comparisons among `names` end in another verdict without the images whose labels are wrong; they
+    too are decided among all pairs of the study."""
+    before = {(p["a"], p["b"]): tables.verdict(p) for p in context.summary["comparisons"]}
+    rows = [comparisons.row(pair) for pair in without.pairs if {pair.a, pair.b} <= {*names}]
+    after = {(p["a"], p["b"]): tables.verdict(p) for p in rows}
     changed = [
         f"{a} against {b}: {before[a, b]} with them, {verdict} without"
         for (a, b), verdict in after.items()

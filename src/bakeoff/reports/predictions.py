@@ -142,7 +142,8 @@ def per_class(context: Context, section: Section) -> list[Block]:
     heads = [Head("class", "text"), Head("test images")]
     heads += [Head(f"{name} {sign}") for name, sign in zip(names, SIGNS, strict=False)]
     heads.append(Head(axis.label, "plot", figures.dots_axis(axis)))
-    said = f"Means over seeds; intervals as in the league. {_how_many(names, context)}"
+    intervals = "intervals 95 %, Student's t over the seeds (of one seed Wilson's)"
+    said = f"Means over seeds; {intervals}. {_how_many(names, context)}"
     return [Table(heads, rows, said)]
 
 
@@ -303,7 +304,7 @@ def mistakes(context: Context, section: Section) -> list[Block]:
             items.append(Thumbnail(_png(images[i]), lines))
         said = (
             f"{name}: the {len(items)} test images that it gets wrong in the most seeds, the surest first. "
-            f"The confidence is the surest seed's; “all” counts the finished runs of every contender."
+            f"The confidence is the surest seed's; “all” counts the runs of every contender that trained."
         )
         blocks += [Words(said), Gallery(items)]
     return blocks

@@ -244,7 +244,7 @@ def reported(context: Context, section: Section) -> list[Block]:
             if (name or label, key, published) in seen or (section.of and name not in section.of):
                 continue
             seen.add((name or label, key, published))
-            runs = context.finished.get(name, ())
+            runs = context.ended.get(name, ())
             if not name:
                 ours, verdict = "–", f"{UNPRINTED} ({unprinted})"
             elif runs:

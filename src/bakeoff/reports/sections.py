@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bakeoff.data import known_wrong_labels
 from bakeoff.errors import UsageError, closest
-from bakeoff.reports import chance, contenders, diagnoses, label_noise, predictions, reported, tables
+from bakeoff.reports import chance, contenders, diagnoses, headline, label_noise, predictions, reported
 from bakeoff.reports.blocks import Block, Figures, Words
 from bakeoff.reports.context import Context
 from bakeoff.study import Section, Study
@@ -17,10 +17,10 @@ SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "league": ("League", contenders.league),
     "claims": ("What the report claims, and what is shown", diagnoses.claims),
     "reported": ("Reported against measured", reported.reported),
-    "diagnoses": ("What went wrong, and what it cost", diagnoses.diagnoses),
+    "diagnoses": ("Diagnoses", diagnoses.diagnoses),
     "sweeps": ("Sweeps", contenders.sweeps),
     "curves": ("Learning curves", predictions.curves),
-    "significance": ("Who differs from whom", contenders.significance),
+    "significance": ("Who is better than whom", contenders.significance),
     "seeds": ("What the seeds do", chance.seeds),
     "train_test": ("Train, validation, test", contenders.train_test),
     "cost": ("Accuracy and its cost", contenders.cost),
@@ -114,26 +114,21 @@ def _blocks(context: Context, section: Section, function: Callable[[Context, Sec
 
 
 def _said(context: Context, section: Section, function: Callable[[Context, Section], list[Block]]) -> list[Block]:
-    """The section's blocks on one dataset, and who has no finished run to show: of those that the section names, or
+    """The section's blocks on one dataset, and who has no run that trained: of those that the section names, or
     of all contenders if none has one."""
     blocks = function(context, section)
     if blocks and (cut := [c.name for c in context.study.left_out if c.name in _asked_for(context.study, section)]):
-        blocks = [*blocks, Words(f"Not run at this scale: {tables.listing(cut)}.", quiet=True)]
+        blocks = [*blocks, Words(f"Not run at this scale: {headline.few(cut)}.", quiet=True)]
     every = context.summary["contenders"]
-    without = [c for c in every if not c["n"] and (not section.of or c["name"] in section.of)]
+    without = [c for c in every if not c["trained"] and (not section.of or c["name"] in section.of)]
     applies = APPLIES.get(section.kind)
     told = section.kind in NAMES_ALL if blocks else applies is not None and not applies(context.study)
     if told or not without or (context.ranked and not section.of):
         return blocks
-    diverged, absent = ([c["name"] for c in without if bool(c["failed"]) == failed] for failed in (True, False))
-    said = [f"training diverged for {_few(diverged)}"] if diverged else []
-    said += [f"{_few(absent)} {'has' if len(absent) == 1 else 'have'} no record"] if absent else []
-    return [*blocks, Words(f"Without a finished run: {'; '.join(said)}.")]
-
-
-def _few(names: Sequence[str]) -> str:
-    """The names, or the first five and how many more."""
-    return tables.listing(names if len(names) <= 6 else [*names[:5], f"{len(names) - 5} others"])
+    lost, absent = ([c["name"] for c in without if bool(c["n"] + c["failed"]) == ran] for ran in (True, False))
+    said = [f"no run trained of {headline.few(lost)}"] if lost else []
+    said += [f"{headline.few(absent)} {'has' if len(absent) == 1 else 'have'} no record"] if absent else []
+    return [*blocks, Words(f"Without a run that trained: {'; '.join(said)}.")]
 
 
 def _asked_for(study: Study, section: Section) -> Sequence[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from bakeoff.evaluation import compare, metrics
+from bakeoff.evaluation import metrics
+from bakeoff.evaluation.verdicts import Estimate
 from bakeoff.record import Run
-from bakeoff.reports import answer, evidence
-from bakeoff.reports.evidence import Right
+from bakeoff.reports import answer, comparisons, evidence
 from bakeoff.reports.tables import Summary, by_contender, by_images, correct, over_runs
 from bakeoff.spec import Contender
 from bakeoff.study import Study, Sweep
@@ -22,6 +22,7 @@ SPLITS = ("test", "validation", "train")
 def summarise(study: Study, runs: Sequence[Run]) -> Summary:
     """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean.
 
+    Of a contender's runs `n` finished and `failed` did not; its numbers rest on those `trained` that learnt something.
     Of a study of several datasets each is summarised by itself; only contenders on the same data are compared.
 
     Raises:
@@ -33,7 +34,7 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
         return found
     parts = [on_dataset(study, runs, name) for name in study.datasets]
     whole = dict(parts[0])
-    for key in ("contenders", "comparisons", "sweeps", "claims", "additions"):
+    for key in ("contenders", "comparisons", "can_be_best", "sweeps", "claims", "additions"):
         whole[key] = [item for part in parts for item in part[key]]
     for key, first in parts[0]["diagnoses"].items():
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
@@ -49,9 +50,10 @@ def on_dataset(study: Study, runs: Sequence[Run], name: str) -> Summary:
 
 
 def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
-    groups = by_contender(study, runs)
-    failed = by_contender(study, runs, "diverged")
-    right = {name: {run.spec.seed: correct(run) for run in found} for name, found in groups.items() if found}
+    ended, diverged = by_contender(study, runs), by_contender(study, runs, "diverged")
+    groups = evidence.only_learnt(ended)
+    verdicts = comparisons.decide(study, _right(groups, "test"))
+    estimates = {"test": verdicts.estimates, "validation": comparisons.estimates(_right(groups, "validation"))}
     summary: Summary = {
         "study": study.name,
         "title": study.title,
@@ -59,21 +61,28 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "cuts": list(study.cuts),
         "question": study.question,
         "answer": "",
-        "contenders": [_contender(c, study, groups[c.name], len(failed[c.name])) for c in study.contenders],
-        "comparisons": _pairs(right),
-        "sweeps": [_sweep(sweep, right) for sweep in study.sweeps],
-        "claims": evidence.claims(study, right),
-        "environment": environment([run for group in (*groups.values(), *failed.values()) for run in group]),
+        "estimand": comparisons.ESTIMAND,
+        "margin": study.margin,
+        "contenders": [
+            _contender(c, study, groups[c.name], len(ended[c.name]), len(diverged[c.name]))
+            | _accuracies(groups[c.name], {split: found.get(c.name) for split, found in estimates.items()})
+            for c in study.contenders
+        ],
+        "comparisons": [comparisons.row(pair) for pair in verdicts.pairs],
+        "can_be_best": list(verdicts.can_be_best),
+        "sweeps": [_sweep(sweep) for sweep in study.sweeps],
+        "environment": environment([run for group in (*ended.values(), *diverged.values()) for run in group]),
     }
-    told, others = evidence.one_change(study, groups, right)
-    summary["additions"] = evidence.additions(study, right, summary)
+    summary["claims"] = evidence.claims(study, summary)
+    summary["additions"] = evidence.additions(study, summary)
+    pairs, others = evidence.one_change(study, groups, summary)
     summary["diagnoses"] = {
-        "one_change": told,
+        "one_change": pairs,
         "one_change_others": others,
-        "softmax": evidence.softmax(study, groups, summary, told),
-        "guessing": evidence.guessing(study, groups),
-        "fallbacks": evidence.fallbacks(study, groups),
-        "test_choices": evidence.test_choices(study, groups),
+        "softmax": evidence.softmax(study, ended, summary, pairs),
+        "guessing": evidence.guessing(study, ended),
+        "fallbacks": evidence.fallbacks(study, ended),
+        "test_choices": evidence.test_choices(study, ended),
     }
     summary = _clean(summary)
     for sweep in summary["sweeps"]:
@@ -82,9 +91,23 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
     return summary
 
 
-def _accuracy(runs: Sequence[Run], figures: Sequence[dict[str, float]], split: str) -> dict[str, float | None]:
-    values = [figure[f"{split}_accuracy"] for figure in figures]
-    return over_runs(values, runs[0].measured(split) if by_images(values) else 0)
+def _right(groups: evidence.Groups, split: str) -> comparisons.Right:
+    """Which images of a split are recognised, of each contender with a run that trained."""
+    return {name: np.stack([correct(run, split) for run in runs]) for name, runs in groups.items() if runs}
+
+
+def _accuracies(runs: Sequence[Run], estimates: Mapping[str, Estimate | None]) -> Summary:
+    """Mean accuracies with 95 % intervals: of test and validation for new seeds and images, of train over seeds."""
+    nothing = {"mean": None, "low": None, "high": None}
+    train = [run.metrics["train_accuracy"] for run in runs]
+    return {
+        "interval": estimates["test"].kind if estimates["test"] else None,
+        **{
+            f"{split}_accuracy": {"mean": found.mean, "low": found.low, "high": found.high} if found else nothing
+            for split, found in estimates.items()
+        },
+        "train_accuracy": over_runs(train, runs[0].measured("train") if by_images(train) else 0),
+    }
 
 
 def _mean(values: Iterable[float]) -> float | None:
@@ -92,7 +115,8 @@ def _mean(values: Iterable[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _contender(contender: Contender, study: Study, runs: Sequence[Run], failed: int) -> Summary:
+def _contender(contender: Contender, study: Study, runs: Sequence[Run], finished: int, failed: int) -> Summary:
+    """A contender's numbers, those of its `runs` that trained: others of the finished ones learnt nothing."""
     tests = [(run.logits("test"), run.labels("test")) for run in runs]
     figures = [run.metrics | run.test_metrics() for run in runs]
     return {
@@ -103,10 +127,9 @@ def _contender(contender: Contender, study: Study, runs: Sequence[Run], failed: 
         "variant": contender.variant,
         "note": contender.note,
         "selects_on_test": _selects_on_test(contender, study),
-        "n": len(runs),
+        "n": finished,
+        "trained": len(runs),
         "failed": failed,
-        "interval": ("wilson" if by_images([f["test_accuracy"] for f in figures]) else "t") if runs else None,
-        **{f"{split}_accuracy": _accuracy(runs, figures, split) for split in SPLITS},
         "seeds": [
             {"seed": run.spec.seed, **{f"{split}_accuracy": figure[f"{split}_accuracy"] for split in SPLITS}}
             for run, figure in zip(runs, figures, strict=True)
@@ -130,20 +153,12 @@ def _selects_on_test(contender: Contender, study: Study) -> bool:
     return contender.recipe.selects_on_test or any(_selects_on_test(other, study) for other in needed)
 
 
-def _pairs(right: Right) -> list[Summary]:
-    """Paired comparisons of all, Holm-corrected over just these pairs."""
-    return [evidence.row(pair) for pair in compare.compare_all(right)]
-
-
-def _sweep(sweep: Sweep, right: Right) -> Summary:
-    """A sweep's points and its own comparisons: Holm's correction covers this sweep's pairs only."""
-    names = dict.fromkeys(point.contender for point in sweep.points if point.contender in right)
-    labels = [
+def _sweep(sweep: Sweep) -> Summary:
+    points = [
         {"label": point.label, "contender": point.contender, "reported": point.reported.figures()}
         for point in sweep.points
     ]
-    pairs = _pairs({name: right[name] for name in names})
-    return {"name": sweep.name, "question": sweep.question, "points": labels, "comparisons": pairs}
+    return {"name": sweep.name, "question": sweep.question, "points": points}
 
 
 def environment(runs: Sequence[Run]) -> Summary:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
-from bakeoff.evaluation import compare, metrics
+from bakeoff.evaluation import metrics
 from bakeoff.record import Run
 from bakeoff.study import Study
 
@@ -22,8 +22,14 @@ def percent(value: float | None) -> str:
 
 
 def points(value: float) -> str:
-    """A difference of accuracies: `+0.42`, in percentage points."""
-    return f"{100 * value:+.2f}".replace("-", "−")
+    """A difference of accuracies in percentage points: `+0.42`, `−0.10`, and `0.00` without a sign."""
+    text = f"{100 * value:+.2f}"
+    return "0.00" if text[1:] == "0.00" else text.replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p value to two digits: `0.034`, `<0.0001`; a dash where there is none."""
+    return "–" if value is None else "<0.0001" if value < 0.0001 else f"{value:.2g}"
 
 
 def interval(found: Mapping[str, float | None]) -> str:
@@ -32,6 +38,11 @@ def interval(found: Mapping[str, float | None]) -> str:
     if mean is None or low is None or high is None:
         return percent(mean)
     return f"{percent(mean)} [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def margin(value: float) -> str:
+    """A margin of equivalence: `0.5 points`, `1 point`."""
+    return f"{100 * value:g} point{'' if value == 0.01 else 's'}"
 
 
 def listing(names: Iterable[str]) -> str:
@@ -76,9 +87,9 @@ def by_contender(study: Study, runs: Sequence[Run], status: str = "finished") ->
     return found
 
 
-def correct(run: Run) -> NDArray[np.bool_]:
-    """(M,) whether each test image is recognised."""
-    right: NDArray[np.bool_] = run.logits("test").argmax(axis=1) == run.labels("test")
+def correct(run: Run, split: str = "test") -> NDArray[np.bool_]:
+    """(M,) whether each image of the split is recognised."""
+    right: NDArray[np.bool_] = run.logits(split).argmax(axis=1) == run.labels(split)
     return right
 
 
@@ -100,15 +111,21 @@ def by_images(values: Sequence[float]) -> bool:
 
 
 def beaten(pair: Mapping[str, Any]) -> tuple[str, str] | None:
-    """(the better, the worse) where the pair differs, None where no difference is shown."""
-    if pair["verdict"] == compare.NO_DIFFERENCE:
-        return None
-    return (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
+    """(the better, the worse) where one of the pair is shown to be better, else None."""
+    order = {"better": (pair["a"], pair["b"]), "worse": (pair["b"], pair["a"])}
+    return order.get(pair["verdict"])
+
+
+def verdict(pair: Mapping[str, Any]) -> str:
+    """The verdict on a pair as a reader's words: `better`, `worse`, `as good`, `undecided`, or that there is none."""
+    if pair["p_adjusted"] is None:
+        return "no verdict: one run"
+    return {"equivalent": "as good"}.get(pair["verdict"], str(pair["verdict"]))
 
 
 def ranking(summary: Summary) -> list[Summary]:
     """Contenders with a result, best mean validation accuracy first (of equals, the smaller model)."""
-    done = [c for c in summary["contenders"] if c["n"]]
+    done = [c for c in summary["contenders"] if c["test_accuracy"]["mean"] is not None]
     return sorted(done, key=lambda c: (-c["validation_accuracy"]["mean"], c["parameters"]))
 
 
@@ -117,17 +134,46 @@ def pick(summary: Summary) -> Summary | None:
     return next((c for c in ranking(summary) if not c["selects_on_test"]), None)
 
 
+def what_would_decide(pair: Mapping[str, Any]) -> str:
+    """What an undecided pair needs."""
+    if pair["seeds_needed"] is not None:
+        return f"{pair['seeds_needed']:,} seeds of each would probably decide it"
+    return {
+        "images": "no number of seeds can decide it, the test set is too small",
+        "seeds": "no practical number of seeds would decide it",
+        "single run": "one run says nothing of other seeds",
+        None: "more seeds or test images may decide it",
+    }[pair["limited_by"]]
+
+
+def measured(pair: Mapping[str, Any]) -> tuple[str, str, str]:
+    """A pair's difference in points, its interval, and its runs, for a table."""
+    between = f"[{points(pair['low'])}, {points(pair['high'])}]"
+    return points(pair["difference"]), between, f"{pair['runs'][0]} and {pair['runs'][1]}"
+
+
+OPPOSITE = {"better": "worse", "worse": "better"}
+
+
+def turned(pair: Summary, name: str) -> Summary:
+    """The comparison as that of `name`, one of its two, with the other: same verdict, seen from there."""
+    if pair["a"] == name:
+        return pair
+    swapped = {"a": pair["b"], "b": pair["a"], "runs": pair["runs"][::-1], "difference": -pair["difference"]}
+    ends = {"low": -pair["high"], "high": -pair["low"]}
+    return {**pair, **swapped, **ends, "verdict": OPPOSITE.get(pair["verdict"], pair["verdict"])}
+
+
+def versus(summary: Summary, a: str, b: str) -> Summary:
+    """The comparison of `a` with `b`: the one there is of the two, turned to `a`."""
+    return next(turned(p, a) for p in summary["comparisons"] if {p["a"], p["b"]} == {a, b})
+
+
 def facing(summary: Summary, name: str) -> list[Summary]:
     """The comparisons of one contender, turned so that it is `a`, in the order of the ranking of `b`."""
-    turned = []
-    for p in summary["comparisons"]:
-        if p["a"] == name:
-            turned.append(p)
-        elif p["b"] == name:
-            swapped = {"b": p["a"], "difference": -p["difference"], "low": -p["high"], "high": -p["low"]}
-            turned.append({**p, "a": name, **swapped})
     place = {c["name"]: i for i, c in enumerate(ranking(summary))}
-    return sorted(turned, key=lambda p: place[p["b"]])
+    own = [turned(p, name) for p in summary["comparisons"] if name in (p["a"], p["b"])]
+    return sorted(own, key=lambda p: place[p["b"]])
 
 
 def short_labels(sweep: Summary) -> tuple[str, list[str]]:
@@ -140,26 +186,30 @@ def short_labels(sweep: Summary) -> tuple[str, list[str]]:
 
 
 def standing(summary: Summary) -> dict[str, str]:
-    """Each contender against the choice: `the choice`, `no difference shown`, `worse`, `better`, or a dash."""
-    said = {c["name"]: "–" for c in summary["contenders"]}
+    """Each contender against the choice: `the choice`, the verdict on it, or a dash."""
+    words = {c["name"]: "–" for c in summary["contenders"]}
     if best := pick(summary):
-        said[best["name"]] = "the choice"
-        for p in facing(summary, best["name"]):
-            said[p["b"]] = p["verdict"] if not beaten(p) else "worse" if p["difference"] > 0 else "better"
-    return said
+        words[best["name"]] = "the choice"
+        words |= {p["b"]: verdict(turned(p, p["b"])) for p in facing(summary, best["name"])}
+    return words
+
+
+def trained(contender: Summary) -> str:
+    """How many of a contender's runs trained: `2 of 3`."""
+    return f"{contender['trained']} of {contender['n'] + contender['failed']}"
 
 
 def league_text(summary: Summary) -> list[dict[str, str]]:
     """The league as text, a row a contender, best validation accuracy first, those without a result last."""
     against = standing(summary)
     rows = []
-    for c in (*ranking(summary), *(c for c in summary["contenders"] if not c["n"])):
-        done = bool(c["n"])
+    for c in (*ranking(summary), *(c for c in summary["contenders"] if not c["trained"])):
+        done = bool(c["trained"])
         rows.append(
             {
                 "contender": c["name"] + (" †" if c["selects_on_test"] else ""),
-                "n": f"{c['n']} of {c['n'] + c['failed']}" if c["failed"] else str(c["n"]),
-                "test accuracy": interval(c["test_accuracy"]),
+                "trained": trained(c),
+                "test accuracy": interval(c["test_accuracy"]) + (" one run" if c["interval"] == "wilson" else ""),
                 "validation": percent(c["validation_accuracy"]["mean"]),
                 "parameters": f"{c['parameters']:,}" if done else "–",
                 "seconds": f"{c['seconds']:,.1f}" if done else "–",

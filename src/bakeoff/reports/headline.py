@@ -1,0 +1,98 @@
+"""What follows from the verdicts on the choice: what it is better than, what is as good, and what is undecided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bakeoff.reports import tables
+from bakeoff.reports.tables import Summary, listing, points
+
+
+def few(names: Sequence[str]) -> str:
+    """The names, or the first five and how many more."""
+    return listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
+
+
+def rivals(best: Summary, summary: Summary) -> str:
+    """What the choice is better than, what is as good, what did better on the test set, and what is undecided."""
+    pairs = tables.facing(summary, best["name"])
+    if not pairs:
+        return "There is no other contender with a result to compare it with."
+    by_verdict: dict[str, list[Summary]] = {}
+    for pair in pairs:
+        by_verdict.setdefault(tables.verdict(pair), []).append(pair)
+    names = {verdict: [p["b"] for p in some] for verdict, some in by_verdict.items()}
+    sentences = [f"It is better than {few(names['better'])}."] if "better" in names else []
+    if "worse" in names:
+        sentences.append(f"{few(names['worse'])} did better on the test set; but the test set must not choose.")
+    if "as good" in names:
+        verb = "is" if len(names["as good"]) == 1 else "are"
+        sentences.append(f"{few(names['as good'])} {verb} as good, within {tables.margin(summary['margin'])}.")
+        sentences.append(_smallest(best, names["as good"], summary))
+    sentences.append(_undecided(by_verdict.get("undecided", [])))
+    if "no verdict: one run" in names:
+        sentences.append(f"No verdict on {few(names['no verdict: one run'])}: one run says nothing of other seeds.")
+    return " ".join([*filter(None, sentences), *_count(summary)])
+
+
+def _smallest(best: Summary, equivalents: Sequence[str], summary: Summary) -> str:
+    """Which of the contenders that are as good is the smallest, if it is smaller than the choice."""
+    equal = [c for c in tables.ranking(summary) if c["name"] in equivalents and not c["selects_on_test"]]
+    least = min(equal, key=lambda c: int(c["parameters"]), default=best)
+    if least["parameters"] >= best["parameters"]:
+        return ""
+    return (
+        f"The smallest of these is {least['name']}, with {least['parameters']:,} parameters instead of "
+        f"{best['parameters']:,}."
+    )
+
+
+def _undecided(pairs: Sequence[Summary]) -> str:
+    """Against whom the choice is undecided, and what would decide it."""
+    if not pairs:
+        return ""
+    if len(pairs) == 1:
+        (pair,) = pairs
+        return f"Undecided is {_between(pair)}: {tables.what_would_decide(pair)}."
+    ways = []
+    by_seeds = sorted((p for p in pairs if p["seeds_needed"]), key=lambda p: int(p["seeds_needed"]))
+    if by_seeds:
+        most = by_seeds[-1]["seeds_needed"]
+        upto = f"{most:,}" if most == by_seeds[0]["seeds_needed"] else f"{by_seeds[0]['seeds_needed']:,} to {most:,}"
+        ways.append(f"{upto} seeds of each would probably decide it for {few([p['b'] for p in by_seeds])}")
+    for reason in ("images", "seeds", None):
+        some = [p for p in pairs if p["seeds_needed"] is None and p["limited_by"] == reason]
+        if some:
+            ways.append(f"{tables.what_would_decide(some[0])}, for {few([p['b'] for p in some])}")
+    return f"Undecided is it against {few([p['b'] for p in pairs])}: {'; '.join(ways)}."
+
+
+def _between(pair: Summary) -> str:
+    return (
+        f"whether it is better than {pair['b']} ({points(pair['difference'])} points "
+        f"[{points(pair['low'])}, {points(pair['high'])}])"
+    )
+
+
+def _count(summary: Summary) -> list[str]:
+    """How many of all pairs are decided, where there are more than those of the choice."""
+    pairs = summary["comparisons"]
+    if len(pairs) < 2:
+        return []
+    better = sum(tables.beaten(p) is not None for p in pairs)
+    equal = sum(p["verdict"] == "equivalent" for p in pairs)
+    rest = len(pairs) - better - equal
+    parts = [f"{better:,} {'has' if better == 1 else 'have'} a better one"] if better else []
+    parts += [f"{equal:,} {'is' if equal == 1 else 'are'} as good"] if equal else []
+    parts += [f"{rest:,} {'is' if rest == 1 else 'are'} undecided"] if rest else []
+    return [f"Of {len(pairs):,} pairs, {listing(parts)}."]
+
+
+def can_be_best(summary: Summary) -> str:
+    """Which contenders no other is shown to beat: a second answer, which choosing among them does not flatter."""
+    names = summary["can_be_best"]
+    if len(tables.ranking(summary)) < 2 or not names:
+        return ""
+    if len(names) == 1:
+        return f"Only {names[0]} can still be the best of all: each of the others is shown to be worse than some other."
+    return f"{len(names)} can still be the best, for nothing is shown to be better than them: {few(names)}."
