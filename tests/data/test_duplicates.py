@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bakeoff import train
+from bakeoff import run_study, train
 from bakeoff.cli import main
 from bakeoff.data import Dataset, Split, load_dataset
 from bakeoff.data.duplicates import NEAR, Duplicates
@@ -80,6 +80,23 @@ def test_one_array_three_times_is_told(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["data", "show", "a.npz", "--json"])
     assert json.loads(capsys.readouterr().out)["duplicates"]["exact"]["train, test"] == 10
+
+
+def test_a_page_tells_duplicates(tmp_path):
+    split = noise(20, 1)
+    splits = {
+        f"{letter}_{name}": a for name in ("train", "test") for letter, a in [("x", split.images), ("y", split.labels)]
+    }
+    np.savez(tmp_path / "a.npz", **splits)
+    contenders = "".join(
+        f'[contenders.{name}]\nmodel = "logistic"\nlr = {lr}\n' for name, lr in [("a", 0.1), ("b", 0.2)]
+    )
+    text = f'title = "t"\nquestion = "q?"\ndataset = "{tmp_path}/a.npz"\nseeds = 1\n[recipe]\nepochs = 1\n{contenders}'
+    (tmp_path / "s.toml").write_text(text)
+    run_study(str(tmp_path / "s.toml"), out=tmp_path / "out", jobs=1)
+    (page,) = tmp_path.rglob("report.html")
+    assert "3 images of the test split are in the validation split too" in page.read_text()
+    assert "17 images of the test split are in the train split too" in page.read_text()
 
 
 def test_mnists_ones_are_no_duplicates(mnist):

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from bakeoff.cli import main
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import densenet, resnet, small_resnet, vgg, weights
 from bakeoff.models.conv import conv
@@ -138,7 +139,7 @@ def test_a_damaged_file_gets_one_sentence(tmp_path: Path, ending: str) -> None:
     whole = path.read_bytes()
     for size in (0, 1, 9, 200, len(whole) // 2, len(whole) - 30):
         path.write_bytes(whole[:size])
-        with pytest.raises(BakeoffError, match=r"damaged, or it holds more than tensors.*"):
+        with pytest.raises(BakeoffError, match=r"damaged, or it holds more than tensors|is empty"):
             load_weights(tiny(), path)
 
 
@@ -247,3 +248,16 @@ def test_names_of_the_stages_in_a_resnet() -> None:
 def test_a_wrong_freeze_gets_one_sentence(build, what: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         freeze(build(), what)
+
+
+def test_fetching_weights_says_what_was_checked(tmp_path: Path, monkeypatch, capsys, published: Path) -> None:
+    """The file is there already, so that nothing is downloaded."""
+    whole = hashlib.sha256(published.read_bytes()).hexdigest()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(weights.IMAGENET, "tiny", f"tiny-{whole[:8]}.pth")
+    folder = tmp_path / "cache" / "bakeoff" / "weights"
+    folder.mkdir(parents=True)
+    (folder / f"tiny-{whole[:8]}.pth").write_bytes(published.read_bytes())
+    with pytest.raises(SystemExit):
+        main(["data", "fetch", "weights/tiny"])
+    assert f"SHA-256 {whole}, of which the first 8 digits are published and were checked" in capsys.readouterr().out

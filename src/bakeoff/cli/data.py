@@ -80,16 +80,28 @@ def make_data(name: str, out: Path | None, json_out: bool, **options: int | None
 @click.argument("name")
 @JSON
 def fetch_data(name: str, json_out: bool) -> None:
-    """Download a published dataset, checked against its SHA-256; or ImageNet weights, as `weights/resnet34`."""
+    """Download a published dataset, checked against its SHA-256; or ImageNet weights, as `weights/resnet34`.
+
+    Of weights only the first 8 hex digits of the SHA-256 are published, in the file's name: these are checked, and the
+    whole of it is shown here and kept in the record of every run that begins with them.
+    """
     from bakeoff.data.fetch import download, fetch
-    from bakeoff.models.weights import ADDRESS, published_weights
+    from bakeoff.models.weights import ADDRESS, published_weights, sha256
     from bakeoff.record import data_folders
     from bakeoff.terminal import downloads
 
     kind, _, model = name.partition("/")
+    sums: dict[str, str] = {}
     with downloads() as progress:
         if kind == "weights":
-            folder = download(name, published_weights(model), (ADDRESS,), data_folders(kind)[-1], progress)
+            published = published_weights(model)
+            folder = download(name, published, (ADDRESS,), data_folders(kind)[-1], progress)
+            sums = {file: sha256(folder / file) for file in published}
         else:
             folder = fetch(name, progress)
-    as_json({"name": name, "folder": str(folder)}) if json_out else click.echo(f"{name}: {folder}")
+    if json_out:
+        as_json({"name": name, "folder": str(folder), "sha256": sums})
+        return
+    click.echo(f"{name}: {folder}")
+    for file, checksum in sums.items():
+        click.echo(f"{file}: SHA-256 {checksum}, of which the first 8 digits are published and were checked")

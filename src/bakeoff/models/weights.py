@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.models.tensors import read_tensors
 from bakeoff.record import data_folders, read_run
 
 ADDRESS = "https://download.pytorch.org/models/"
@@ -35,7 +33,9 @@ IMAGENET: dict[str, str] = {
     "vgg19_bn": "vgg19_bn-c79401a0.pth",
     "densenet121": "densenet121-a639ec97.pth",
 }
-"""torchvision's first ImageNet weights by model: the file, which ends in the first 8 hex digits of its SHA-256."""
+"""torchvision's first ImageNet weights by model: the file, whose name ends in the first 8 hex digits of its SHA-256.
+
+No more of it is published, so no more is checked; a run's record and its directory's name hold the whole of it."""
 
 
 _ALLOWED = "it must be of the same network: only the classes may differ, and 3 channels become 1"
@@ -112,27 +112,9 @@ def load_weights(model: nn.Module, path: Path) -> str:
             there, here = (tuple(tensor.shape) for tensor in (loaded[name], value))
             raise BakeoffError(f"{path}: {name!r} has shape {there}, and {here} in this model; {_ALLOWED}")
     if strange := next((name for name in loaded if name not in own), None):
-        raise BakeoffError(f"{path}: {strange!r} is not in this model; {_ALLOWED}")
+        raise BakeoffError(f"{path}: {strange[:100]!r} is not in this model; {_ALLOWED}")
     model.load_state_dict(loaded)
     return sha256(path)
-
-
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a .safetensors file, or of a PyTorch file; nothing in either is executed.
-
-    Raises:
-        BakeoffError: a damaged file, or one that holds anything else.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        said = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can fail in any way: half a dozen kinds of error have been seen
-        fault = f"{type(error).__name__} while reading it"
-        raise BakeoffError(f"{path}: damaged, or it holds more than tensors, which is not read ({fault})") from None
-    if not isinstance(said, Mapping) or not all(isinstance(value, Tensor) for value in said.values()):
-        raise BakeoffError(f"{path}: it must hold names and tensors and nothing else: save a model's state_dict()")
-    return dict(said)
 
 
 def _modern(name: str) -> str:

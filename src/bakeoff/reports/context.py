@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.duplicates import Duplicates
 from bakeoff.record import Run
 from bakeoff.reports import tables
 from bakeoff.reports.evidence import only_learnt
@@ -97,6 +98,8 @@ class Context:
             if first:
                 counts = first.dataset["counts"]
                 said.append(f"{name}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
+                if twice := first.dataset.get("duplicates"):
+                    said += [f"{name}: {sentence}" for sentence in Duplicates(**twice).sentences()]
         return said
 
 
