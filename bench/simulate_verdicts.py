@@ -1,5 +1,6 @@
-"""Simulated studies, and how often the verdicts on them are false, how often a true difference is shown, and how often
-the intervals cover: python bench/simulate_verdicts.py [--seed 0] [--studies 1000] [--out results/bench/...json]
+"""Simulated studies: how often the verdicts are false, a true difference is shown, and the intervals cover the truth.
+
+    python bench/simulate_verdicts.py --out results/bench/verdicts-simulation.json --docs docs/statistics.md
 
 A study: image i has a difficulty shared by all contenders and one of its own for each contender; training seed s of
 contender c shifts its log-odds on all images; each answer is then drawn on its own (seed x image noise). Seeds spread
@@ -15,23 +16,30 @@ the one stated.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy import special
 
-from bakeoff.evaluation.verdicts import Verdicts, decide
+from bakeoff.evaluation.family import shares
+from bakeoff.evaluation.pairs import compare_pairs
+from bakeoff.evaluation.planner import seeds_to_show
+from bakeoff.evaluation.sequential import continue_with, looks
+from bakeoff.evaluation.variances import moments, seed_variances
+from bakeoff.evaluation.verdicts import LEVEL, MARGIN, Verdicts, decide
 
 DIFFICULTY, INTERACTION = 2.5, 1.0  # standard deviations on the log-odds scale
 CALM, UNEQUAL, FACTOR = 0.1, 0.15, 0.75
 FAILS, CHANCE = 0.1, 0.1
 SPREADS = ("calm", "unequal", "failing")
-MARGIN = 0.005
+BEGIN, END = "<!-- simulation -->", "<!-- end of simulation -->"
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def intercepts(accuracy: float, spread: np.ndarray) -> np.ndarray:
             expected = special.expit(middle[:, None] + grid[:, None] * _NODES) @ _WEIGHTS / math.sqrt(2 * math.pi)
             low, high = np.where(expected < accuracy, middle, low), np.where(expected < accuracy, high, middle)
         _INTERCEPTS[accuracy] = grid, (low + high) / 2
-    return np.interp(spread, *_INTERCEPTS[accuracy])
+    return np.asarray(np.interp(spread, *_INTERCEPTS[accuracy]))
 
 
 def draw(rng: np.random.Generator, cell: Cell) -> np.ndarray:
@@ -88,7 +96,7 @@ def draw(rng: np.random.Generator, cell: Cell) -> np.ndarray:
     if cell.spread == "failing":
         chance[rng.random((k, cell.runs)) < FAILS] = 65536 * CHANCE
     uniform = np.frombuffer(rng.bytes(2 * chance.size), np.uint16).reshape(chance.shape)
-    return uniform < chance
+    return np.asarray(uniform < chance)
 
 
 def judge(cell: Cell, found: Verdicts) -> dict[str, float]:
@@ -117,59 +125,186 @@ def judge(cell: Cell, found: Verdicts) -> dict[str, float]:
     return told
 
 
-def simulate(cell: Cell, studies: int, rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    """Each measure's mean over the studies with its Monte Carlo standard error."""
-    rows = []
-    for _ in range(studies):
-        answers = draw(rng, cell)
-        rows.append(judge(cell, decide({f"c{c}": runs for c, runs in enumerate(answers)}, margin=MARGIN)))
-    table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    return {
-        key: {"mean": float(values.mean()), "error": float(values.std() / math.sqrt(studies))}
-        for key, values in table.items()
-    }
+Rows = Sequence[Mapping[str, float]]
+Rates = dict[str, tuple[float, float]]
+"""Of each measure the mean over studies and its Monte Carlo standard error; both are fractions."""
 
 
-def cells() -> list[Cell]:
-    """The grid: nulls first, then differences of exactly the margin, then the two for power."""
-    nulls = [
+def rates(rows: Rows) -> Rates:
+    """The mean of each measure over the studies in which it occurs."""
+    told = {}
+    for key in dict.fromkeys(key for row in rows for key in row):
+        values = np.array([row[key] for row in rows if key in row])
+        told[key] = float(values.mean()), float(values.std() / math.sqrt(len(values)))
+    return told
+
+
+def named(answers: np.ndarray | list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"c{c}": runs for c, runs in enumerate(answers)}
+
+
+def simulate(cell: Cell, studies: int, rng: np.random.Generator) -> Rates:
+    return rates([judge(cell, decide(named(draw(rng, cell)), margin=MARGIN)) for _ in range(studies)])
+
+
+def add_seeds(cell: Cell, rng: np.random.Generator) -> dict[str, float]:
+    """One study that adds seeds, up to `cell.runs`, until it is decided on a validation split of half the test's size.
+
+    The validation images come before the test images; both are answered by the same runs.
+    """
+    validation = cell.images // 2
+    both = draw(rng, replace(cell, images=validation + cell.images))
+    plan = looks(cell.runs)
+    runs = np.full(len(both), plan[0][0])
+    for (_, level), (more, _) in zip(plan, [*plan[1:], (0, 0.0)], strict=True):
+        seen = [answers[:n, :validation] for answers, n in zip(both, runs, strict=True)]
+        going = continue_with(named(seen), level, test_images=cell.images).names
+        if not going or not more:
+            break
+        runs[[int(name[1:]) for name in going]] = more
+    seen = [answers[:n, validation:] for answers, n in zip(both, runs, strict=True)]
+    return judge(cell, decide(named(seen), level=level, margin=MARGIN)) | {"seeds": float(runs.mean())}
+
+
+def follow_plan(cell: Cell, rng: np.random.Generator, most: int = 60) -> dict[str, float]:
+    """A pilot of `cell.runs` seeds plans for the true difference of the first contender to the second; a study of as
+    many new seeds of the same contenders then shows it, or not."""
+    both = draw(rng, replace(cell, runs=cell.runs + most))
+    pilot = list(both[:, : cell.runs])
+    found = moments(pilot)
+    tests = compare_pairs(pilot, found, seed_variances(found))
+    m = len(tests.difference)
+    level = LEVEL * shares(np.ones((2, m), bool), np.full(m, 1 / m))[0]
+    need = seeds_to_show(tests.only([0]), level[:1], cell.truth[0] - cell.truth[1])[0]
+    if need.seeds is None or need.seeds > most:
+        return {"not_planned": 1.0}
+    after = decide(named(both[:, cell.runs : cell.runs + need.seeds]))
+    return {"not_planned": 0.0, "seeds": need.seeds, "shown": float(after.pairs[0].verdict in ("better", "worse"))}
+
+
+def null_cells() -> list[Cell]:
+    """Studies in which all contenders are equally good."""
+    return [
         Cell((p,) * k, n, images, spread)
-        for images in (300, 1000, 10_000)
         for k in (2, 4, 15)
+        for spread in SPREADS
+        for images in (300, 1000, 10_000)
         for n in (3, 5, 10)
         for p in (0.5, 0.95, 0.995)
-        for spread in SPREADS
     ]
-    at_margin = [
+
+
+def margin_cells() -> list[Cell]:
+    """Studies in which half of the contenders are better by exactly the margin."""
+    return [
         Cell(tuple(0.95 - MARGIN * (c % 2) / (1 - FAILS * (spread == "failing")) for c in range(k)), n, 10_000, spread)
         for k in (2, 4, 15)
-        for n in (3, 10)
         for spread in SPREADS
+        for n in (3, 10)
     ]
-    power = [
-        Cell((0.90, *(0.95,) * 14), 3, 10_000, "calm"),
-        Cell((0.75, *(0.95,) * 14), 3, 10_000, "unequal"),
+
+
+POWER = [Cell((0.90, *(0.95,) * 14), 3, 10_000, "calm"), Cell((0.75, *(0.95,) * 14), 3, 10_000, "unequal")]
+ADDING = [Cell((0.95,) * k, 10, 5000, spread) for k in (2, 4, 15) for spread in SPREADS] + [
+    Cell((0.93,) * 7 + (0.95,) * 8, 10, 5000, "unequal")
+]
+PLANS = [
+    Cell((0.93, 0.95), 3, 10_000, "calm"),
+    Cell((0.90, 0.95), 3, 10_000, "unequal"),
+    Cell((0.93,) + (0.95,) * 3, 3, 10_000, "unequal"),
+    Cell((0.94,) + (0.95,) * 14, 3, 10_000, "calm"),
+    Cell((0.92,) + (0.95,) * 14, 3, 10_000, "unequal"),
+]
+AGAIN = 0.035
+"""False findings above which a cell is simulated again, with new studies only: the worst of many cells is by chance."""
+
+
+def run(studies: int, seed: int) -> dict[str, dict[str, Rates]]:
+    """All cells by group and name."""
+    numbers = itertools.count()
+
+    def fresh() -> np.random.Generator:
+        return np.random.default_rng([seed, next(numbers)])
+
+    told: dict[str, dict[str, Rates]] = {"null": {}, "margin": {}}
+    for group, cells in (("null", null_cells()), ("margin", margin_cells())):
+        for cell in cells:
+            result = simulate(cell, studies, fresh())
+            if result["any_false"][0] > AGAIN:
+                result = simulate(cell, 6 * studies, fresh())
+            told[group][cell.name] = show(cell.name, result)
+    told["power"] = {cell.name: show(cell.name, simulate(cell, 2 * studies, fresh())) for cell in POWER}
+    for group, cells, study in (("adding seeds", ADDING, add_seeds), ("plan", PLANS, follow_plan)):
+        told[group] = {}
+        for cell in cells:
+            rng = fresh()
+            told[group][cell.name] = show(cell.name, rates([study(cell, rng) for _ in range(studies)]))
+    return told
+
+
+def show(name: str, result: Rates) -> Rates:
+    print(
+        f"{name}: " + "  ".join(f"{key} {mean:.4f}" for key, (mean, _) in result.items()), file=sys.stderr, flush=True
+    )
+    return {key: (round(mean, 4), round(error, 4)) for key, (mean, error) in result.items()}
+
+
+def table(told: Mapping[str, Mapping[str, Rates]]) -> str:
+    """The results in Markdown: per number of contenders and spread, the worst cell and the ranges over the cells."""
+    lines = [
+        "| contenders | seeds spread | false findings, worst design | pair interval covers | leaderboard's covers |",
+        "|---:|---|---|---|---|",
     ]
-    return nulls + at_margin + power
+    for k, spread in itertools.product((2, 4, 15), SPREADS):
+        own = {n: r for n, r in told["null"].items() if n.startswith(f"{k} ") and n.endswith(spread)}
+        worst = max(own, key=lambda name: own[name]["any_false"][0])
+        mean, error = own[worst]["any_false"]
+        design = ", ".join(worst.split(", ")[1:-1])
+        covers = []
+        for key in ("pair_coverage", "leaderboard_coverage"):
+            low, high = (f(r[key][0] for r in own.values()) for f in (min, max))
+            covers.append(f"{100 * low:.1f} to {100 * high:.1f} %")
+        lines.append(
+            f"| {k} | {spread} | {100 * mean:.1f} ± {100 * error:.1f} % ({design}) | " + " | ".join(covers) + " |"
+        )
+    return "\n".join(lines) + "\n\n" + "\n".join(_others(told)) + "\n"
+
+
+def _others(told: Mapping[str, Mapping[str, Rates]]) -> list[str]:
+    def percent(pair: tuple[float, float]) -> str:
+        return f"{100 * pair[0]:.1f} ± {100 * pair[1]:.1f} %"
+
+    lines = ["| study design | result |", "|---|---|"]
+    for name, r in told["margin"].items():
+        lines.append(f"| {name} (exactly the margin) | any false verdict {percent(r['any_false'])} |")
+    lines += [f"| {name} | difference shown {percent(r['shown'])} |" for name, r in told["power"].items()]
+    for name, r in told["adding seeds"].items():
+        lines.append(f"| {name}, adding seeds | false {percent(r['any_false'])}, {r['seeds'][0]:.1f} seeds |")
+    for name, r in told["plan"].items():
+        lines.append(
+            f"| {name}, then as many seeds as planned | {r['seeds'][0]:.1f} seeds, difference shown "
+            f"{percent(r['shown'])}; over 60 seeds or none in {percent(r['not_planned'])} |"
+        )
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=None, help="default: a fresh one")
-    parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--only", default="", help="cells whose name has this in it")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--studies", type=int, default=300, help="of each design; six times as many where it matters")
+    parser.add_argument("--out", type=Path, help="JSON")
+    parser.add_argument("--docs", type=Path, help="Markdown file whose generated table is replaced")
     args = parser.parse_args()
     seed = int(np.random.SeedSequence().generate_state(1)[0]) if args.seed is None else args.seed
-    results, started = {}, time.perf_counter()
-    for number, cell in enumerate(cells()):
-        if args.only in cell.name:
-            results[cell.name] = simulate(cell, args.studies, np.random.default_rng([seed, number]))
-            told = "  ".join(f"{key} {100 * one['mean']:.1f}" for key, one in results[cell.name].items())
-            print(f"{cell.name}: {told}", file=sys.stderr, flush=True)
-    told = {"seed": seed, "studies": args.studies, "seconds": round(time.perf_counter() - started), "cells": results}
+    started = time.process_time()
+    told = run(args.studies, seed)
+    record = {"seed": seed, "studies": args.studies, "seconds": round(time.process_time() - started), **told}
     if args.out:
-        args.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        args.out.write_text(json.dumps(record, separators=(",", ":")) + "\n", encoding="utf-8")
+    if args.docs:
+        head, rest = args.docs.read_text(encoding="utf-8").split(BEGIN)
+        text = f"{head}{BEGIN}\n{table(told)}{END}{rest.split(END)[1]}"
+        args.docs.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,15 @@ class Tests:
         """One-sided p (m,) of "the difference is at least `bound`"."""
         return np.asarray(special.stdtr(self.freedom, (self.difference - bound) / self.error).max(axis=0))
 
+    def within(self, margin: float) -> Floats:
+        """P (m,) of "the difference is `margin` or more, either way": the larger of two one-sided tests.
+
+        No standard error counts as less than two images: where hardly an answer differs, the answers' own variance
+        takes an all but empty table for certainty. An exact test needs as many images.
+        """
+        wide = replace(self, error=np.maximum(self.error, 2 * least_error(self.images)))
+        return np.maximum(wide.above(-margin), wide.below(margin))
+
     def half_width(self, confidence: float) -> Floats:
         """Half the width (m,) of the confidence interval."""
         return np.asarray((special.stdtrit(self.freedom, (1 + confidence) / 2) * self.error).max(axis=0))
@@ -62,8 +71,7 @@ def compare_pairs(correct: Sequence[Bools], found: Moments, spread: Variances) -
     with equally many runs are paired run by run. Where a contender's spread between seeds is not known, only the
     images speak, and of these runs only.
 
-    No variance with the images in it is below `least_variance`. Where fewer answers differ, their own variance would
-    take an all but empty table for certainty; with it, "equivalent" needs as many images as an exact test does.
+    No standard error with the images in it is below one image.
     """
     pair = i, j = np.array(np.triu_indices(len(correct), 1))
     images, noise, runs = found.images, found.noise / found.runs, found.runs[pair].max(axis=0)
@@ -72,7 +80,7 @@ def compare_pairs(correct: Sequence[Bools], found: Moments, spread: Variances) -
     seeds = np.where(known, (spread.seeds / found.runs)[pair], 0)
     between = (found.shared[i, i] + found.shared[j, j] - 2 * found.shared[i, j]) / images
     part = np.maximum(between - np.where(known, noise[i] + noise[j], 0) / images, 0)
-    part = np.maximum(part, least_variance(images) - seeds.sum(axis=0))
+    part = np.maximum(part, least_error(images) ** 2 - seeds.sum(axis=0))
     of_images = np.full(len(part), images - 1.0)
     error = np.sqrt(seeds.sum(axis=0) + part)[None]
     freedom = _joined(np.stack([*seeds, part]), np.stack([*own_freedom, of_images]))[None]
@@ -81,7 +89,7 @@ def compare_pairs(correct: Sequence[Bools], found: Moments, spread: Variances) -
     borrowed = (spread.freedom - found.runs + 1)[pair].min(axis=0)
     if not spread.borrowed:
         seeds_error = np.sqrt(np.maximum(seeds.sum(axis=0), _TINY))
-        images_error = np.sqrt(np.maximum(between, least_variance(images)))
+        images_error = np.sqrt(np.maximum(between, least_error(images) ** 2))
         seeds_error = np.where(known, seeds_error, images_error)
         error = np.concatenate([[seeds_error, images_error], error])
         freedom = np.concatenate([[np.where(known, _joined(seeds, own_freedom), of_images), of_images], freedom])
@@ -98,9 +106,9 @@ def _joined(parts: Floats, freedom: Floats) -> Floats:
     return np.asarray(1 / (weights / freedom).sum(axis=0))
 
 
-def least_variance(images: int) -> float:
-    """The least variance of a difference over M test images: (2 / M)^2, two answers of a single run."""
-    return 4 / images**2
+def least_error(images: int) -> float:
+    """The least standard error of a difference over M test images: one image."""
+    return 1 / images
 
 
 def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
@@ -121,7 +129,7 @@ def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
     of_images = seeds * table.mean(axis=0).var(ddof=1)
     squares = np.count_nonzero(table) - table.size * float(table.mean()) ** 2
     rest = (squares - (seeds - 1) * of_seeds - (images - 1) * of_images) / ((seeds - 1) * (images - 1))
-    least = least_variance(images) * table.size
+    least = least_error(images) ** 2 * table.size
     part = max(of_images - rest, least - of_seeds, 0.0)
     both = of_seeds + part
     freedom = [seeds - 1, images - 1, both / (of_seeds / (seeds - 1) + part / (images - 1))]

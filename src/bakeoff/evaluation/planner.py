@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from bakeoff.evaluation.pairs import Tests, least_variance
+from bakeoff.evaluation.pairs import Tests, least_error
 from bakeoff.evaluation.variances import Bools, Floats
 
 CHANCE = 0.8
@@ -45,7 +45,7 @@ def seeds_to_show(tests: Tests, level: Floats, difference: Floats | float) -> li
 
     All pairs' spread between seeds has to be known.
     """
-    return _least(tests, level / 2, np.abs(difference), CHANCE, np.ones_like(tests.runs))
+    return _least(tests, level / 2, np.abs(difference), CHANCE, np.ones_like(tests.runs), least_error(tests.images))
 
 
 def seeds_to_decide(tests: Tests, level: Floats, margin: float) -> list[Need]:
@@ -55,8 +55,9 @@ def seeds_to_decide(tests: Tests, level: Floats, margin: float) -> list[Need]:
     each of the two one-sided tests is to succeed in 9 of 10 studies.
     """
     observed = np.abs(tests.difference)
-    shown = _least(tests, level[0] / 2, observed, CHANCE, tests.runs)
-    within = _least(tests, level[1], margin - observed, (1 + CHANCE) / 2, tests.runs)
+    error = least_error(tests.images)
+    shown = _least(tests, level[0] / 2, observed, CHANCE, tests.runs, error)
+    within = _least(tests, level[1], margin - observed, (1 + CHANCE) / 2, tests.runs, 2 * error)
     return [min(both, key=_order) for both in zip(shown, within, strict=True)]
 
 
@@ -73,14 +74,22 @@ def _order(need: Need) -> tuple[float, bool]:
 
 
 def _least(
-    tests: Tests, one_sided: Floats, distance: Floats | float, chance: float, above: npt.NDArray[np.int64]
+    tests: Tests,
+    one_sided: Floats,
+    distance: Floats | float,
+    chance: float,
+    above: npt.NDArray[np.int64],
+    least: float,
 ) -> list[Need]:
-    """The fewest seeds, more than `above` (m,), whose one-sided test reaches over a true distance with the chance."""
+    """The fewest seeds, more than `above` (m,), whose test at the level `one_sided` (m,) reaches over a true distance.
+
+    It is to do so with the given chance. No standard error is taken below `least`.
+    """
 
     def enough(runs: Floats) -> Bools:
         freedom = runs - 1 + tests.borrowed
         seeds = upper / runs
-        part = np.maximum(tests.images_part, least_variance(tests.images) - seeds)
+        part = np.maximum(tests.images_part, least**2 - seeds)
         variance = seeds + part
         df = variance / (seeds / freedom + part / (tests.images - 1))
         limit = -special.stdtrit(df, one_sided)

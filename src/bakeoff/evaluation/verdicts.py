@@ -112,7 +112,7 @@ def decide(
         [(a, b) in declared or (b, a) in declared for a, b in itertools.combinations(names, 2)], bool
     )
     p = 2 * np.minimum(tests.above(0), tests.below(0))
-    equivalent = np.maximum(tests.above(-margin), tests.below(margin))
+    equivalent = tests.within(margin)
     known = ~np.isnan(tests.per_seed)
     weights = _weights(is_declared[known])
     adjusted = np.full((2, len(p)), np.nan)
