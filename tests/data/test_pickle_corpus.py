@@ -76,6 +76,12 @@ def quoted(value: str) -> bytes:
 EVAL = line(b"c", "builtins", "eval")
 SYSTEM = line(b"c", "posix", "system")
 
+
+def call(mark: Path) -> bytes:
+    """Opcodes that run Python."""
+    return EVAL + text(python(mark)) + b"\x85R"
+
+
 Make = Callable[[Path], bytes]
 
 
@@ -109,36 +115,56 @@ CORPUS: dict[str, Make] = {
     ),
     "getattr of a module": lambda mark: (
         b"\x80\x04" + named("builtins", "getattr") + named("os", "path") + text("os") + b"\x86R"
-        b"0" + named("builtins", "getattr") + line(b"c", "builtins", "__import__") + text("os") + b"\x85R"
-        + text("system") + b"\x86R" + text(shell(mark)) + b"\x85R."
+        b"0"
+        + named("builtins", "getattr")
+        + line(b"c", "builtins", "__import__")
+        + text("os")
+        + b"\x85R"
+        + text("system")
+        + b"\x86R"
+        + text(shell(mark))
+        + b"\x85R."
     ),
     "a dotted name": lambda mark: b"\x80\x04" + named("pathlib", "os.system") + text(shell(mark)) + b"\x85R.",
-    "a dotted name of NumPy's": lambda mark: b"\x80\x04" + named("numpy", "testing.rundocs.__globals__.get") + text("os") + b"\x85R0"
-    + EVAL + text(python(mark)) + b"\x85R.",
+    "a name of NumPy's tests": lambda mark: (
+        b"\x80\x04" + named("numpy", "testing.rundocs.__globals__.get") + text("os") + b"\x85R0" + call(mark) + b"."
+    ),
     "INST": lambda mark: b"(" + quoted(shell(mark)) + line(b"i", "posix", "system") + b".",
     "OBJ": lambda mark: b"(" + SYSTEM + quoted(shell(mark)) + b"o.",
-    "NEWOBJ": lambda mark: b"\x80\x02" + line(b"c", "io", "FileIO") + text(str(mark)) + text("w") + b"\x86\x810"
-    + EVAL + text(python(mark)) + b"\x85R.",
-    "NEWOBJ_EX": lambda mark: b"\x80\x04" + named("io", "FileIO") + b")}\x920" + EVAL + text(python(mark)) + b"\x85R.",
+    "NEWOBJ": lambda mark: (
+        b"\x80\x02" + line(b"c", "io", "FileIO") + text(str(mark)) + text("w") + b"\x86\x810" + call(mark) + b"."
+    ),
+    "NEWOBJ_EX": lambda mark: b"\x80\x04" + named("io", "FileIO") + b")}\x920" + call(mark) + b".",
     "BUILD of attributes": lambda mark: (
-        b"\x80\x02" + line(b"c", "types", "SimpleNamespace") + b")R}" + text("a") + EVAL + text(python(mark)) + b"\x85Rsb."
+        b"\x80\x02" + line(b"c", "types", "SimpleNamespace") + b")R}" + text("a") + call(mark) + b"sb."
     ),
     "BUILD, which calls __setstate__": lambda mark: (
         b"\x80\x02" + line(b"c", "functools", "partial") + EVAL + b"\x85R(" + EVAL + text(python(mark)) + b"\x85}Ntb)R."
     ),
-    "copyreg and EXT": lambda mark: b"\x80\x02" + line(b"c", "copyreg", "add_extension") + text("posix") + text("system")
-    + b"K\xf0\x87R0\x82\xf0" + text(shell(mark)) + b"\x85R.",
-    "codecs.decode first": lambda mark: (
-        b"\x80\x04" + EVAL + named("_codecs", "decode") + b"C" + bytes([len(h := python(mark).encode().hex().encode()) % 256])
-        + h[: len(h) % 256] + text("hex") + b"\x86R0" + text(python(mark)) + b"\x85R."
+    "copyreg and EXT": lambda mark: (
+        b"\x80\x02"
+        + line(b"c", "copyreg", "add_extension")
+        + text("posix")
+        + text("system")
+        + b"K\xf0\x87R0\x82\xf0"
+        + text(shell(mark))
+        + b"\x85R."
     ),
-    "rot13": lambda mark: b"\x80\x04" + EVAL + named("codecs", "decode") + text(codecs.encode(python(mark), "rot13"))
-    + text("rot13") + b"\x86R\x85R.",
+    "rot13": lambda mark: (
+        b"\x80\x04"
+        + EVAL
+        + named("codecs", "decode")
+        + text(codecs.encode(python(mark), "rot13"))
+        + text("rot13")
+        + b"\x86R\x85R."
+    ),
     "in the memo": lambda mark: b"\x80\x02" + EVAL + b"q\x010h\x01" + text(python(mark)) + b"q\x020h\x02\x85R.",
-    "in a memo that is written twice": lambda mark: b"\x80\x02K\x01q\x010" + EVAL + b"q\x010h\x01" + text(python(mark)) + b"\x85R.",
+    "in a memo that is written twice": lambda mark: (
+        b"\x80\x02K\x01q\x010" + EVAL + b"q\x010h\x01" + text(python(mark)) + b"\x85R."
+    ),
     "in a list": lambda mark: pickle.dumps([1, {"a": (Reduce(os.system, (shell(mark),)),)}], 3),
-    "as a key": lambda mark: b"\x80\x02}" + EVAL + text(python(mark)) + b"\x85RK\x01s.",
-    "after a mark": lambda mark: b"\x80\x02(((1" + EVAL + text(python(mark)) + b"\x85R.",
+    "as a key": lambda mark: b"\x80\x02}" + call(mark) + b"K\x01s.",
+    "after a mark": lambda mark: b"\x80\x02(((1" + call(mark) + b".",
     "twice on the stack": lambda mark: b"\x80\x02" + EVAL + b"2" + text(python(mark)) + b"\x85R.",
     "a text in protocol 0": lambda mark: line(b"c", "builtins", "eval") + line(b"V", python(mark)) + b"\x85R.",
     "items of a subclass": lambda mark: pickle.dumps(Dictionary(os.system, (shell(mark),)), 4),
@@ -150,15 +176,13 @@ CORPUS: dict[str, Make] = {
         {"data": np.zeros((2, 3072), np.uint8), "labels": [0, Reduce(os.system, (shell(mark),))]}, 2
     ),
     "as an array's shape": lambda mark: pickle.dumps(np.zeros((2, 3), np.uint8), 2).replace(
-        b"K\x02K\x03\x86", EVAL + text(python(mark)) + b"\x85R", 1
+        b"K\x02K\x03\x86", call(mark), 1
     ),
     "as an array's type": lambda mark: pickle.dumps(np.zeros(3, np.uint8), 2).replace(
         b"cnumpy\ndtype", b"cposix\nsystem\n" + text(shell(mark)) + b"\x85R0cnumpy\ndtype", 1
     ),
-    "as an array's bytes": lambda mark: pickle.dumps(np.zeros(3, np.uint8), 3).replace(
-        b"C\x03\0\0\0", EVAL + text(python(mark)) + b"\x85R", 1
-    ),
-}  # fmt: skip
+    "as an array's bytes": lambda mark: pickle.dumps(np.zeros(3, np.uint8), 3).replace(b"C\x03\0\0\0", call(mark), 1),
+}
 
 
 def readers(folder: Path, data: bytes) -> dict[str, Callable[[], object]]:
