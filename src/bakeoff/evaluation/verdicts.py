@@ -213,4 +213,4 @@ def _estimate(found: Moments, spread: Variances, c: int) -> Estimate:
     t2 = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) ** 2 / effective
     centre = (mean + t2 / 2) / (1 + t2)
     half = np.sqrt(t2 * mean * (1 - mean) + t2**2 / 4) / (1 + t2)
-    return Estimate(mean, float(centre - half), float(centre + half), n, "new images")
+    return Estimate(mean, float(min(centre - half, mean)), float(max(centre + half, mean)), n, "new images")
