@@ -29,11 +29,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from bakeoff.choices import validate
 from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.locks import only_process
 from bakeoff.spec import RunSpec
 
 FORMAT = 1
@@ -181,20 +181,20 @@ def _checksum(description: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def only_writer(path: Path) -> Iterator[None]:
+def only_writer(path: Path, wait: float) -> Iterator[None]:
     """Within: no other process writes the run in `path`, and what a killed one left half-written is removed.
 
+    Args:
+        wait: seconds to wait for another process that is at it.
+
     Raises:
-        BakeoffError: another process is at it.
+        Locked: it still is.
     """
-    lock = path / "checkpoint" / "lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock, timeout=15):
-            remove_temporary(path)
-            yield
-    except Timeout:
-        raise BakeoffError(f"{path}: another process is training this run") from None
+    make_folder(path.parent)
+    with only_process(path, "training this run", wait):
+        (path / "checkpoint").mkdir(parents=True, exist_ok=True)
+        remove_temporary(path)
+        yield
 
 
 def remove_temporary(path: Path) -> None:

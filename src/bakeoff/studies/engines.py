@@ -1,37 +1,37 @@
-"""How the runs of a study are executed: one after another in this process, or side by side in several."""
+"""How the runs of a study are executed: one after another in this process, or side by side in several.
+
+Whatever a run ends with, the others go on. A run that another process is training is left to it and looked at again.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import functools
-import multiprocessing
 import os
-import queue
 import signal
-import sys
 import threading
 import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import torch
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
+from bakeoff.locks import Locked
 from bakeoff.spec import RunSpec
-from bakeoff.studies.sharing import SharedDataset, share
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import Progress, train_run
 
 LARGEST_POOL = 8
 """Worker processes by default at the most: each has its own PyTorch."""
-SHOW_EVERY = 0.2
-"""Seconds between two messages of a worker about its progress."""
+RETRY_SECONDS = 1.0
+"""How long a run that another process is training is left alone before it is looked at again."""
 
-
-INTERRUPTED = "interrupted"
 Key = tuple[str, float, int | None]
 """What decides a dataset: reference, part drawn for validation, training images."""
 
@@ -44,6 +44,10 @@ class Work:
     path: Path
     needs: tuple[Path, ...] = ()
 
+    @property
+    def data(self) -> Key:
+        return self.spec.dataset, self.spec.validation, self.spec.images
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -52,6 +56,28 @@ class Setting:
     device: str
     threads: int
     checkpoint_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an attempt at a run ended with."""
+
+    kind: Literal["trained", "interrupted", "locked", "killed", "failed"]
+    reason: str = ""
+    """One sentence, of `killed` and `failed`."""
+    unforeseen: bool = False
+    """An error that bakeoff does not know: the process may be the worse for it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A run that could not be trained, and why."""
+
+    work: Work
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.work.path.name}: {self.reason}"
 
 
 def cores() -> int:
@@ -90,6 +116,55 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
+class Schedule:
+    """Which run comes next, and what became of those before it."""
+
+    def __init__(self, works: Sequence[Work], done: Callable[[Work], None]) -> None:
+        self.left = {work.path: work for work in works}
+        """Neither trained nor failed."""
+        self.begun: set[Path] = set()
+        self.again: dict[Path, float] = {}
+        """When a run that another process is training is looked at again."""
+        self.killed: set[Path] = set()
+        """Runs whose worker was killed once."""
+        self.failures: list[Failure] = []
+        self.done = done
+        self.waits = False
+
+    def begin(self) -> Work | None:
+        """The first run whose needs are met and that nobody trains; it counts as begun. None: there is none now."""
+        for path, work in self.left.items():
+            free = path not in self.begun and self.again.get(path, 0.0) <= time.monotonic()
+            if free and not self.left.keys() & {*work.needs}:
+                self.begun.add(path)
+                return work
+        return None
+
+    def end(self, work: Work, outcome: Outcome) -> None:
+        """An attempt at a run has ended."""
+        self.begun.discard(work.path)
+        if outcome.kind == "locked":
+            self.again[work.path] = time.monotonic() + RETRY_SECONDS
+        elif outcome.kind == "killed" and work.path not in self.killed:
+            self.killed.add(work.path)
+            self.left[work.path] = self.left.pop(work.path)  # after the others
+            warnings.warn(f"{work.path.name}: {outcome.reason}; it is tried once more", stacklevel=2)
+        elif outcome.kind != "interrupted":
+            if outcome.kind != "trained":
+                twice = "twice: " if outcome.kind == "killed" else ""
+                self.failures.append(Failure(work, twice + outcome.reason))
+            del self.left[work.path]
+            self.done(work)
+
+    def wait(self) -> None:
+        """Pass a moment while all that is left is with other processes; said once."""
+        if not self.waits:
+            self.waits = True
+            runs = ", ".join(path.name for path in self.left)
+            warnings.warn(f"waiting for what another process is training: {runs}", stacklevel=2)
+        time.sleep(RETRY_SECONDS / 10)
+
+
 def execute(
     works: Sequence[Work],
     jobs: int,
@@ -98,51 +173,88 @@ def execute(
     show: Callable[[Progress], None],
     done: Callable[[Work], None],
     data: dict[Key, Dataset] | None = None,
-) -> list[str]:
+) -> list[Failure]:
     """Train every run of `works`, each after those of them that it needs; `done` is called as each ends.
+
+    A run that another process is training is waited for, after all others. One whose worker process is killed is
+    tried once more.
 
     Args:
         works: what a run needs comes before it.
         data: datasets that are in memory already; what is shared with workers is taken out.
 
     Returns:
-        One sentence for each run that could not be trained; the others are trained all the same.
+        The runs that could not be trained; the others are trained all the same.
 
     Raises:
         Interrupted: `stop` said so; every run that had begun has a checkpoint.
     """
-    jobs = min(jobs, len(works))
-    engine = _serial if jobs <= 1 else _processes
-    return engine(works, jobs, setting, stop, show, done, {} if data is None else data)
+    from bakeoff.studies.workers import in_workers
+
+    data = {} if data is None else data
+    schedule = Schedule(works, done)
+    if min(jobs, len(works)) > 1:
+        in_workers(schedule, min(jobs, len(works)), setting, stop, show, data)
+    else:
+        _in_turn(schedule, setting, stop, show, data)
+    return schedule.failures
 
 
-def _serial(
-    works: Sequence[Work],
-    _jobs: int,
+def _in_turn(
+    schedule: Schedule,
     setting: Setting,
     stop: Callable[[], bool],
     show: Callable[[Progress], None],
-    done: Callable[[Work], None],
     data: dict[Key, Dataset],
-) -> list[str]:
-    failures = []
-    for work in works:
-        try:
-            _train(work, data.get(_key(work.spec)) or _load(_key(work.spec)), setting, stop, show)
-        except BakeoffError as error:
-            failures.append(f"{work.path.name}: {error}")
-        done(work)
-    return failures
-
-
-def _key(spec: RunSpec) -> Key:
-    return spec.dataset, spec.validation, spec.images
+) -> None:
+    while schedule.left:
+        if work := schedule.begin():
+            outcome = attempt(work, lambda key: data.get(key) or load(key), setting, stop, show)
+            schedule.end(work, outcome)
+        else:
+            schedule.wait()
+        if schedule.left and stop():
+            raise Interrupted
 
 
 @functools.lru_cache(maxsize=2)
-def _load(key: Key) -> Dataset:
+def load(key: Key) -> Dataset:
     reference, validation, images = key
     return load_dataset(reference, validation=validation, images=images)
+
+
+def attempt(
+    work: Work,
+    dataset: Callable[[Key], Dataset],
+    setting: Setting,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+) -> Outcome:
+    """Train one run, and say what came of it, whatever it is."""
+    try:
+        _train(work, dataset(work.data), setting, stop, show)
+    except Interrupted:
+        return Outcome("interrupted")
+    except Locked:
+        return Outcome("locked")
+    except BakeoffError as error:
+        return Outcome("failed", str(error))
+    except Exception as error:  # memory, a full disk, a driver, a mistake in the code: one run's, not the study's
+        outcome = _unforeseen(work, error)
+    else:
+        return Outcome("trained")
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()  # only now nothing holds the failed run's tensors
+    return outcome
+
+
+def _unforeseen(work: Work, error: Exception) -> Outcome:
+    """The outcome of an error that bakeoff does not know; its traceback is kept until the run has a record."""
+    with contextlib.suppress(OSError):
+        (work.path / "checkpoint").mkdir(parents=True, exist_ok=True)
+        (work.path / "checkpoint" / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+    said = " ".join(str(error).split())[:300]
+    return Outcome("failed", f"{type(error).__name__}: {said}" if said else type(error).__name__, unforeseen=True)
 
 
 def _train(
@@ -150,7 +262,8 @@ def _train(
 ) -> None:
     spec = work.spec
     if spec.members:
-        average_runs(spec, dataset, work.path, work.needs, device=setting.device, threads=setting.threads)
+        members = work.needs
+        average_runs(spec, dataset, work.path, members, device=setting.device, threads=setting.threads, wait=0)
         return
     train_run(
         spec,
@@ -160,135 +273,7 @@ def _train(
         device=setting.device,
         threads=setting.threads,
         checkpoint_seconds=setting.checkpoint_seconds,
+        wait=0,
         stop=stop,
         progress=show,
     )
-
-
-def _processes(
-    works: Sequence[Work],
-    jobs: int,
-    setting: Setting,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
-    done: Callable[[Work], None],
-    data: dict[Key, Dataset],
-) -> list[str]:
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    stopping = context.Event()
-    shared = share(data, context)
-    pool = ProcessPoolExecutor(jobs, context, _begin_worker, (messages, stopping, setting, shared))
-    failures: list[str] = []
-    left = {work.path: work for work in works}
-    pending: dict[Future[str], Work] = {}
-
-    def submit() -> None:
-        begun = {work.path for work in pending.values()}
-        ready = [work for work in left.values() if work.path not in begun and not left.keys() & {*work.needs}]
-        with _ignoring_interrupts(), _without_main():
-            pending.update({pool.submit(_work, work): work for work in ready})
-
-    try:
-        submit()
-        while pending:
-            ended, _ = wait(pending, timeout=SHOW_EVERY, return_when=FIRST_COMPLETED)
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    show(messages.get_nowait())
-            if stop():
-                stopping.set()
-            for future in ended:
-                work = pending.pop(future)
-                sentence = future.result()
-                if sentence == INTERRUPTED:
-                    continue
-                if sentence:
-                    failures.append(f"{work.path.name}: {sentence}")
-                del left[work.path]
-                done(work)
-            if stopping.is_set():
-                for future in [future for future in pending if future.cancel()]:
-                    del pending[future]
-            elif ended:
-                submit()
-    except BrokenProcessPool:
-        raise BakeoffError(
-            "a worker process was killed (often: out of memory); the runs that ended are kept: run the same "
-            "command again, with fewer --jobs if it happens again"
-        ) from None
-    finally:
-        stopping.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-    if left:
-        raise Interrupted
-    return failures
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Within: a new worker does not import the caller's script, which would run it again; it needs bakeoff only."""
-    main: dict[str, Any] = sys.modules["__main__"].__dict__
-    kept: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
-    main.pop("__file__", None)
-    main["__spec__"] = None
-    try:
-        yield
-    finally:
-        main.update(kept)
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Within: a new worker is born deaf to Ctrl-C, which in a terminal reaches all; its parent tells it to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-_worker: dict[str, Any] = {}
-"""What `_begin_worker` leaves for `_work`, in a worker process."""
-
-
-def _begin_worker(messages: Any, stopping: Any, setting: Setting, shared: dict[Key, SharedDataset]) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    messages.cancel_join_thread()  # an ending worker does not wait for anyone to read its last messages
-    _worker.update(messages=messages, stopping=stopping, setting=setting, shared=shared)
-
-
-def _end_with_parent() -> None:
-    """Without its parent a worker ends at once, so that nobody trains a run twice; a kill loses nothing."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-@functools.lru_cache(maxsize=2)
-def _given(key: Key) -> Dataset:
-    shared: SharedDataset | None = _worker["shared"].get(key)
-    return shared.dataset() if shared else _load(key)
-
-
-def _work(work: Work) -> str:
-    """Train one run in a worker; the sentence of an error, or nothing."""
-    shown = 0.0
-
-    def show(progress: Progress) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= SHOW_EVERY:
-            shown = time.monotonic()
-            _worker["messages"].put(progress)
-
-    try:
-        _train(work, _given(_key(work.spec)), _worker["setting"], _worker["stopping"].is_set, show)
-    except Interrupted:
-        return INTERRUPTED
-    except BakeoffError as error:
-        return str(error)
-    return ""

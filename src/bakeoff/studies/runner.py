@@ -20,6 +20,7 @@ from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
+from bakeoff.locks import Locked, only_process
 from bakeoff.models import count_multiply_adds
 from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import Run
@@ -175,8 +176,7 @@ def run_study(
     study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
     record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
     if restart:
-        for work in works:
-            shutil.rmtree(work.path, ignore_errors=True)
+        _forget(works)
     missing = [work for work in works if not _has_ended(work.path)]
     begin(len(works), len(missing))
     setting = Setting(device, threads or default_threads(), checkpoint_seconds)
@@ -215,6 +215,16 @@ def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path) -> list[Wo
         paths[spec.contender, spec.seed] = path
         works[spec.contender, spec.seed] = Work(spec, path, needs)
     return [works[spec.contender, spec.seed] for spec in study.runs()]
+
+
+def _forget(works: Sequence[Work]) -> None:
+    """Delete the runs' directories, but those that another process is training."""
+    for work in works:
+        try:
+            with only_process(work.path, "training this run"):
+                shutil.rmtree(work.path, ignore_errors=True)
+        except Locked as error:
+            warnings.warn(f"{error}: it is left alone, not restarted", stacklevel=3)
 
 
 def _say_what_is_replaced(folder: Path, study: Study) -> None:

@@ -20,7 +20,14 @@ from bakeoff.training.run import conclude, describe_run, make_task, measured_spl
 
 
 def average_runs(
-    spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], *, device: str = "auto", threads: int
+    spec: RunSpec,
+    dataset: Dataset,
+    path: Path,
+    members: Sequence[Path],
+    *,
+    device: str = "auto",
+    threads: int,
+    wait: float = 15.0,
 ) -> record.Run:
     """Write the record of an ensemble to `path`, if it is missing, and return it.
 
@@ -30,15 +37,17 @@ def average_runs(
     Args:
         members: directories of the runs that are averaged, of the same splits, beside `path`.
         threads: CPU threads.
+        wait: seconds to wait for another process that is writing this record.
 
     Raises:
+        Locked: another process still is.
         BakeoffError: a member without a finished record, or a damaged one.
     """
-    with record.only_writer(path), computing(find_device(device), threads):
+    with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) != "finished":
             _average(spec, dataset, path, members, device, threads)
-    record.remove_checkpoint(path)
-    return record.read_run(path)
+        record.remove_checkpoint(path)
+        return record.read_run(path)
 
 
 def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], device: str, threads: int) -> None:

@@ -169,6 +169,7 @@ def train_run(
     device: str = "auto",
     threads: int,
     checkpoint_seconds: float = 60.0,
+    wait: float = 15.0,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> record.Run:
@@ -180,20 +181,21 @@ def train_run(
         needs: directories of the runs that this one needs: its teacher's.
         threads: CPU threads; a run that goes on keeps the number it began with, since its bits depend on it.
         checkpoint_seconds: a checkpoint is written at the first step this long after the last one.
+        wait: seconds to wait for another process that is training this run.
         stop: asked before every step; when true, a checkpoint is written and the run ends.
 
     Raises:
         Interrupted: `stop` said so.
-        UsageError, BakeoffError: a spec that cannot be trained, or a run another process is training.
+        Locked: another process is still training this run.
+        UsageError, BakeoffError: a spec that cannot be trained.
     """
     spec = check_spec(spec, dataset)
     teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
-    with record.only_writer(path), computing(find_device(device), threads):
+    with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) not in ("finished", "diverged"):
             _train(spec, dataset, path, teacher, device, threads, checkpoint_seconds, stop, progress)
-    if record.status(path) in ("finished", "diverged"):
         record.remove_checkpoint(path)
-    return record.read_run(path)
+        return record.read_run(path)
 
 
 def _train(
