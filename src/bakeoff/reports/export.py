@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from bakeoff.record import write_atomic
 from bakeoff.reports.blocks import Table
 from bakeoff.reports.tables import Summary
 
@@ -34,16 +32,13 @@ SPECIAL = {
 }
 
 
-def write_tables(tables: Mapping[str, Table], summary: Summary, folder: Path) -> None:
-    """Write contenders.csv and comparisons.csv, fractions as in summary.json, and each of `tables` as NAME.tex."""
-    folder.mkdir(parents=True, exist_ok=True)
+def table_files(tables: Mapping[str, Table], summary: Summary) -> dict[str, str]:
+    """The texts of contenders.csv and comparisons.csv, fractions as in summary.json, and of each of `tables` as
+    NAME.tex, by the files' names."""
     files = {f"{name}.tex": latex(table) for name, table in tables.items()}
     files["contenders.csv"] = rows_csv([_contender(c) for c in summary["contenders"]])
     files["comparisons.csv"] = rows_csv(summary["comparisons"])
-    for name, text in files.items():
-        write_atomic(folder / name, text.encode())
-    for old in (file for file in folder.iterdir() if file.name not in files):
-        old.unlink()  # of a section that is no more
+    return files
 
 
 def _contender(contender: Summary) -> dict[str, Any]:

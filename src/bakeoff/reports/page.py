@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from bakeoff.record import Run, write_atomic, write_json
-from bakeoff.reports.blocks import Figure, Figures, Table, escaped, markdown
+from bakeoff.record import Run, make_folder, write_atomic, write_json
+from bakeoff.reports.blocks import Figures, Table, escaped, markdown
 from bakeoff.reports.context import Context
-from bakeoff.reports.export import write_tables
+from bakeoff.reports.export import table_files
 from bakeoff.reports.raster import png
 from bakeoff.reports.sections import Part, compose
 from bakeoff.reports.summary import summarise
@@ -37,13 +38,35 @@ def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, 
     context = Context.of(study, runs, summary, command)
     parts = compose(context)
     figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]
-    (out / "figures").mkdir(parents=True, exist_ok=True)
-    _write_figures(figures, out / "figures")
-    write_tables(_tables(parts), summary, out / "tables")
-    write_atomic(out / "report.html", _html(context, parts, notes).encode())
-    write_atomic(out / "report.md", _markdown(context, parts, notes).encode())
+    files = {
+        **{f"figures/{figure.name}.svg": standalone(figure.svg).encode() for figure in figures},
+        **{f"figures/{figure.name}.png": png(figure.svg) for figure in figures},
+        **{f"tables/{name}": text.encode() for name, text in table_files(_tables(parts), summary).items()},
+        "report.html": _html(context, parts, notes).encode(),
+        "report.md": _markdown(context, parts, notes).encode(),
+    }
+    _replace(files, out)
     write_json(out / "summary.json", summary)
     return summary
+
+
+def _replace(files: Mapping[str, bytes], out: Path) -> None:
+    """Write `files`, and delete those that an earlier call wrote and this one does not: of contenders or sections that
+    are no more. Other files are not bakeoff's, and stay; files.json tells which are, before they are written."""
+    listed = out / "files.json"
+    try:
+        before = {str(name) for name in json.loads(listed.read_bytes())}
+    except (OSError, ValueError, TypeError):
+        before = set()  # the first report here, or one of an earlier version: nothing is deleted
+    for name in ("figures", "tables"):
+        make_folder(out / name)
+    write_json(listed, sorted({*files, *before}))
+    for name, data in files.items():
+        write_atomic(out / name, data)
+    for name in before - files.keys():
+        if re.fullmatch(r"(figures|tables)/[^/]+", name) and (out / name).is_file():
+            (out / name).unlink(missing_ok=True)
+    write_json(listed, sorted(files))
 
 
 def _tables(parts: Sequence[Part]) -> dict[str, Table]:
@@ -53,15 +76,6 @@ def _tables(parts: Sequence[Part]) -> dict[str, Table]:
         for i, table in enumerate(block for block in part.blocks if isinstance(block, Table)):
             found[part.anchor + (f"-{i + 1}" if i else "")] = table
     return found
-
-
-def _write_figures(figures: Sequence[Figure], folder: Path) -> None:
-    for figure in figures:
-        write_atomic(folder / f"{figure.name}.svg", standalone(figure.svg).encode())
-        write_atomic(folder / f"{figure.name}.png", png(figure.svg))
-    names = {f"{figure.name}{end}" for figure in figures for end in (".svg", ".png")}
-    for old in (file for file in folder.iterdir() if file.name not in names):
-        old.unlink()  # of a contender or section that is no more
 
 
 def _answer(summary: Summary) -> tuple[str, list[str], list[str]]:

@@ -34,6 +34,8 @@ from bakeoff.study import Study, load_study, merge_points, parse_study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import Progress, build_model, check_spec, check_views, run_directory, train_run
 
+REPORT_SECONDS = 600.0
+"""How long a process that writes the same report is waited for."""
 AGAIN = "the study's `bakeoff run` command writes it again and keeps the runs"
 
 
@@ -174,7 +176,7 @@ def run_study(
     _say_what_is_replaced(folder, study)
     works = plan(study, loaded, folder)
     study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
-    record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
+    _write_study(study, folder)
     if restart:
         _forget(works)
     missing = [work for work in works if not _has_ended(work.path)]
@@ -187,7 +189,7 @@ def run_study(
     data = {(name, study.validation, study.images): loaded.pop(name) for name in tuple(loaded)}
     with interruptible() as stop:
         failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name), data)
-    summary = report(folder)
+    summary = render(study, folder)
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
@@ -302,9 +304,25 @@ def report(folder: Path) -> dict[str, Any]:
         raise BakeoffError(f"{file}: damaged ({str(error).splitlines()[0]}): {AGAIN}") from None
     if len(study.records) != len(study.runs()):
         raise BakeoffError(f"{file}: does not name its runs, being of an earlier version: {AGAIN}")
+    return render(study, folder)
+
+
+def render(study: Study, folder: Path) -> dict[str, Any]:
+    """Write a study's report to its directory from the records there; returns the summary. A process that writes one
+    there as well is waited for, so that all files are of one page."""
+    with only_process(folder / "report", "writing this report", REPORT_SECONDS):
+        _write_study(study, folder)
+        return _render(study, folder)
+
+
+def _write_study(study: Study, folder: Path) -> None:
+    record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
+
+
+def _render(study: Study, folder: Path) -> dict[str, Any]:
     runs, notes = collect(study, folder)
     for note in notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(note, stacklevel=4)
     page = hashlib.sha256("\n".join((study.name, *sorted(study.records))).encode()).hexdigest()[:16]
     reads: dict[str, int] = {}
     for run in (run for run in runs if run.status == "finished"):
