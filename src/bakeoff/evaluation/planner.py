@@ -65,8 +65,9 @@ def plan(tests: Tests, level: Floats) -> dict[float, Need]:
     """Of each of `DIFFERENCES` the seeds that show it in the pair of median standard error; empty without pairs."""
     if not len(level):
         return {}
-    middle = [int(np.argsort(tests.error[-1], kind="stable")[(len(level) - 1) // 2])]
-    return {one: seeds_to_show(tests.only(middle), level[middle], one)[0] for one in DIFFERENCES}
+    middle = [int(np.argsort(tests.error[-1], kind="stable")[(len(level) - 1) // 2])] * len(DIFFERENCES)
+    needs = seeds_to_show(tests.only(middle), level[middle], np.array(DIFFERENCES))
+    return dict(zip(DIFFERENCES, needs, strict=True))
 
 
 def _order(need: Need) -> tuple[float, bool]:
@@ -99,10 +100,10 @@ def _least(
 
     limit = np.maximum(special.chdtri(tests.seed_freedom, CHANCE), 1e-6)  # next to nothing known: no end of variance
     upper = tests.per_seed * tests.seed_freedom / limit
-    few, many = above, np.full(len(upper), MOST)
+    few, many = above, np.full(len(upper), MOST)  # few counts as too few
     reachable, unbounded = enough(many), enough(np.full(len(upper), 1e12))
     while (many - few > 1).any():
-        middle = (few + many) // 2
+        middle = (few + many + 1) // 2
         does = enough(middle)
         few, many = np.where(does, few, middle), np.where(does, middle, many)
     return [
