@@ -202,7 +202,7 @@ def test_report_renders_the_same_summary(capsys: pytest.CaptureFixture[str], tra
 def test_compare_pairs_the_contenders(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
     code, out, _ = call(capsys, "compare", trained / "out" / "tiny", "--json")
     assert code == 0
-    (pair,) = json.loads(out)
+    (pair,) = json.loads(out)["comparisons"]
     runs = [read_run(path) for path in find_runs(trained / "out" / "tiny")]
     means = {
         name: np.mean(
@@ -211,10 +211,12 @@ def test_compare_pairs_the_contenders(capsys: pytest.CaptureFixture[str], traine
         for name in ("slow", "quick")
     }
     assert pair["difference"] == pytest.approx(means[pair["a"]] - means[pair["b"]])
-    assert (pair["seeds"], pair["images"]) == (2, 300)
-    code, table, _ = call(capsys, "compare", *find_runs(trained / "out" / "tiny"))
+    assert (pair["runs"], pair["images"]) == ([2, 2], 300)
+    code, table, _ = call(capsys, "compare", trained / "out" / "tiny", "--margin", "0.9")
     assert code == 0
-    assert pair["verdict"] in table
+    assert pair["verdict"] in ("better", "worse")
+    assert pair["verdict"] in table, "a shown difference comes before equivalence"
+    assert call(capsys, "compare", trained / "out" / "tiny", "--margin", "1.5")[0] == 2
 
 
 def test_a_damaged_record_is_trained_again_and_the_others_are_kept(

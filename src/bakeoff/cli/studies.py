@@ -93,36 +93,34 @@ def report(folder: Path, every: bool, json_out: bool) -> None:
     as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
 
 
-@click.command(short_help="Compare runs, paired by seed and by test image.")
+MARGIN_HELP = "Accuracies closer than this, a fraction, are as good.  [0.005]"
+
+
+@click.command(short_help="Compare runs: which contender is better, and how sure that is.")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help=MARGIN_HELP)
 @JSON
-def compare(runs: tuple[Path, ...], json_out: bool) -> None:
-    """Compare the contenders among RUNS, paired by seed and by test image.
+def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> None:
+    """Compare the contenders among RUNS, all pairs of a dataset as one family.
 
     Each of RUNS is a run's directory or a folder of runs, such as a study's.
     """
-    import dataclasses
-
+    from bakeoff.reports.comparisons import ESTIMAND
+    from bakeoff.reports.tables import measured, p_value, verdict
     from bakeoff.studies.comparing import compare as compare_runs
-    from bakeoff.terminal import print_table
+    from bakeoff.terminal import print_table, print_text
 
-    found = compare_runs(runs)
+    pairs = compare_runs(runs, **given(options))
     if json_out:
-        as_json([dataclasses.asdict(comparison) for comparison in found])
+        as_json({"comparisons": pairs})
         return
     print_table(
         [
-            {
-                "a": c.a,
-                "b": c.b,
-                "a - b": f"{c.difference:+.2%}",
-                "95 % interval": f"{c.low:+.2%} ... {c.high:+.2%}",
-                "p": f"{c.p:.2g}",
-                "p (Holm)": f"{c.p_adjusted:.2g}",
-                "seeds": c.seeds,
-                "images": c.images,
-                "verdict": c.verdict,
-            }
-            for c in found
+            {"a": pair["a"], "b": pair["b"]}
+            | dict(zip(("a - b, points", "95 % interval", "runs"), measured(pair), strict=True))
+            | {"p": p_value(pair["p"]), "adjusted p": p_value(pair["p_adjusted"])}
+            | {"images": pair["images"], "a is": verdict(pair)}
+            for pair in pairs
         ]
     )
+    print_text(f"\n{ESTIMAND}")

@@ -67,3 +67,8 @@ def _twins(plain: Contender, pupil: Contender) -> bool:
 def row(pair: Pair) -> Summary:
     """A pair as it stands in summary.json."""
     return {**dataclasses.asdict(pair), "runs": list(pair.runs)}
+
+
+def plan(found: Verdicts) -> list[Summary]:
+    """Of true differences the seeds that show them, as they stand in summary.json."""
+    return [{"difference": difference, **dataclasses.asdict(need)} for difference, need in found.plan.items()]

@@ -55,16 +55,18 @@ def _undecided(pairs: Sequence[Summary]) -> str:
         (pair,) = pairs
         return f"Undecided is {_between(pair)}: {tables.what_would_decide(pair)}."
     ways = []
-    by_seeds = sorted((p for p in pairs if p["seeds_needed"]), key=lambda p: int(p["seeds_needed"]))
-    if by_seeds:
-        most = by_seeds[-1]["seeds_needed"]
-        upto = f"{most:,}" if most == by_seeds[0]["seeds_needed"] else f"{by_seeds[0]['seeds_needed']:,} to {most:,}"
-        ways.append(f"{upto} seeds of each would probably decide it for {few([p['b'] for p in by_seeds])}")
-    for reason in ("images", "seeds", None):
-        some = [p for p in pairs if p["seeds_needed"] is None and p["limited_by"] == reason]
-        if some:
-            ways.append(f"{tables.what_would_decide(some[0])}, for {few([p['b'] for p in some])}")
-    return f"Undecided is it against {few([p['b'] for p in pairs])}: {'; '.join(ways)}."
+    seeds = sorted(int(p["seeds_needed"]) for p in pairs if p["seeds_needed"])
+    if seeds:
+        upto = f"{seeds[0]:,}" if seeds[0] == seeds[-1] else f"{seeds[0]:,} to {seeds[-1]:,}"
+        ways.append(f"{upto} seeds of each would probably decide {_of_them(len(seeds), len(pairs))}")
+    for reason, words in tables.LIMITS.items():
+        if count := sum(p["limited_by"] == reason for p in pairs):
+            ways.append(words.format(_of_them(count, len(pairs))))
+    return f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: {'; '.join(ways)}."
+
+
+def _of_them(count: int, every: int) -> str:
+    return "these" if count == every else f"{count} of them"
 
 
 def _between(pair: Summary) -> str:
@@ -79,12 +81,14 @@ def _count(summary: Summary) -> list[str]:
     pairs = summary["comparisons"]
     if len(pairs) < 2:
         return []
-    better = sum(tables.beaten(p) is not None for p in pairs)
-    equal = sum(p["verdict"] == "equivalent" for p in pairs)
-    rest = len(pairs) - better - equal
-    parts = [f"{better:,} {'has' if better == 1 else 'have'} a better one"] if better else []
-    parts += [f"{equal:,} {'is' if equal == 1 else 'are'} as good"] if equal else []
-    parts += [f"{rest:,} {'is' if rest == 1 else 'are'} undecided"] if rest else []
+    counts = {
+        "with a better one": sum(tables.beaten(p) is not None for p in pairs),
+        "of equals": sum(p["verdict"] == "equivalent" for p in pairs),
+        "undecided": sum(p["verdict"] == "undecided" for p in pairs),
+    }
+    if len(pairs) in counts.values():
+        return [f"All {len(pairs):,} pairs are {next(words for words, n in counts.items() if n)}."]
+    parts = [f"{n:,} {'is' if n == 1 else 'are'} {words}" for words, n in counts.items() if n]
     return [f"Of {len(pairs):,} pairs, {listing(parts)}."]
 
 
@@ -95,4 +99,4 @@ def can_be_best(summary: Summary) -> str:
         return ""
     if len(names) == 1:
         return f"Only {names[0]} can still be the best of all: each of the others is shown to be worse than some other."
-    return f"{len(names)} can still be the best, for nothing is shown to be better than them: {few(names)}."
+    return f"Any of {few(names)} can still be the best: nothing is shown to be better than these."

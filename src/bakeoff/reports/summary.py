@@ -70,6 +70,7 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         ],
         "comparisons": [comparisons.row(pair) for pair in verdicts.pairs],
         "can_be_best": list(verdicts.can_be_best),
+        "plan": comparisons.plan(verdicts),
         "sweeps": [_sweep(sweep) for sweep in study.sweeps],
         "environment": environment([run for group in (*ended.values(), *diverged.values()) for run in group]),
     }

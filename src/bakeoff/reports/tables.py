@@ -138,12 +138,15 @@ def what_would_decide(pair: Mapping[str, Any]) -> str:
     """What an undecided pair needs."""
     if pair["seeds_needed"] is not None:
         return f"{pair['seeds_needed']:,} seeds of each would probably decide it"
-    return {
-        "images": "no number of seeds can decide it, the test set is too small",
-        "seeds": "no practical number of seeds would decide it",
-        "single run": "one run says nothing of other seeds",
-        None: "more seeds or test images may decide it",
-    }[pair["limited_by"]]
+    return LIMITS[pair["limited_by"]].format("it")
+
+
+LIMITS = {
+    "images": "no number of seeds can decide {}, the test set is too small",
+    "seeds": "not even 1,000 seeds would decide {}",
+    "single run": "one run, which says nothing of other seeds, cannot decide {}",
+}
+"""What stands in the way of deciding, of `limited_by`."""
 
 
 def measured(pair: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -1,29 +1,37 @@
-"""The paired comparison of runs, whatever study or command they come from."""
+"""Verdicts on runs, whatever study or command they come from."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bakeoff import record
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.evaluation.compare import Comparison, Correct, compare_all
+from bakeoff.evaluation.verdicts import MARGIN, decide
 from bakeoff.readings import count_reading
 from bakeoff.record import Run
+from bakeoff.reports.comparisons import row
+from bakeoff.reports.evidence import learnt
+from bakeoff.reports.tables import Summary, correct
 from bakeoff.spec import RunSpec
 
 Groups = dict[str, list[Run]]
 
 
-def compare(paths: Sequence[Path]) -> list[Comparison]:
-    """The paired comparison of all contenders among the runs at `paths`, dataset after dataset.
+def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[Summary]:
+    """The verdict on every pair of contenders among the runs at `paths`, dataset after dataset, as in a summary.json.
 
-    Runs are of one contender if their specs differ in nothing but the seed. It reads their test splits, which each
-    run's directory counts, once for the same set of runs.
+    Runs are of one contender if their specs differ in nothing but the seed. All pairs of a dataset are one family.
+    It reads their test splits, which each run's directory counts, once for the same set of runs. Accuracies closer
+    than `margin`, a fraction, are as good.
 
     Raises:
         UsageError: no test images that two contenders share, or two runs of one contender and seed.
@@ -41,11 +49,16 @@ def compare(paths: Sequence[Path]) -> list[Comparison]:
     for each in alone:
         warnings.warn(f"{each}: left out, no other contender has the same test images", stacklevel=2)
     page = hashlib.sha256("\n".join(sorted(run.path.name for run in runs)).encode()).hexdigest()[:16]
-    found = []
+    found: list[Summary] = []
     for group in compared.values():
         for run in (run for members in group.values() for run in members):
             count_reading(run.path, "compare", page)
-        found += compare_all({name: _correct(members) for name, members in group.items()})
+        found += map(row, decide({name: _correct(members) for name, members in group.items()}, margin=margin).pairs)
+    lost = [str(run.path) for group in compared.values() for some in group.values() for run in some if not learnt(run)]
+    if lost:
+        warnings.warn(
+            f"{', '.join(lost)}: no better than guessing; a study's report leaves such runs out", stacklevel=2
+        )
     return found
 
 
@@ -114,12 +127,9 @@ def _settings(spec: RunSpec) -> dict[str, Any]:
     return {**fields, **{f"model's {key}" if key in fields else key: value for key, value in parameters.items()}}
 
 
-def _correct(runs: Sequence[Run]) -> dict[int, Correct]:
-    """Whether each test image is recognised, (M,), by seed."""
-    found: dict[int, Correct] = {}
-    for run in runs:
-        if run.spec.seed in found:
-            twice = [str(other.path) for other in runs if other.spec.seed == run.spec.seed]
-            raise UsageError(f"{' and '.join(twice)}: the same contender and seed: give one of them")
-        found[run.spec.seed] = run.logits("test").argmax(1) == run.labels("test")
-    return found
+def _correct(runs: Sequence[Run]) -> NDArray[np.bool_]:
+    """(S, M): whether each test image is recognised, a row a run in order of seed."""
+    for run, after in itertools.pairwise(ordered := sorted(runs, key=lambda run: run.spec.seed)):
+        if run.spec.seed == after.spec.seed:
+            raise UsageError(f"{run.path} and {after.path}: the same contender and seed: give one of them")
+    return np.stack([correct(run) for run in ordered])
