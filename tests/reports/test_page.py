@@ -122,6 +122,7 @@ def test_rendering_again_gives_the_same_bytes_and_leaves_no_old_figures(report, 
     out, _ = report
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "roc-gone.svg").write_text("old")
+    (tmp_path / "files.json").write_text('["figures/roc-gone.svg"]')
     write_report(study, [read_run(run.path) for run in runs], tmp_path, command=COMMAND, notes=[NOTE])
     files = sorted(file.relative_to(out) for file in out.rglob("*") if file.is_file())
     assert files == sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file())
