@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy import stats
 
-from bakeoff.evaluation.compare import LEVEL
+from bakeoff.evaluation.verdicts import LEVEL
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from bakeoff.evaluation.variances import Bools, Floats, Moments, Variances
+from bakeoff.evaluation.variances import Bools, Correct, Floats, Moments, Variances
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -63,7 +63,7 @@ class Tests:
         return np.asarray((special.stdtrit(self.freedom, (1 + confidence) / 2) * self.error).max(axis=0))
 
 
-def compare_pairs(correct: Sequence[Bools], found: Moments, spread: Variances) -> Tests:
+def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances) -> Tests:
     """The tests of all pairs of contenders, in the order of `itertools.combinations`.
 
     With moderated variances there is one test; its degrees of freedom are weighed by the parts of seeds and images.
@@ -111,7 +111,7 @@ def least_error(images: int) -> float:
     return 1 / images
 
 
-def crossed(a: Bools, b: Bools) -> tuple[Floats, Floats, float, float]:
+def crossed(a: Correct, b: Correct) -> tuple[Floats, Floats, float, float]:
     """Standard errors (3,) and degrees of freedom (3,) of the difference between answers a and b (S, M), S >= 2.
 
     Row s of both is from one seed. The three tests are Student's t test of the S seeds' differences, of the M images'

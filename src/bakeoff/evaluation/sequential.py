@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from bakeoff.evaluation.variances import Bools
+from bakeoff.evaluation.variances import Correct
 from bakeoff.evaluation.verdicts import LEVEL, MARGIN, Pair, decide
 
 EARLY = ((3, 0.2), (5, 0.3))
@@ -38,7 +38,7 @@ def looks(most: int, level: float = LEVEL) -> list[tuple[int, float]]:
 
 
 def continue_with(
-    correct: Mapping[str, Bools],
+    correct: Mapping[str, Correct],
     level: float,
     *,
     declared: Collection[tuple[str, str]] = (),

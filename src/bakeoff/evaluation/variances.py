@@ -17,6 +17,8 @@ from scipy import optimize, special
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Correct = Bools
+"""(S, M): which of M images each of S runs recognises."""
 
 BORROWING = 4
 """Contenders of two or more seeds from which on each borrows from the others' spreads."""
@@ -45,7 +47,7 @@ class Moments:
     images: int
 
 
-def moments(correct: Sequence[Bools]) -> Moments:
+def moments(correct: Sequence[Correct]) -> Moments:
     """The mean squares of the answers (S, M) of each contender, right or wrong; M >= 2 is the same for all."""
     images = correct[0].shape[1]
     runs = np.array([len(answers) for answers in correct])

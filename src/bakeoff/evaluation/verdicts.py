@@ -21,7 +21,7 @@ from bakeoff.evaluation.family import adjust, shares
 from bakeoff.evaluation.metrics import wilson
 from bakeoff.evaluation.pairs import Tests, compare_pairs
 from bakeoff.evaluation.planner import LimitedBy, Need, plan, seeds_to_decide
-from bakeoff.evaluation.variances import Bools, Floats, Moments, Variances, moments, seed_variances
+from bakeoff.evaluation.variances import Bools, Correct, Floats, Moments, Variances, moments, seed_variances
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
@@ -87,7 +87,7 @@ class Verdicts:
 
 
 def decide(
-    correct: Mapping[str, Bools],
+    correct: Mapping[str, Correct],
     *,
     declared: Collection[tuple[str, str]] = (),
     margin: float = MARGIN,

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 
 from bakeoff.evaluation import verdicts
 from bakeoff.evaluation.changes import TOGETHER
-from bakeoff.evaluation.compare import Correct
+from bakeoff.evaluation.variances import Correct
 from bakeoff.evaluation.verdicts import Estimate, Pair, Verdicts
 from bakeoff.reports.tables import Summary
 from bakeoff.spec import Contender
