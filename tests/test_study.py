@@ -280,6 +280,7 @@ def test_every_reported_figure_stands_in_its_report(name: str) -> None:
     figures = [(key, value) for one in given for key, value in one.figures().items()]
     figures += [("repeats", value) for one in given for value in one.repeats]
     figures += [("test_accuracy", value) for sweep in made.sweeps for value in sweep.reported]
+    figures += [("test_accuracy", value) for hypothesis in made.hypotheses for value in hypothesis.reported]
     assert figures
     missing = [f for f in figures if not re.search(printed(*f), text)]
     assert not missing

@@ -7,13 +7,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from bakeoff.characters import displayable
 from bakeoff.choices import Frozen, Shown, validate
 from bakeoff.errors import UsageError, closest
+from bakeoff.hypothesis import Hypothesis
 from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 
 
@@ -53,21 +54,6 @@ class Section(Frozen):
     kind: str
     title: Shown = ""
     of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
-
-
-Relation = Literal["better", "not worse", "equivalent", "not worse and cheaper", "faster"]
-
-
-class Hypothesis(Frozen):
-    """A statement about two contenders, made before any run. The first four relations are about test accuracy, with
-    the study's margin for equivalence, and cheaper about training seconds; faster is a higher validation accuracy
-    after the same training time."""
-
-    says: Shown = Field(min_length=1)
-    source: Literal["report", "ours"] = Field(description="whose statement: what a report says, or our own")
-    better: str
-    worse: str
-    relation: Relation = Field("better", description="of the contender `better` to `worse`")
 
 
 class Study(Frozen):
@@ -336,28 +322,13 @@ def parse_study(text: str, name: str, where: str) -> Study:
     written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
     study = validate(Study, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
     check_needs(study, where)
+    datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
     for hypothesis in study.hypotheses:
-        _check_hypothesis(hypothesis, study, f"{where} [[hypotheses]] {hypothesis.says!r}")
+        hypothesis.check(datasets, f"{where} [[hypotheses]] {hypothesis.says!r}")
     for kind, shown in study.shown.items():
         if other := next((n for n in shown if n not in names), None):
             raise UsageError(f"{where} [shown]: {kind}: no such contender: {other!r}{closest(other, names)}")
     return study
-
-
-def _check_hypothesis(hypothesis: Hypothesis, study: Study, where: str) -> None:
-    """UsageError, with the closest valid names, unless it is about two contenders that can be compared."""
-    datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
-    for key, name in (("better", hypothesis.better), ("worse", hypothesis.worse)):
-        if name not in datasets:
-            raise UsageError(f"{where}: {key} = {name!r}: no such contender{closest(name, datasets)}")
-    better, worse = hypothesis.better, hypothesis.worse
-    if better == worse:
-        raise UsageError(f"{where}: better and worse are both {better!r}: a hypothesis compares two contenders")
-    if datasets[better] != datasets[worse]:
-        raise UsageError(
-            f"{where}: {better} is on {datasets[better]} and {worse} on {datasets[worse]}: "
-            "only contenders on the same images can be compared"
-        )
 
 
 def load_study(path: Path) -> Study:

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.errors import UsageError
 from bakeoff.reports import tables
 from bakeoff.reports.blocks import Table, Words
 from bakeoff.reports.context import Context
 from bakeoff.reports.sections import compose
 from bakeoff.reports.summary import summarise
-from bakeoff.scales import at_scale
 from bakeoff.study import Section, parse_study
 
 HEAD = (
@@ -313,132 +311,13 @@ def test_a_study_without_faults_has_no_such_section(tmp_path, write_run):
     plain = parse_study(HEAD + '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "drop"\n', "p", "p.toml")
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in plain.runs()]
     context = Context.of(plain, runs, summarise(plain, runs), "command")
-    assert not {"diagnoses", "claims"} & {part.kind for part in compose(context)}
+    assert not {"diagnoses", "hypotheses"} & {part.kind for part in compose(context)}
 
 
 def test_the_sentence_on_one_seed_stands_once(study, runs):
     context = Context.of(study, runs, summarise(study, runs), "command")
     every = [block.text for part in compose(context) for block in part.blocks if isinstance(block, Words)]
     assert sum("With one seed a contender" in text for text in every) == 1
-
-
-CLAIMS = """
-[[hypotheses]]
-source = "report"
-says = "both repairs beat the report"
-better = "both"
-worse = "base"
-[[hypotheses]]
-source = "report"
-says = "cutting pixels helps"
-better = "cut"
-worse = "base"
-[[hypotheses]]
-source = "report"
-says = "conv beats NIN"
-better = "picked"
-worse = "stuck-repaired"
-[[hypotheses]]
-source = "report"
-says = "large steps beat no softmax"
-better = "larger-step"
-worse = "no-softmax"
-[scales.small]
-only = ["base", "cut", "both", "no-softmax"]
-"""
-
-
-@pytest.fixture(scope="module")
-def claiming():
-    return parse_study(FAULTY + CLAIMS, "faulty", "faulty.toml")
-
-
-def test_claims_are_shown_contradicted_or_left_open(claiming, runs):
-    summary = summarise(claiming, runs)
-    results = {claim["says"]: claim["result"] for claim in summary["claims"]}
-    assert results == {
-        "both repairs beat the report": "shown",
-        "cutting pixels helps": "opposite",
-        "conv beats NIN": "undecided",
-        "large steps beat no softmax": "opposite",
-    }
-    claim = next(claim for claim in summary["claims"] if claim["result"] == "undecided")
-    assert claim["verdict"].startswith("undecided: ")
-    assert "Of 4 claims, 1 is shown: “both" in summary["answer"]
-    assert "1 is undecided: “conv beats NIN”" in summary["answer"]
-    alike = summarise(claiming.model_copy(update={"margin": 0.5}), runs)["claims"]
-    claim = next(claim for claim in alike if claim["says"] == "conv beats NIN")
-    assert (claim["result"], claim["verdict"]) == ("equivalent", "contradicted: as good, within 50 points")
-
-
-def test_claims_without_runs_say_so(claiming, runs):
-    small = at_scale(claiming, "small")
-    summary = summarise(small, [run for run in runs if run.spec.contender != "both"])
-    assert [claim["verdict"] for claim in summary["claims"]] == [
-        "no result",
-        "the opposite is shown",
-        "not run at this scale",
-        "not run at this scale",
-    ]
-    assert "1 has no result: “both repairs beat the report”." in summary["answer"]
-    context = Context.of(small, runs, summary, "command")
-    (part,) = [part for part in compose(context) if part.kind == "claims"]
-    (table,) = [block for block in part.blocks if isinstance(block, Table)]
-    assert [row[-1].text for row in table.rows] == [claim["verdict"] for claim in summary["claims"]]
-
-
-@pytest.mark.parametrize(
-    ("claim", "message"),
-    [
-        (
-            'says = "x"\nbetter = "bas"\nworse = "both"',
-            "[[hypotheses]] 'x': better = 'bas': no such contender (closest: base",
-        ),
-        ('says = "x"\nbetter = "base"\nworse = "base"', "better and worse are both 'base'"),
-        ('says = "x"\nbetter = "base"', "hypotheses.0.worse is missing"),
-        ('says = "x"\nbetter = "base"\nworst = "both"', "unknown key 'hypotheses.0.worst' (closest: worse"),
-        ('says = "x"\nbetter = "base"\nworse = "elsewhere"', "only contenders on the same images can be compared"),
-    ],
-)
-def test_a_claim_that_cannot_be_is_one_sentence(claim, message):
-    text = (
-        f'{FAULTY}[contenders.elsewhere]\nmodel = "conv"\ndataset = "mnist"\n[[hypotheses]]\nsource = "ours"\n{claim}\n'
-    )
-    with pytest.raises(UsageError) as caught:
-        parse_study(text, "faulty", "faulty.toml")
-    assert message in str(caught.value)
-    assert str(caught.value).startswith("faulty.toml")
-
-
-def test_claims_of_several_datasets_stand_where_their_contenders_are(tmp_path, write_run):
-    text = f"""{HEAD}
-[contenders.a]
-model = "conv"
-[contenders.b]
-model = "drop"
-[contenders.a-cifar]
-model = "conv"
-dataset = "cifar10"
-[contenders.b-cifar]
-model = "drop"
-dataset = "cifar10"
-[[hypotheses]]
-source = "report"
-says = "a is better on photographs"
-better = "a-cifar"
-worse = "b-cifar"
-[[hypotheses]]
-source = "report"
-says = "a is better on digits"
-better = "a"
-worse = "b"
-"""
-    study = parse_study(text, "two", "two.toml")
-    runs = [write_run(spec, tmp_path, skill=5.5 if spec.model == "conv" else 4.0) for spec in study.runs()]
-    summary = summarise(study, runs)
-    assert [claim["says"] for claim in summary["claims"]] == ["a is better on digits", "a is better on photographs"]
-    leads = [line for line in summary["answer"].split("\n") if line.startswith("On ")]
-    assert [lead.split(" is the choice")[0] for lead in leads] == ["On digits: a", "On cifar10: a-cifar"]
 
 
 def test_what_ensembles_and_teachers_add(tmp_path, write_run):

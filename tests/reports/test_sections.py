@@ -68,12 +68,12 @@ def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
     parts = compose(lost)
     assert [part.kind for part in parts] == SHOWN
     for part in parts:
-        if part.kind not in ("reported", "runs", "environment", "claims", "diagnoses"):
+        if part.kind not in ("reported", "runs", "environment", "hypotheses", "diagnoses"):
             assert part.blocks == [Words(NOBODY)], part.kind
     assert set(rows(parts[SHOWN.index("reported")], "verdict")) == {"no result: no record"}
 
 
-@pytest.mark.parametrize("kind", sorted(set(SHOWN) - {"reported", "runs", "environment", "claims", "diagnoses"}))
+@pytest.mark.parametrize("kind", sorted(set(SHOWN) - {"reported", "runs", "environment", "hypotheses", "diagnoses"}))
 def test_a_section_of_those_who_failed_names_them(lost, context, kind):
     of = Section(kind=kind, of=("lr=100.0", "conv"))
     (part,) = compose(with_sections(lost, of))
@@ -89,7 +89,7 @@ def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, los
     for found in (context, lost):
         study = context.study.model_copy(update=alone)
         some = Context.of(study, found.runs, summarise(study, found.runs), "command")
-        absent = {"reported", "sweeps", "significance", "seeds", "cost", "label_noise", "claims"}
+        absent = {"reported", "sweeps", "significance", "seeds", "cost", "label_noise", "hypotheses"}
         assert {part.kind for part in compose(some)} & absent == set()
         (part,) = compose(with_sections(some, Section(kind="sweeps")))
         assert part.blocks == [Words("There is nothing to show here.")]
@@ -471,6 +471,18 @@ def test_a_contender_that_selects_on_test_is_marked_and_explained(context):
     marked = [name for name in rows(part, "contender") if "†" in name]
     assert marked == ["baseline (as reported) †"]
     assert "† picks its epoch by test accuracy" in next(b.caption for b in part.blocks if isinstance(b, Table))
+
+
+def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
+    """In words: a mark on the axis would put our value into the report's mouth."""
+    study = parse_study(OPEN, "open", "open.toml")
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="sweeps")))
+    figures = {f.name: f for block in part.blocks if isinstance(block, Figures) for f in block.figures}
+    assert "The report gives 96.67 % and 11.35 % for values that it does not print." in figures["sweeps-l2"].caption
+    assert "reported" not in figures["sweeps-l2"].svg
+    assert "reported" in figures["sweeps-layers"].svg
 
 
 def test_the_last_epoch_of_a_contender_that_chooses_on_test(runs):

@@ -249,11 +249,11 @@ def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
 
 
 def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):
-    """Claims, sweeps, one-change pairs and the league repeat the p and the verdict of `comparisons`."""
+    """Hypotheses, sweeps, one-change pairs and the league repeat the p and the verdict of `comparisons`."""
     summary = write_report(study, runs, tmp_path, command="bakeoff run small-digits")
     family = {frozenset((p["a"], p["b"])): p for p in summary["comparisons"]}
-    (claim,) = summary["claims"]
-    pairs = [({claim["better"], claim["worse"]}, claim)]
+    (stated,) = summary["hypotheses"]
+    pairs = [({stated["better"], stated["worse"]}, stated)]
     pairs += [({p["a"], p["b"]}, p) for p in (*summary["additions"], *summary["diagnoses"]["one_change"])]
     for names, pair in pairs:
         assert pair["p_adjusted"] == family[frozenset(names)]["p_adjusted"]

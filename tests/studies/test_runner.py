@@ -126,7 +126,7 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
     assert len(summary["sweeps"]) == len(study.sweeps)
     assert json.loads((tmp_path / name / "summary.json").read_text()) == summary
     page = (tmp_path / name / "report.html").read_text()
-    some = ("sweeps", "curves", "reported", "claims", "diagnoses")
+    some = ("sweeps", "curves", "reported", "hypotheses", "diagnoses")
     shown = [k for k in SECTIONS if (k not in some or name == "small-cnn") and k != "label_noise"]
     assert [kind for kind in shown if f'id="{kind.replace("_", "-")}"' not in page] == []
     assert f"instead of {study.dataset}" in page

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bakeoff.reports import headline, tables
+from bakeoff.reports import headline, hypotheses, tables
 from bakeoff.reports.tables import Summary, beaten, listing, percent, plural, points
 from bakeoff.study import Study
 
@@ -20,7 +20,7 @@ def lines(summary: Summary) -> list[str]:
     if best is None:
         return [" ".join(("No answer yet: no contender has a run that may be trusted.", _failures(summary))).strip()]
     said = [_lead(best, summary), headline.rivals(best, summary), headline.can_be_best(summary)]
-    said += [of_claims(summary["claims"]), _additions(summary)]
+    said += [hypotheses.sentences(summary["hypotheses"]), _additions(summary)]
     said += [*_faults(summary), *(sweep["answer"] for sweep in summary["sweeps"])]
     return [line for line in said if line]
 
@@ -57,36 +57,6 @@ def difference(pair: Mapping[str, Any]) -> str:
 def unsure(pair: Mapping[str, Any]) -> str:
     """`, undecided` where neither is shown to be better, and `, as good` where that is shown."""
     return "" if beaten(pair) else f", {tables.verdict(pair)}"
-
-
-OPENINGS = {
-    "shown": ("is shown", "are shown"),
-    "opposite": ("is contradicted", "are contradicted"),
-    "equivalent": ("is contradicted, both being as good", "are contradicted, both being as good"),
-    "undecided": ("is undecided", "are undecided"),
-    "no result": ("has no result", "have no result"),
-    "not run": ("was not run at this scale", "were not run at this scale"),
-}
-
-
-def of_claims(claims: Sequence[Summary]) -> str:
-    """Which of the study's claims the runs show, which they contradict, and which they leave open."""
-    if not claims:
-        return ""
-    told = []
-    for result, verbs in OPENINGS.items():
-        found = [claim for claim in claims if claim["result"] == result]
-        if found:
-            which = "" if result == "not run" else f": {'; '.join(map(_claim, found))}"
-            told.append(f"{len(found)} {verbs[len(found) > 1]}{which}")
-    return f"Of {plural(len(claims), 'claim')}, {'. '.join(told)}."
-
-
-def _claim(claim: Summary) -> str:
-    said = f"“{claim['says']}”"
-    if claim["result"] == "no result":
-        return said
-    return f"{said} ({claim['better']} over {claim['worse']}: {difference(claim)})"
 
 
 def _additions(summary: Summary) -> str:

@@ -112,10 +112,19 @@ def sweeps(context: Context, section: Section) -> list[Block]:
         published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
         head, labels = tables.short_labels(sweep)
         svg = figures.sweep(sweep["question"] or sweep["name"], head, labels, dots, published)
-        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {tables.seeds_said(c['trained'] for c in known)}."))
+        seeds = tables.seeds_said(c["trained"] for c in known)
+        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {seeds}.{_unplaced(sweep)}"))
         drawn += filter(None, [predictions.sweep_by_step(context, sweep, labels)])
     words = "Mean test accuracy with 95 % intervals for new seeds and images against the value that is varied."
     return [Words(words), Figures(drawn)] if drawn else []
+
+
+def _unplaced(sweep: Summary) -> str:
+    """The figures that a report gives for values that it does not print: they have no place on the axis."""
+    if not sweep["reported"]:
+        return ""
+    figures = tables.listing([percent(value) for value in sweep["reported"]])
+    return f" The report gives {figures} for values that it does not print."
 
 
 def significance(context: Context, section: Section) -> list[Block]:

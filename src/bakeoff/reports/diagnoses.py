@@ -1,32 +1,68 @@
-"""Sections of findings: what a report claims, what went wrong in it, and what that cost."""
+"""Sections of findings: what the runs say of the hypotheses, what went wrong in it, and what that cost."""
 
 from __future__ import annotations
 
 from bakeoff.reports import answer, tables
 from bakeoff.reports.blocks import Block, Cell, Head, Table, Words
 from bakeoff.reports.context import Context
-from bakeoff.reports.tables import Summary, percent
+from bakeoff.reports.hypotheses import WHOSE
+from bakeoff.reports.published import noise
+from bakeoff.reports.tables import Summary, percent, points
 from bakeoff.study import Section
 
-TONES = {"shown": "good", "opposite": "bad", "equivalent": "bad"}
+TONES = {"supported": "good", "contradicted": "bad"}
+RELATIONS = {
+    "better": "better than",
+    "not worse": "not worse than",
+    "equivalent": "as good as",
+    "not worse and cheaper": "not worse than, and cheaper than,",
+    "faster": "faster than",
+}
 
 
-def claims(context: Context, section: Section) -> list[Block]:
-    """What the report says of two contenders, and whether the runs show it."""
+def hypotheses(context: Context, section: Section) -> list[Block]:
+    """The report's statements and our own, and whether the runs support them: a table for each."""
+    judged = [
+        one
+        for one in (context.summary["hypotheses"] if context.ranked else [])
+        if not section.of or {one["better"], one["worse"]} & {*section.of}
+    ]
+    blocks: list[Block] = []
+    for source, title in WHOSE.items():
+        rows = [one for one in judged if one["source"] == source]
+        blocks += [Words(title, heading=True), _hypotheses(context, rows)] if rows else []
+    return blocks
+
+
+def _hypotheses(context: Context, judged: list[Summary]) -> Table:
+    given = any(one["reported"] for one in judged)
     rows = []
-    for claim in context.summary["claims"] if context.ranked else []:
-        if section.of and not {claim["better"], claim["worse"]} & {*section.of}:
-            continue
-        told = "difference" in claim
-        cells = [Cell(claim["says"]), Cell(f"{claim['better']} over {claim['worse']}")]
-        cells += _tested(claim) if told else [Cell("–")] * 4
-        rows.append([*cells, Cell(claim["verdict"], tone=TONES.get(claim["result"], "quiet"))])
-    heads = [Head("claim", "text"), Head("that is", "text"), *TESTED, Head("verdict", "text")]
+    for one in judged:
+        cells = [Cell(one["says"]), Cell(f"{one['better']} {RELATIONS[one['relation']]} {one['worse']}")]
+        cells += [Cell(_given(one))] if given else []
+        cells += _tested(one) if "difference" in one else [Cell("–")] * 4
+        rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
+    heads = [Head("hypothesis", "text"), Head("that is", "text"), *([Head("the report's difference")] if given else [])]
     caption = (
         "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
         "undecided may still be so: the interval says how large it could be."
     )
-    return [Table(heads, rows, caption)] if rows else []
+    largest = noise(context.study)
+    if given and largest:
+        caption += f" * The report gives one network figures that lie up to {100 * largest:.2f} points apart."
+    if any(one["relation"] == "faster" for one in judged):
+        caption += (
+            " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
+            "seeds; a test apart from the verdicts on test accuracy."
+        )
+    return Table([*heads, *TESTED, Head("verdict", "text")], rows, caption)
+
+
+def _given(one: Summary) -> str:
+    """The report's own difference, marked where it is within the noise of its figures."""
+    if one["reported_difference"] is None:
+        return "–"
+    return points(one["reported_difference"]) + (" *" if one["within_noise"] else "")
 
 
 TESTED = (Head("difference, points"), Head("95 % interval"), Head("runs"), Head("adjusted p"))

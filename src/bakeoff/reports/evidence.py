@@ -1,4 +1,4 @@
-"""What the records show: claims held against runs, one change at a time, and the faults that explain a figure.
+"""What the records show: one change at a time, and the faults that explain a figure.
 
 Everything here is a part of summary.json: dictionaries of plain values. Differences are accuracies, in fractions.
 """
@@ -26,38 +26,6 @@ Groups = Mapping[str, Sequence[Run]]
 
 MOST = 20
 """Rows of one-change pairs that a reader still reads."""
-
-
-def claims(study: Study, summary: Summary) -> list[Summary]:
-    """The study's claims and what the runs say to each: the verdict on its pair, which the family of all pairs gave."""
-    names = [contender.name for contender in study.contenders]
-    trained = {c["name"] for c in summary["contenders"] if c["trained"]}
-    found = []
-    for claim in study.hypotheses:
-        if claim.relation != "better":
-            continue
-        pair: Summary = {}
-        if {claim.better, claim.worse} <= trained:
-            pair = dict(tables.versus(summary, claim.better, claim.worse))
-            del pair["a"], pair["b"]
-            result, words = _judged(pair, study.margin)
-        elif not {claim.better, claim.worse} <= {*names}:
-            result, words = "not run", "not run at this scale"
-        else:
-            result, words = "no result", "no result"
-        found.append({**claim.model_dump(), **pair, "result": result, "verdict": words})
-    return found
-
-
-def _judged(pair: Summary, margin: float) -> tuple[str, str]:
-    """(`shown`, `opposite`, `equivalent`, `undecided`, the same in words)."""
-    if pair["p_adjusted"] is None:
-        return "undecided", "no verdict: one run"
-    if pair["verdict"] == "equivalent":
-        return "equivalent", f"contradicted: as good, within {tables.margin(margin)}"
-    if pair["verdict"] in ("better", "worse"):
-        return ("shown", "shown") if pair["verdict"] == "better" else ("opposite", "the opposite is shown")
-    return "undecided", f"undecided: {tables.what_would_decide(pair)}"
 
 
 def one_change(study: Study, groups: Groups, summary: Summary) -> tuple[list[Summary], int]:

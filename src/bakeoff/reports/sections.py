@@ -15,7 +15,7 @@ from bakeoff.study import Section, Study
 
 SECTIONS: dict[str, tuple[str, Callable[[Context, Section], list[Block]]]] = {
     "league": ("League", contenders.league),
-    "claims": ("What the report claims, and what is shown", diagnoses.claims),
+    "hypotheses": ("Hypotheses, and what the runs say", diagnoses.hypotheses),
     "reported": ("Reported against measured", reported.reported),
     "diagnoses": ("Diagnoses", diagnoses.diagnoses),
     "sweeps": ("Sweeps", contenders.sweeps),
@@ -40,7 +40,7 @@ WHOLE = ("runs", "environment", "reported")
 NAMES_ALL = (*WHOLE, "league", "sweeps")
 """Sections that name those without a finished run beside the others."""
 APPLIES: dict[str, Callable[[Study], bool]] = {
-    "claims": lambda study: bool(study.hypotheses),
+    "hypotheses": lambda study: bool(study.hypotheses),
     "reported": lambda study: any(contender.reported.figures() for contender in study.contenders),
     "sweeps": lambda study: bool(study.sweeps),
     "significance": lambda study: len(study.contenders) > 1,

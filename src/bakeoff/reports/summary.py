@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.evaluation import metrics
 from bakeoff.evaluation.verdicts import Estimate
 from bakeoff.record import Run
-from bakeoff.reports import answer, comparisons, evidence
+from bakeoff.reports import answer, comparisons, evidence, hypotheses
 from bakeoff.reports.tables import Summary, by_contender, by_images, correct, over_runs
 from bakeoff.spec import Contender
 from bakeoff.study import Study, Sweep
@@ -34,7 +34,7 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
         return found
     parts = [on_dataset(study, runs, name) for name in study.datasets]
     whole = dict(parts[0])
-    for key in ("contenders", "comparisons", "can_be_best", "sweeps", "claims", "additions"):
+    for key in ("contenders", "comparisons", "can_be_best", "sweeps", "hypotheses", "additions"):
         whole[key] = [item for part in parts for item in part[key]]
     for key, first in parts[0]["diagnoses"].items():
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
@@ -74,7 +74,7 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "sweeps": [_sweep(sweep) for sweep in study.sweeps],
         "environment": environment([run for group in (*ended.values(), *diverged.values()) for run in group]),
     }
-    summary["claims"] = evidence.claims(study, summary)
+    summary["hypotheses"] = hypotheses.judge_all(study, groups, summary)
     summary["additions"] = evidence.additions(study, summary)
     pairs, others = evidence.one_change(study, groups, summary)
     summary["diagnoses"] = {
@@ -159,7 +159,7 @@ def _sweep(sweep: Sweep) -> Summary:
         {"label": point.label, "contender": point.contender, "reported": point.reported.figures()}
         for point in sweep.points
     ]
-    return {"name": sweep.name, "question": sweep.question, "points": points}
+    return {"name": sweep.name, "question": sweep.question, "points": points, "reported": list(sweep.reported)}
 
 
 def environment(runs: Sequence[Run]) -> Summary:

@@ -1,0 +1,216 @@
+"""Hypotheses of a report and our own: what supports, contradicts or leaves each open, on the page and off it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bakeoff.errors import UsageError
+from bakeoff.reports.blocks import Table, Words
+from bakeoff.reports.context import Context
+from bakeoff.reports.sections import compose
+from bakeoff.reports.summary import summarise
+from bakeoff.scales import at_scale
+from bakeoff.study import parse_study
+
+HEAD = """
+title = "t"
+question = "q?"
+dataset = "digits"
+seeds = 4
+[recipe]
+epochs = 8
+"""
+CONTENDERS = """
+[contenders.good]
+model = "conv"
+reported = { test_accuracy = 0.97, repeats = [0.9756] }
+[contenders.twin]
+model = "drop"
+[contenders.poor]
+model = "nin"
+[contenders.picked]
+model = "conv"
+keep = "best:monitor=test_accuracy"
+[scales.small]
+only = ["good", "poor"]
+"""
+SKILLS = {"good": 6.0, "twin": 6.0, "poor": 3.0, "picked": 6.5}
+
+
+def stated(better, worse, relation="better", source="report", says="x", more=""):
+    return (
+        f'[[hypotheses]]\nsays = "{says}"\nsource = "{source}"\nbetter = "{better}"\nworse = "{worse}"\n'
+        f'relation = "{relation}"\n{more}\n'
+    )
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, write_run):
+    study = parse_study(HEAD + CONTENDERS, "h", "h.toml")
+    folder = tmp_path_factory.mktemp("hypotheses")
+    return [write_run(spec, folder, skill=SKILLS[spec.contender]) for spec in study.runs()]
+
+
+def judged(runs, *hypotheses, margin=0.005, scale="full"):
+    study = parse_study(f"margin = {margin}\n{HEAD}{CONTENDERS}{''.join(hypotheses)}", "h", "h.toml")
+    return summarise(at_scale(study, scale), runs)["hypotheses"]
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "relation", "margin", "result", "words"),
+    [
+        ("good", "poor", "better", 0.005, "supported", "supported: better"),
+        ("poor", "good", "better", 0.005, "contradicted", "contradicted: worse"),
+        ("good", "twin", "better", 0.2, "as good", "as good, within 20 points"),
+        ("good", "twin", "better", 0.0001, "undecided", "undecided: "),
+        ("good", "poor", "not worse", 0.005, "supported", "supported: better"),
+        ("poor", "good", "not worse", 0.005, "contradicted", "contradicted: worse"),
+        ("good", "twin", "not worse", 0.2, "supported", "supported: as good, within 20 points"),
+        ("poor", "good", "not worse", 0.9, "supported", "supported: worse, but within 90 points"),
+        ("good", "twin", "equivalent", 0.2, "supported", "supported: as good"),
+        ("good", "poor", "equivalent", 0.005, "contradicted", "contradicted: better"),
+        ("good", "twin", "equivalent", 0.0001, "undecided", "undecided: "),
+    ],
+)
+def test_each_relation_follows_from_the_verdict_and_the_margin(runs, better, worse, relation, margin, result, words):
+    """A claim to be better is not refuted by being as good within the margin: it may be so by less."""
+    (one,) = judged(runs, stated(better, worse, relation), margin=margin)
+    assert one["result"] == result
+    assert one["verdict"].startswith(words)
+
+
+def timed(runs, name, seconds, **machine):
+    """The runs, those of one contender with so many seconds of training, and on a machine of their own."""
+
+    def changed(run):
+        return {"seconds": seconds + run.spec.seed, "environment": {**run.environment, **machine}}
+
+    return [dataclasses.replace(r, **changed(r)) if r.spec.contender == name else r for r in runs]
+
+
+def test_cheaper_is_fewer_seconds_of_every_run_on_one_machine(runs):
+    relation = "not worse and cheaper"
+    (one,) = judged(timed(timed(runs, "good", 10), "poor", 100), stated("good", "poor", relation))
+    assert (one["result"], one["verdict"]) == ("supported", "supported: better; 11.5 s of training against 101.5 s")
+    (one,) = judged(timed(timed(runs, "good", 100), "poor", 10), stated("good", "poor", relation))
+    assert one["result"] == "contradicted", "better, but not cheaper"
+    (one,) = judged(timed(timed(runs, "good", 100), "poor", 101), stated("good", "poor", relation))
+    assert (one["result"], one["verdict"].endswith("which overlap")) == ("undecided", True)
+    (one,) = judged(timed(timed(runs, "good", 10), "poor", 100), stated("poor", "good", relation))
+    assert one["result"] == "contradicted", "neither as good nor cheaper"
+    other = timed(timed(runs, "good", 10, processor="Loom 9"), "poor", 100)
+    (one,) = judged(other, stated("good", "poor", relation))
+    assert (one["result"], one["verdict"].endswith("on different machines")) == ("undecided", True)
+
+
+def trained_at(runs, name, accuracies, seconds):
+    """The runs, those of one contender with these validation accuracies, an epoch each of so many seconds."""
+
+    def history(run):
+        rows = list(run.history[: len(accuracies)])
+        return [
+            {**row, "seconds": (i + 1) * seconds, "validation_accuracy": value + run.spec.seed / 1000}
+            for i, (row, value) in enumerate(zip(rows, accuracies, strict=True))
+        ]
+
+    return [dataclasses.replace(r, history=history(r)) if r.spec.contender == name else r for r in runs]
+
+
+def test_faster_is_better_after_the_same_training_time(runs):
+    """At 20 s, half of the shorter training: after two epochs of 10 s against one of 20 s."""
+    changed = trained_at(runs, "good", [0.5, 0.9, 0.91, 0.92], 10)
+    changed = trained_at(changed, "poor", [0.7, 0.95, 0.96], 20)
+    one, other = judged(changed, stated("good", "poor", "faster"), stated("poor", "good", "faster"))
+    assert one["difference"] == pytest.approx(0.9 - 0.7)
+    assert one["result"] == "supported"
+    assert one["verdict"] == "supported: +20.00 points of validation accuracy after 20.0 s of training each"
+    assert (other["result"], other["difference"]) == ("contradicted", pytest.approx(-0.2))
+    assert one["p_adjusted"] == pytest.approx(2 * one["p"]), "two such tests"
+    level = trained_at(changed, "poor", [0.9, 0.95, 0.96], 20)
+    (one,) = judged(level, stated("good", "poor", "faster"))
+    assert (one["result"], one["difference"]) == ("undecided", pytest.approx(0.0, abs=1e-12))
+    slow = trained_at(changed, "poor", [0.7, 0.95, 0.96], 50)
+    (one,) = judged(slow, stated("good", "poor", "faster"))
+    assert one["verdict"] == "undecided: no epoch ends within 20.0 s, half of the shortest training"
+    (one,) = judged([run for run in changed if run.spec.seed == 0], stated("good", "poor", "faster"))
+    assert one["verdict"] == "no verdict: one run"
+
+
+def test_contenders_drawn_alike_are_hardly_ever_told_apart_as_faster(runs):
+    """In one of twenty studies, give or take chance."""
+    rng = np.random.default_rng(0)
+    pair = [run for run in runs if run.spec.contender in ("good", "poor")]
+
+    def noisy(run):
+        rows = enumerate(run.history, 1)
+        return [{**row, "seconds": float(i), "validation_accuracy": rng.normal(0.9, 0.01)} for i, row in rows]
+
+    results = []
+    for _ in range(50):
+        changed = [dataclasses.replace(run, history=noisy(run)) for run in pair]
+        results.append(judged(changed, stated("good", "poor", "faster"), scale="small")[0]["result"])
+    assert results.count("undecided") >= 43
+
+
+def test_choosing_on_the_test_set_supports_nothing(runs):
+    supported, contradicted = judged(runs, stated("picked", "poor"), stated("poor", "picked"), margin=0.0001)
+    assert supported["result"] == "undecided"
+    assert supported["verdict"] == "undecided: better; picked chose by test accuracy, which flatters it"
+    assert contradicted["result"] == "contradicted"
+    assert contradicted["verdict"].endswith("picked chose by test accuracy, which flatters it")
+
+
+def test_what_was_not_run_or_has_no_result(runs):
+    hypotheses = stated("good", "poor"), stated("good", "twin")
+    some = [run for run in runs if run.spec.contender == "good"]
+    first, second = judged(some, *hypotheses, scale="small")
+    assert (first["verdict"], second["verdict"]) == ("no result", "not run at this scale")
+
+
+def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
+    more = "reported = [0.98, 0.975]"
+    text = stated("good", "poor", says="theirs", more=more) + stated("poor", "good", source="ours", says="our own")
+    study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
+    summary = summarise(study, runs)
+    context = Context.of(study, runs, summary, "command")
+    (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
+    titles = [block.text for block in part.blocks if isinstance(block, Words)]
+    first, second = [block for block in part.blocks if isinstance(block, Table)]
+    assert titles == ["What the report says", "Our own hypotheses"]
+    assert [row[0].text for row in first.rows] == ["theirs"]
+    assert [row[1].text for row in second.rows] == ["poor better than good"]
+    assert first.rows[0][2].text == "+0.50 *", "within the 0.56 points that the report gives to one network"
+    assert "figures that lie up to 0.56 points apart" in first.caption
+    assert "Of the report's 1 statement, 1 is supported: “theirs”." in summary["answer"]
+    assert "Of our own 1, 1 is contradicted: “our own”." in summary["answer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (stated("god", "poor"), "[[hypotheses]] 'x': better = 'god': no such contender (closest: good"),
+        (stated("good", "good"), "better and worse are both 'good'"),
+        (stated("good", "poor").replace("worse =", "worst ="), "unknown key 'hypotheses.0.worst' (closest: worse"),
+        (stated("good", "poor", source="mine"), "hypotheses.0.source = 'mine': must be 'report' or 'ours'"),
+        (stated("good", "poor", relation="best"), "hypotheses.0.relation = 'best': must be 'better', 'not worse'"),
+        (stated("good", "poor", more="reported = [0.9]"), "reported = [0.9]: two accuracies, from 0 to 1, or none"),
+        (stated("good", "far"), "only contenders on the same images can be compared"),
+    ],
+)
+def test_a_hypothesis_that_cannot_be_is_one_sentence(text, message):
+    far = '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
+    with pytest.raises(UsageError) as caught:
+        parse_study(HEAD + CONTENDERS + far + text, "h", "h.toml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("h.toml")
+
+
+def test_hypotheses_of_several_datasets_stand_where_their_contenders_are(tmp_path, write_run):
+    more = "".join(f'[contenders.{name}-cifar]\nmodel = "conv"\ndataset = "cifar10"\n' for name in ("good", "poor"))
+    text = stated("good-cifar", "poor-cifar", says="on photographs") + stated("good", "poor", says="on digits")
+    study = parse_study(HEAD + CONTENDERS.split("[contenders.picked]")[0] + more + text, "h", "h.toml")
+    skills = {**SKILLS, "good-cifar": 5.5, "poor-cifar": 4.0}
+    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    summary = summarise(study, found)
+    assert [one["says"] for one in summary["hypotheses"]] == ["on digits", "on photographs"]
