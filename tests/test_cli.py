@@ -380,7 +380,7 @@ def test_ctrl_c_leaves_resumable_runs_and_exits_130(tmp_path: Path, jobs: int) -
     (tmp_path / "tiny.toml").write_text(LONG)
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", jobs, "--checkpoint-seconds", 0]
     with started(*command) as process:
-        wait_until(lambda: list(tmp_path.glob("tiny/*/checkpoint/state.safetensors")), process)
+        wait_until(lambda: list(tmp_path.glob("tiny/*/checkpoint/*.safetensors")), process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
@@ -388,7 +388,7 @@ def test_ctrl_c_leaves_resumable_runs_and_exits_130(tmp_path: Path, jobs: int) -
     assert "Traceback" not in err
     begun = [path for path in find_runs(tmp_path) if status(path) == "running"]
     assert begun
-    assert all((path / "checkpoint" / "state.safetensors").exists() for path in begun)
+    assert all(list((path / "checkpoint").glob("*.safetensors")) for path in begun)
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
@@ -397,7 +397,7 @@ def test_a_killed_study_leaves_no_worker_behind(tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(LONG)
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", 2, "--checkpoint-seconds", 0.1]
     with started(*command) as process:
-        wait_until(lambda: len(list(tmp_path.glob("tiny/*/checkpoint/state.safetensors"))) == 2, process)
+        wait_until(lambda: len(list(tmp_path.glob("tiny/*/checkpoint/*.safetensors"))) == 2, process)
         workers = [path for path in map(Path, children(process.pid)) if path.exists()]
         assert len(workers) >= 2
         process.kill()
@@ -405,7 +405,7 @@ def test_a_killed_study_leaves_no_worker_behind(tmp_path: Path) -> None:
     while any(path.exists() for path in workers):
         assert time.monotonic() < until, "a worker outlives its parent"
         time.sleep(0.05)
-    left = {file: file.stat().st_mtime_ns for file in tmp_path.glob("tiny/*/checkpoint/state.safetensors")}
+    left = {file: file.stat().st_mtime_ns for file in tmp_path.glob("tiny/*/checkpoint/*.safetensors")}
     with started(*command) as again:
         wait_until(lambda: any(not f.exists() or f.stat().st_mtime_ns > then for f, then in left.items()), again)
         again.send_signal(signal.SIGINT)

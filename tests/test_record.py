@@ -1,13 +1,15 @@
 """A run's directory: whole or not at all, checked when read."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bakeoff import record
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.spec import RunSpec
 
 
@@ -100,8 +102,9 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError("disk full")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(BakeoffError, match="file: cannot be written: disk full"):
         record.write_atomic(file, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert file.read_bytes() == b"old"
 
 
@@ -117,3 +120,76 @@ def test_the_same_bits_from_the_same_content(tmp_path: Path) -> None:
     """No clock in the archive: two records of one result are equal files."""
     first, second = write(tmp_path / "a"), write(tmp_path / "b")
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in record.FILES)
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    """In every eleventh byte of every file, checked by reading the record."""
+    path = write(tmp_path / "run")
+    for file in sorted(path.iterdir()):
+        data = file.read_bytes()
+        for place in range(0, len(data), 11):
+            file.write_bytes(data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :])
+            with pytest.raises(BakeoffError, match=r"^[^\n]*: (damaged|not a run|a later version)[^\n]*$"):
+                record.read_run(path)
+        file.write_bytes(data)
+    assert record.read_run(path).status == "finished"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_json_is_strict_when_written_and_when_read(tmp_path: Path, value: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        record.write_json(tmp_path / "file.json", {"loss": value})
+    path = write(tmp_path / "run")
+    text = (path / "run.json").read_text().replace('"validation_accuracy": 0.5', f'"validation_accuracy": {value}')
+    (path / "run.json").write_text(text.replace("nan", "NaN").replace("inf", "Infinity"))
+    with pytest.raises(Damaged, match="is not JSON"):
+        record.read_run(path)
+
+
+@pytest.mark.parametrize("file", ["run.json", *record.FILES])
+@pytest.mark.parametrize("fault", ["EACCES", "EIO", "EMFILE"])
+def test_what_cannot_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, fault: str
+) -> None:
+    path, number, read = write(tmp_path / "run"), getattr(errno, fault), Path.read_bytes
+
+    def fail(self: Path) -> bytes:
+        if self.name == file:
+            raise OSError(number, os.strerror(number))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(BakeoffError, match=rf"^[^\n]*{file}: cannot be read: [a-z][^\n]*$") as error:
+        record.read_run(path)
+    assert not isinstance(error.value, Damaged)
+
+
+def test_a_later_format_is_not_called_damaged(tmp_path: Path) -> None:
+    path = write(tmp_path / "run")
+    text = (path / "run.json").read_text().replace(f'"format": {record.FORMAT}', '"format": 99')
+    (path / "run.json").write_text(text)
+    with pytest.raises(BakeoffError, match="a later version of bakeoff wrote it") as error:
+        record.read_run(path)
+    assert not isinstance(error.value, Damaged)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        ({"wobble": 1}, "its 'wobble' is unknown to this version"),
+        ({"recipe": {"wobble": 1}}, "its 'wobble' is unknown to this version"),
+        ({"seed": -1}, "this version would refuse its settings (seed = -1"),
+        ({"recipe": {"epochs": 0, "schedule": "gone:by=2"}}, "this version would refuse its settings (recipe.epochs"),
+    ],
+)
+def test_a_spec_that_breaks_a_rule_of_this_version_opens_with_a_note(tmp_path: Path, change: dict, note: str) -> None:
+    path = write(tmp_path / "run")
+    description = json.loads((path / "run.json").read_text())
+    recipe = {**description["spec"]["recipe"], **change.get("recipe", {})}
+    description["spec"] |= {**change, "recipe": recipe}
+    del description["spec"]["recipe"]["momentum"]  # as if it had been added since
+    record.write_description(path, description)
+    run = record.read_run(path)
+    assert run.notes[0].startswith(f"run: {note}")
+    assert run.spec.recipe.momentum == 0
+    assert run.spec.model == "conv"

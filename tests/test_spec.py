@@ -1,7 +1,5 @@
 """Recipes, choices and run names: what is valid, and the sentence for what is not."""
 
-import typing
-
 import pytest
 
 from bakeoff.choices import (
@@ -125,69 +123,6 @@ def test_choosing_on_test_is_marked() -> None:
     assert not Recipe().selects_on_test
 
 
-def base(**changes) -> str:
-    return RunSpec(**{"contender": "c", "model": "conv", "dataset": "mnist", **changes}).directory("f")
-
-
-def test_a_runs_name_changes_with_all_that_decides_its_result() -> None:
-    names = {
-        base(),
-        base(model="drop"),
-        base(parameters={"width": 3}),
-        base(recipe=Recipe(lr=0.1)),
-        base(seed=1),
-        base(images=100),
-        base(validation=0.2),
-        RunSpec(contender="c", model="conv", dataset="mnist").directory("other data"),
-    }
-    assert len(names) == 8
-
-
-@pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name not in ("weights", "teacher")])
-def test_every_recipe_field_changes_the_name(name: str) -> None:
-    """All but the places of a file of weights and of a teacher, which count by what they hold."""
-    others = {
-        "freeze": "stages:1",
-        "feed": "fresh",
-        "schedule": "constant",
-        "stop": "early",
-        "keep": "best",
-        "preprocess": ("threshold",),
-        "augment": ("flip",),
-        "views": "several",
-        "fallback": "switch",
-        "pool": "test",
-    }
-    field = Recipe.model_fields[name]
-    if typing.get_origin(field.annotation) is typing.Literal:
-        others[name] = next(value for value in typing.get_args(field.annotation) if value != field.default)
-    elif isinstance(field.default, bool):
-        others[name] = not field.default
-    other = others[name] if name in others else field.default + 1 if isinstance(field.default, int) else 0.5
-    spec = RunSpec(contender="c", model="conv", dataset="mnist")
-    changed = spec.model_copy(update={"recipe": spec.recipe.model_copy(update={name: other})})
-    assert changed.directory("f") != spec.directory("f")
-
-
-def test_a_new_field_that_does_nothing_keeps_every_name() -> None:
-    """As if a later version had one more field in Recipe, and one more in RunSpec."""
-
-    class LaterRecipe(Recipe):
-        wobble: float = 0.0
-
-    class LaterSpec(RunSpec):
-        recipe: LaterRecipe = LaterRecipe()
-        fold: int = 0
-
-    def later(**recipe: object) -> LaterSpec:
-        return LaterSpec(contender="c", model="conv", dataset="mnist", recipe=LaterRecipe(**recipe))
-
-    assert later().directory("f") == base()
-    assert later(lr=0.1).directory("f") == base(recipe=Recipe(lr=0.1))
-    assert later(wobble=1).directory("f") != base()
-    assert later().model_copy(update={"fold": 1}).directory("f") != base()
-
-
 def test_a_default_that_changes_raises_results() -> None:
     """Names leave defaults out: a default may change only together with RESULTS, whose digits stand here."""
     assert RESULTS == 3
@@ -260,11 +195,6 @@ def test_a_default_that_changes_raises_results() -> None:
     }
     table = {**AUGMENTATIONS, **CHANGES, **COPIES}
     assert {name: tuple(dict(schema_of(table[name])()).values()) for name in steps} == steps
-
-
-def test_a_runs_name_is_readable_and_does_not_depend_on_where_the_data_lie() -> None:
-    assert base().startswith("c-seed0-")
-    assert base() == base(dataset="./copy-of-mnist")
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 81])

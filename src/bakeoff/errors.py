@@ -18,6 +18,10 @@ class UsageError(BakeoffError):
     exit_code = 2
 
 
+class Damaged(BakeoffError):
+    """A file of ours that is not what was written: its checksum or its form says so."""
+
+
 class MissingData(BakeoffError):
     """Published data that are not at hand."""
 

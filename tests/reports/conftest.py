@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from bakeoff.record import Run, read_run, write_finished
-from bakeoff.spec import RunSpec
+from bakeoff.spec import RESULTS, RunSpec
 from bakeoff.study import Study, parse_study
 
 STUDY = """
@@ -120,7 +121,8 @@ def write_run(
 ) -> Run:
     """A finished record, or a diverged one where `skill` is not positive; an ensemble has no history. Test labels may
     be given, and the classes that the model tends to say there."""
-    path = folder / spec.directory(fingerprint)
+    digest = hashlib.sha256(f"{fingerprint} {spec.model_dump_json()}".encode()).hexdigest()[:8]
+    path = folder / f"{spec.contender}-seed{spec.seed}-{digest}"
     path.mkdir(parents=True)
     shared = np.random.default_rng(7)
     labels = {"validation": shared.integers(0, 10, images // 2), "test": shared.integers(0, 10, images)}
@@ -141,6 +143,7 @@ def write_run(
             "train_sample": images // 5 * 10,
         },
         "environment": ENVIRONMENT,
+        "decides": {"results": RESULTS},
         "parameters": round(900 * 6**skill / 10),
         "multiply_adds": round(4000 * 5**skill / 10),
         "seconds": 3.0 + skill + 0.1 * spec.seed,

@@ -13,7 +13,8 @@ from bakeoff.record import Run, check_weights, read_run, status
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.inference import mean_answer
-from bakeoff.training.run import run_directory, train_run
+from bakeoff.training.naming import run_directory
+from bakeoff.training.run import train_run
 
 VIEWS = "several:shift=1"
 

@@ -21,7 +21,8 @@ from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, check_spec, make_task, run_directory, train_run
+from bakeoff.training.naming import run_directory
+from bakeoff.training.run import build_model, check_spec, make_task, train_run
 
 EVERYTHING = {
     "epochs": 2,
@@ -262,20 +263,13 @@ def test_early_stopping_ends_each_fit(blocks: Dataset, tmp_path: Path) -> None:
     assert [(row["fit"], row["epoch"]) for row in run.history] == [(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)]
 
 
-def test_a_damaged_checkpoint_is_named_and_set_aside(blocks: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        train_run(small(), blocks, tmp_path, threads=1, stop=lambda: True)
-    file = tmp_path / "checkpoint" / "state.safetensors"
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.warns(UserWarning, match=r"state\.safetensors: damaged checkpoint.*trained from the start"):
-        assert train_run(small(), blocks, tmp_path, threads=1).status == "finished"
-
-
 def test_the_thread_count_of_a_checkpoint_is_kept(blocks: Dataset, tmp_path: Path) -> None:
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
         train_run(small(), blocks, tmp_path, threads=2, stop=lambda: next(calls) == 2)
-    assert train_run(small(), blocks, tmp_path, threads=1).environment["threads"] == 2
+    run = train_run(small(), blocks, tmp_path, threads=1)
+    assert run.environment["threads"] == 2
+    assert [(part["step"], part["environment"]["threads"]) for part in run.segments] == [(0, 2), (2, 2)]
 
 
 @pytest.mark.parametrize(

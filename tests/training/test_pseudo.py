@@ -14,7 +14,8 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.inference import logits_of
-from bakeoff.training.run import check_spec, run_directory, train_run
+from bakeoff.training.naming import run_directory
+from bakeoff.training.run import check_spec, train_run
 
 
 def spec(seed: int = 0, **recipe) -> RunSpec:

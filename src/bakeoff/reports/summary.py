@@ -166,9 +166,11 @@ def environment(runs: Sequence[Run]) -> Summary:
     """What the runs were made with: a value, or the list of values where runs differ."""
     found: dict[str, list[Any]] = {}
     for run in runs:
-        for key, value in (*run.environment.items(), ("data", run.dataset["fingerprint"])):
-            if value not in found.setdefault(key, []):
-                found[key].append(value)
+        made = [part["environment"] for part in run.segments]
+        for environment in (*made, {"data": run.dataset["fingerprint"]}):
+            for key, value in environment.items():
+                if value not in found.setdefault(key, []):
+                    found[key].append(value)
     return {key: values[0] if len(values) == 1 else values for key, values in found.items()}
 
 

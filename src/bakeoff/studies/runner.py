@@ -19,7 +19,7 @@ from bakeoff import record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
-from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
+from bakeoff.errors import BakeoffError, Damaged, MissingData, UsageError, closest
 from bakeoff.locks import Locked, only_process
 from bakeoff.models import count_multiply_adds
 from bakeoff.readings import count_reading, count_readings
@@ -32,7 +32,8 @@ from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.studies.engines import Setting, Work, cores, default_jobs, default_threads, execute, interruptible
 from bakeoff.study import Study, load_study, merge_points, parse_study
 from bakeoff.training.device import find_device
-from bakeoff.training.run import Progress, build_model, check_spec, check_views, run_directory, train_run
+from bakeoff.training.naming import find_run, run_directory
+from bakeoff.training.run import Progress, build_model, check_spec, check_views, train_run
 
 REPORT_SECONDS = 600.0
 """How long a process that writes the same report is waited for."""
@@ -174,7 +175,7 @@ def run_study(
     study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
-    works = plan(study, loaded, folder)
+    works = plan(study, loaded, folder, anew=restart)
     study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
     _write_study(study, folder)
     if restart:
@@ -207,13 +208,18 @@ def _load(study: Study) -> tuple[dict[str, Dataset], dict[str, MissingData]]:
     return loaded, absent
 
 
-def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path) -> list[Work]:
-    """Every run of the study, in its order, with its directory below `folder` and those of the runs that it needs."""
+def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: bool = False) -> list[Work]:
+    """Every run of the study, in its order, with its directory below `folder` and those of the runs that it needs.
+
+    Args:
+        anew: a record that an earlier version made of the same run does not count.
+    """
     paths: dict[tuple[str, int], Path] = {}
     works = {}
     for spec in sorted(study.runs(), key=lambda spec: study.depth(study.contender(spec.contender))):
         needs = tuple(paths[needed] for needed in study.needed(spec))
-        path = folder / run_directory(spec, datasets[spec.dataset], needs)
+        data = datasets[spec.dataset]
+        path = folder / run_directory(spec, data, needs) if anew else find_run(folder, spec, data, needs)
         paths[spec.contender, spec.seed] = path
         works[spec.contender, spec.seed] = Work(spec, path, needs)
     return [works[spec.contender, spec.seed] for spec in study.runs()]
@@ -232,8 +238,8 @@ def _forget(works: Sequence[Work]) -> None:
 def _say_what_is_replaced(folder: Path, study: Study) -> None:
     """A sentence where the report that lies in `folder` came from another command: its runs stay, its page goes."""
     try:
-        before = Study.model_validate_json((folder / "study.json").read_text())
-    except (OSError, ValueError):
+        before = record.read_study(folder / "study.json")
+    except BakeoffError:
         return
     if before.command != study.command:
         warnings.warn(f"{folder}: the report of `{before.command}` is replaced; its runs are kept", stacklevel=3)
@@ -266,15 +272,18 @@ def _command(
 
 
 def _has_ended(path: Path) -> bool:
-    """True for a whole record; a damaged one is set aside with a warning, to be trained again."""
-    if record.status(path) in ("absent", "running"):
-        return False
+    """True for a whole record; a damaged one is set aside with a warning, to be trained again, and one that cannot be
+    read is left as it is."""
     try:
+        if record.status(path) in ("absent", "running"):
+            return False
         record.read_run(path)
-    except BakeoffError as error:
+    except Damaged as error:
         aside = record.set_aside(path)
         warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=2)
         return False
+    except BakeoffError:
+        pass  # says nothing of what is in it; whoever reads it says so
     return True
 
 
@@ -296,12 +305,12 @@ def report(folder: Path) -> dict[str, Any]:
         UsageError: not a study's directory.
     """
     file = folder / "study.json"
+    if not record.exists(file):
+        raise UsageError(f"{folder}: not a study's directory: it has no study.json")
     try:
-        study = Study.model_validate_json(file.read_text())
-    except FileNotFoundError:
-        raise UsageError(f"{folder}: not a study's directory: it has no study.json") from None
-    except ValueError as error:
-        raise BakeoffError(f"{file}: damaged ({str(error).splitlines()[0]}): {AGAIN}") from None
+        study = record.read_study(file)
+    except BakeoffError as error:
+        raise BakeoffError(f"{error}: {AGAIN}") from None
     if len(study.records) != len(study.runs()):
         raise BakeoffError(f"{file}: does not name its runs, being of an earlier version: {AGAIN}")
     return render(study, folder)
@@ -353,10 +362,10 @@ def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
     damaged one."""
     runs, damaged, missing = [], [], defaultdict[str, list[str]](list)
     for spec, name in zip(study.runs(), study.records, strict=True):
-        if record.status(folder / name) in ("absent", "running"):
-            missing[spec.contender].append(str(spec.seed))
-            continue
         try:
+            if record.status(folder / name) in ("absent", "running"):
+                missing[spec.contender].append(str(spec.seed))
+                continue
             runs.append(record.read_run(folder / name))
         except BakeoffError as error:
             damaged.append(str(error))
@@ -364,7 +373,7 @@ def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
         f"{contender}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}: no finished record"
         for contender, seeds in missing.items()
     ]
-    return runs, notes + damaged
+    return runs, notes + damaged + [note for run in runs for note in run.notes] + record.earlier_note(runs)
 
 
 def train(
@@ -451,10 +460,10 @@ def _train_one(
         raise UsageError(f"threads = {threads}: must be 1 or more")
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
     spec = check_spec(spec, data)
-    path = record.make_folder(Path(out)) / run_directory(spec, data)
+    path = find_run(record.make_folder(Path(out)), spec, data)
     begin(1, 0 if _has_ended(path) else 1)
     with interruptible() as stop:
-        return train_run(
+        run = train_run(
             spec,
             data,
             path,
@@ -464,3 +473,6 @@ def _train_one(
             stop=stop,
             progress=show,
         )
+    for note in (*run.notes, *record.earlier_note([run])):
+        warnings.warn(note, stacklevel=3)
+    return run

@@ -1,26 +1,50 @@
-"""A training state as one safetensors file, and back, without losing a bit."""
+"""A training state as one safetensors file, and back, without losing a bit.
+
+Each file in `checkpoint/` is named by its step and by the SHA-256 of its bytes, and appears whole or not at all. The
+last two are kept: where the last one is not what was written, the one before it leads to the same bits.
+"""
 
 from __future__ import annotations
 
-import json
+import contextlib
+import dataclasses
+import hashlib
+import struct
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
-from bakeoff.errors import BakeoffError
-from bakeoff.record import write_atomic
+from bakeoff.record import Row, parse_json, read_bytes, strict_json, write_atomic
 from bakeoff.spec import Recipe
 from bakeoff.training.loop import State, begin_anew
 
+VERSION = 2
+"""Of a checkpoint's content: one of another version is not gone on from."""
+KEPT = 2
 COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "looks", "seconds", "history", "fell_back")
 
 
-def save_checkpoint(path: Path, state: State, threads: int) -> None:
-    """Write `state` to the file `path`, whole or not at all, with the thread count its bits depend on."""
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds, checked against its name."""
+
+    tensors: dict[str, Tensor]
+    counters: dict[str, Any]
+    optimizer: dict[str, Any]
+    """Values of the optimiser that are no tensors."""
+    threads: int
+    """The thread count that its bits depend on."""
+    segments: tuple[Row, ...]
+    """As in `Run`: the processes that trained the run until here."""
+
+
+def save_checkpoint(folder: Path, state: State, threads: int, segments: Sequence[Row] = ()) -> None:
+    """Write `state` to a new file in `folder`, whole or not at all, and remove those before the last one."""
     slots = state.optimizer.state_dict()["state"]
     groups = {"model": state.model.state_dict(), "ema": state.ema, "best": state.best}
     tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
@@ -33,59 +57,94 @@ def save_checkpoint(path: Path, state: State, threads: int) -> None:
                 plain[f"{index}/{name}"] = value
     counters = {name: getattr(state, name) for name in COUNTERS}
     counters |= {"loss_sum": float(state.loss_sum), "correct": int(state.correct)}
-    metadata = {"counters": counters, "optimizer": plain, "threads": threads}
+    metadata = {"version": VERSION, "counters": counters, "optimizer": plain, "threads": threads, "segments": segments}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomic(path, save(contiguous, {"state": json.dumps(metadata)}))
+    data = save(contiguous, {"state": strict_json(metadata)})
+    before = checkpoint_files(folder)
+    folder.mkdir(exist_ok=True)
+    write_atomic(folder / f"{state.step:010d}-{hashlib.sha256(data).hexdigest()}.safetensors", data)
+    for file in before[KEPT - 1 :]:
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
-def saved_threads(path: Path) -> int | None:
-    """The thread count of the checkpoint in `path`; None where there is none."""
-    return int(_metadata(path)["threads"]) if path.exists() else None
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, the last one first."""
+    return sorted(folder.glob("*-*.safetensors"), reverse=True)
 
 
-def restore_checkpoint(path: Path, state: State, recipe: Recipe) -> None:
-    """Put what `path` holds into a `state` fresh from `new_state`.
+def last_checkpoint(folder: Path) -> Checkpoint | None:
+    """The last checkpoint in `folder` that is what was written; a damaged one is removed, with a warning.
 
     Raises:
-        BakeoffError: a damaged file.
+        BakeoffError: one that cannot be read, which says nothing of what is in it.
     """
-    metadata = _metadata(path)
-    if metadata["counters"]["fell_back"] is not None:
+    faults: list[str] = []
+    for file in checkpoint_files(folder):
+        fault = check_checkpoint(file)
+        checkpoint = None if fault else _parsed(read_bytes(file))
+        if checkpoint:
+            _warn(faults, f"the one before it, of step {checkpoint.counters['step']}, is used")
+            return checkpoint
+        faults.append(fault or f"{file}: of another version of bakeoff")
+        file.unlink(missing_ok=True)
+    _warn(faults, "the run is trained from its start")
+    return None
+
+
+def _warn(faults: Sequence[str], then: str) -> None:
+    if faults:
+        warnings.warn(f"{'; '.join(faults)}; {then}", stacklevel=3)
+
+
+def check_checkpoint(file: Path) -> str | None:
+    """A sentence where a checkpoint is not what was written.
+
+    Raises:
+        BakeoffError: it cannot be read.
+    """
+    if hashlib.sha256(read_bytes(file)).hexdigest() == file.stem.partition("-")[2]:
+        return None
+    return f"{file}: damaged: its content is not what its name says"
+
+
+def _parsed(data: bytes) -> Checkpoint | None:
+    """What a whole file holds; None for one of another version."""
+    (length,) = struct.unpack("<Q", data[:8])
+    said = parse_json(parse_json(data[8 : 8 + length])["__metadata__"]["state"])
+    if said["version"] != VERSION:
+        return None
+    return Checkpoint(load(data), said["counters"], said["optimizer"], said["threads"], tuple(said["segments"]))
+
+
+def restore_checkpoint(checkpoint: Checkpoint, state: State, recipe: Recipe) -> None:
+    """Put what a checkpoint holds into a `state` fresh from `new_state`."""
+    if checkpoint.counters["fell_back"] is not None:
         begin_anew(state, recipe)  # for the optimiser; all else is overwritten
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "best": {}}
     slots: dict[int, dict[str, Any]] = {}
-    with safe_open(path, "pt") as file:
-        for key in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
-            group, name = key.split("/", 1)
-            if group == "optimizer":
-                index, name = name.split("/")
-                slots.setdefault(int(index), {})[name] = file.get_tensor(key)
-            else:
-                groups[group][name] = file.get_tensor(key)
-    for key, value in metadata["optimizer"].items():
-        index, name = key.split("/")
-        slots.setdefault(int(index), {})[name] = value
+    for key, tensor in checkpoint.tensors.items():
+        group, name = key.split("/", 1)
+        if group == "optimizer":
+            index, name = name.split("/")
+            slots.setdefault(int(index), {})[name] = tensor
+        else:
+            groups[group][name] = tensor
+    for key, value in checkpoint.optimizer.items():
+        slot_index, name = key.split("/")
+        slots.setdefault(int(slot_index), {})[name] = value
     state.model.load_state_dict(groups["model"])
     device = next(state.model.parameters()).device
     state.ema = {name: value.to(device) for name, value in groups["ema"].items()}
     state.best = {name: value.to(device) for name, value in groups["best"].items()}
-    (group,) = state.optimizer.param_groups
-    for index, slot in slots.items():
-        parameter = group["params"][index]
+    (trained,) = state.optimizer.param_groups
+    for place, slot in slots.items():
+        parameter = trained["params"][place]
         for name, value in slot.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 # in the parameter's own memory layout: fused optimisers walk both side by side
                 slot[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
     groups_of_optimizer = state.optimizer.state_dict()["param_groups"]
     state.optimizer.load_state_dict({"state": slots, "param_groups": groups_of_optimizer})
-    for name, value in metadata["counters"].items():
+    for name, value in checkpoint.counters.items():
         setattr(state, name, value)
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    try:
-        with safe_open(path, "pt") as file:
-            said: dict[str, Any] = json.loads(file.metadata()["state"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise BakeoffError(f"{path}: damaged checkpoint ({error})") from None
-    return said

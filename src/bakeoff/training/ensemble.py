@@ -16,7 +16,8 @@ from bakeoff.data.dataset import Dataset, mean_and_std
 from bakeoff.spec import RunSpec
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.inference import logits_of, mean_answer
-from bakeoff.training.run import conclude, describe_run, make_task, measured_splits
+from bakeoff.training.naming import deciding
+from bakeoff.training.run import conclude, describe_run, make_task, measured_splits, segment
 
 
 def average_runs(
@@ -43,6 +44,8 @@ def average_runs(
         Locked: another process still is.
         BakeoffError: a member without a finished record, or a damaged one.
     """
+    if record.is_tidy(path):
+        return record.read_run(path)
     with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) != "finished":
             _average(spec, dataset, path, members, device, threads)
@@ -61,9 +64,12 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
     metrics, arrays = conclude(task, logits)
     seconds = sum(run.seconds for run in runs)
     seen = sum(run.images_per_second * run.seconds for run in runs)
-    description = describe_run(spec, dataset, moments, task, threads) | {
+    description = describe_run(spec, dataset, moments, task, threads)
+    description |= {
         "status": "finished",
+        "segments": [segment(description["environment"], 0)],
         "needs": [run.path.name for run in runs],
+        "decides": deciding(spec, dataset, members),
         "parameters": sum(run.parameters for run in runs),
         "multiply_adds": sum(_multiply_adds(run, views) for run in runs),
         "metrics": metrics,

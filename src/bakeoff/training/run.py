@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,16 @@ from bakeoff.data.dataset import Dataset, Split, mean_and_std, subset
 from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.data.provenance import check_parent
-from bakeoff.errors import BakeoffError, Interrupted, UsageError
+from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
-from bakeoff.models.weights import find_weights, freeze, load_weights, sha256
+from bakeoff.models.weights import find_weights, freeze, load_weights
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.training.checkpoint import restore_checkpoint, save_checkpoint, saved_threads
+from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
 from bakeoff.training.device import computing, find_device, find_precision, seed_generators
 from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train
+from bakeoff.training.naming import deciding
 from bakeoff.training.optim import hidden_weights
 from bakeoff.training.pseudo import find_pool, find_teacher, teach
 
@@ -143,17 +144,6 @@ def check_views(recipe: Recipe, images: Tensor, dataset: Dataset) -> None:
         raise UsageError(f"views: shift={views.shift} is too much for images of {height}x{width} pixels")
 
 
-def run_directory(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> str:
-    """The name of the run's directory; the data, the weights it starts from and the record of a teacher that is no
-    contender count by their bytes, the runs that it needs by their directories' names."""
-    marks = " ".join((dataset.fingerprint, *(path.name for path in needs)))
-    if spec.recipe.teacher and not needs:
-        marks += f" {sha256(find_teacher(spec.recipe, dataset).path / 'run.json')}"
-    if spec.recipe.weights:
-        marks += f" {sha256(find_weights(spec.recipe.weights, spec.model))}"
-    return spec.directory(marks)
-
-
 def build_model(spec: RunSpec, dataset: Dataset) -> nn.Module:
     channels, height, width = model_shape(spec.recipe.preprocess, dataset.shape)
     classes = len(dataset.classes)
@@ -191,9 +181,11 @@ def train_run(
     """
     spec = check_spec(spec, dataset)
     teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
+    if record.is_tidy(path):
+        return record.read_run(path)  # without a lock: the folder may be one that cannot be written
     with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) not in ("finished", "diverged"):
-            _train(spec, dataset, path, teacher, device, threads, checkpoint_seconds, stop, progress)
+            _train(spec, dataset, path, teacher, needs, device, threads, checkpoint_seconds, stop, progress)
         record.remove_checkpoint(path)
         return record.read_run(path)
 
@@ -203,18 +195,16 @@ def _train(
     dataset: Dataset,
     path: Path,
     teacher: record.Run | None,
+    needs: Sequence[Path],
     device_name: str,
     threads: int,
     checkpoint_seconds: float,
     stop: Callable[[], bool],
     progress: Callable[[Progress], None],
 ) -> None:
-    device, checkpoint = find_device(device_name), path / "checkpoint" / "state.safetensors"
-    try:
-        threads = saved_threads(checkpoint) or threads
-    except BakeoffError as error:
-        aside = checkpoint.replace(checkpoint.with_suffix(".damaged"))
-        warnings.warn(f"{error}; set aside as {aside.name}, and trained from the start", stacklevel=2)
+    device, folder = find_device(device_name), path / "checkpoint"
+    checkpoint = last_checkpoint(folder)
+    threads = checkpoint.threads if checkpoint else threads
     torch.set_num_threads(threads)
     preprocess = spec.recipe.preprocess
     moments = mean_and_std(Split(change(preprocess, dataset.train.images), dataset.train.labels))
@@ -225,16 +215,18 @@ def _train(
         "status": "running",
         "weights": origin,
         "pool": pool,
+        "decides": deciding(spec, dataset, needs),
         "parameters": count_parameters(model),
         "multiply_adds": count_multiply_adds(model, model_shape(preprocess, dataset.shape))
         * spec.recipe.views_choice.count,
     }
     model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = new_state(model, spec.recipe)
-    if checkpoint.exists():
+    if checkpoint:
         restore_checkpoint(checkpoint, state, spec.recipe)
     else:
-        record.write_json(path / "run.json", {"format": record.FORMAT, **description})
+        record.write_description(path, description)
+    segments = [*(checkpoint.segments if checkpoint else ()), segment(description["environment"], state.step)]
 
     steps, epochs = batches(len(task.feed), spec.recipe.batch_size), spec.recipe.epochs * spec.recipe.fits
     saved = time.monotonic()
@@ -245,7 +237,7 @@ def _train(
             progress(Progress(path.name, state.step, last, state.epoch, row))
             stopping = stop()
             if stopping or time.monotonic() - saved >= checkpoint_seconds:
-                save_checkpoint(checkpoint, state, threads)
+                save_checkpoint(folder, state, threads, segments)
                 record.write_history(path, state.history)
                 saved = time.monotonic()
             if stopping:
@@ -259,11 +251,17 @@ def _train(
         description |= {"status": "diverged", "metrics": {}}
     seen = state.epoch * len(task.feed) + state.batch * spec.recipe.batch_size
     description |= {
+        "segments": segments,
         "fell_back": state.fell_back,
         "seconds": round(state.seconds, 3),
         "images_per_second": round(seen / max(state.seconds, 1e-9), 1),
     }
     record.write_finished(path, description, state.history, arrays, weights)
+
+
+def segment(environment: record.Row, step: int) -> record.Row:
+    """An entry of a record's `segments`: this process, training from `step` on."""
+    return {"started": datetime.now(UTC).isoformat(timespec="seconds"), "step": step, "environment": environment}
 
 
 def initial_model(spec: RunSpec, dataset: Dataset, task: Task) -> tuple[nn.Module, dict[str, str] | None]:

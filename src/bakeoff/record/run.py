@@ -1,11 +1,12 @@
 """One run's directory: written atomically, read back, verified.
 
-    run.json              spec, status, dataset, environment, timings, metrics, checksums of the other files
+    run.json              spec, all that decides the result, status, dataset, the environment of every process that
+                          trained it, timings, metrics, checksums of the other files and of itself
     history.jsonl         one line an epoch
     test_reads.jsonl      one line a reading of the test split; see readings.py
     predictions.npz       logits and labels of a training sample, validation and test, ids, and images that are mistaken
     weights.safetensors   the evaluated weights
-    checkpoint/           while unfinished: the last checkpoint, and the lock of the process that trains
+    checkpoint/           while unfinished: the last two checkpoints
 
 Nothing here is pickled, and nothing that is read can run code. A file appears whole or not at all.
 """
@@ -15,15 +16,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import glob
 import hashlib
-import importlib.metadata
 import io
 import json
-import os
-import platform
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,13 +30,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.choices import validate
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.locks import only_process
-from bakeoff.spec import RunSpec
+from bakeoff.record.files import exists, make_folder, parse_json, read_bytes, strict_json, write_atomic
+from bakeoff.record.tolerant import read_spec
+from bakeoff.spec import RESULTS, RunSpec
 
-FORMAT = 1
+FORMAT = 2
+"""Of run.json. 1: its checksum is over the content, not over the bytes; no `decides`, no `segments`."""
 FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")
+BLANK = "0" * 64
 Row = dict[str, Any]
 
 
@@ -66,6 +68,19 @@ class Run:
     """What a teacher added to the training split: {"teacher": its run, "images": in the pool, "taken": added}."""
     needs: tuple[str, ...] = ()
     """Directory names of the runs beside it that an ensemble averages."""
+    weights: dict[str, str] | None = None
+    """Where training began from weights of a file: {"file": its path, "sha256": of its content}."""
+    segments: tuple[dict[str, Any], ...] = ()
+    """One for each process that trained it: {"started": UTC, "step": its first, "environment": its own}."""
+    decides: dict[str, Any] | None = None
+    """All that decides the result, its defaults spelled out: what the directory is named by. None: of format 1."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of a record that this version would not have written so."""
+
+    @property
+    def results(self) -> int:
+        """The rules that the result follows (`spec.RESULTS`)."""
+        return int(self.decides["results"]) if self.decides else 3
 
     @functools.cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -73,11 +88,12 @@ class Run:
         predictions) and `confused_{index,images}` (some of each of the most frequent confusions), and
         `{validation,test}_ids`, see `ids`."""
         file = self.path / "predictions.npz"
+        data = read_bytes(file)
         try:
-            with np.load(io.BytesIO(file.read_bytes()), allow_pickle=False) as archive:
+            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
                 return dict(archive)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise BakeoffError(f"{file}: cannot be read: {error}") from None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise Damaged(f"{file}: damaged: {error}") from None
 
     def ids(self, split: str) -> NDArray[Any] | None:
         """(N,) which image of the data each of `validation` or `test` is: its file's name, or its place from 0 in the
@@ -108,40 +124,8 @@ class Run:
         return self.arrays[f"{split}_labels"]
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """`data` in `path`, whole or not at all, whenever the process or the machine stops."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself survives a power cut
-    finally:
-        os.close(folder)
-
-
-def make_folder(path: Path) -> Path:
-    """`path`, made where it is not there yet.
-
-    Raises:
-        UsageError: a file is in the way, or it may not be written.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be a folder: {error.strerror}") from None
-    return path
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_atomic(path, (json.dumps(value, indent=2) + "\n").encode())
-
-
 def _json_lines(rows: list[Row]) -> bytes:
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+    return "".join(strict_json(row) + "\n" for row in rows).encode()
 
 
 def write_history(path: Path, rows: list[Row]) -> None:
@@ -168,16 +152,28 @@ def write_finished(
         contents["weights.safetensors"] = weights
     for name, data in contents.items():
         write_atomic(path / name, data)
-    checksums = {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()}
+    checksums = {name: _sha256(data) for name, data in contents.items()}
     ended = datetime.now(UTC).isoformat(timespec="seconds")
-    whole = {"format": FORMAT, **description, "ended": ended, "checksums": checksums}
-    write_json(path / "run.json", {**whole, "checksum": _checksum(whole)})
+    write_description(path, {**description, "ended": ended, "checksums": checksums})
 
 
-def _checksum(description: Mapping[str, Any]) -> str:
-    """SHA-256 of run.json's own content, but for itself."""
+def write_description(path: Path, description: Mapping[str, Any]) -> None:
+    """run.json, with the checksum of its own bytes, where the checksum stands as zeros."""
+    blank = strict_json({"format": FORMAT, **description, "checksum": BLANK}, indent=2) + "\n"
+    write_atomic(path / "run.json", blank.replace(BLANK, _sha256(blank.encode())).encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _is_whole(description: Mapping[str, Any], data: bytes) -> bool:
+    """True where run.json is what its checksum says."""
+    said = str(description["checksum"])
+    if description["format"] > 1:
+        return said == _sha256(data.replace(said.encode(), BLANK.encode()))
     plain = {key: value for key, value in description.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return said == _sha256(json.dumps(plain, sort_keys=True).encode())
 
 
 @contextlib.contextmanager
@@ -209,54 +205,106 @@ def remove_checkpoint(path: Path) -> None:
 
 
 def status(path: Path) -> str:
-    """`finished`, `diverged`, `running` (or interrupted), `absent`, or `damaged`."""
-    try:
-        said = json.loads((path / "run.json").read_text())["status"]
-    except FileNotFoundError:
+    """`finished`, `diverged`, `running` (or interrupted), `absent`, or `damaged`.
+
+    Raises:
+        BakeoffError: run.json is there and cannot be read.
+    """
+    if not exists(file := path / "run.json"):
         return "absent"
-    except (OSError, ValueError, KeyError, TypeError):
+    try:
+        said = parse_json(read_bytes(file))["status"]
+    except (ValueError, KeyError, TypeError):
         return "damaged"
     return str(said) if said in ("finished", "diverged", "running") else "damaged"
 
 
+def is_tidy(path: Path) -> bool:
+    """True where a run has ended and nothing is left that a killed process meant to remove.
+
+    Raises:
+        BakeoffError: as `status`.
+    """
+    return status(path) in ("finished", "diverged") and not exists(path / "checkpoint") and not _temporary(path)
+
+
+def _temporary(path: Path) -> list[Path]:
+    return list(path.glob(".*.tmp"))
+
+
 def read_run(path: Path | str) -> Run:
-    """The record in `path`, every file checked against its checksum.
+    """The record in `path`, every file checked against its checksum; that of an earlier version, too.
 
     Raises:
         UsageError: no run there, or one that has not ended.
-        BakeoffError: a damaged record; the sentence names the file and the cause.
+        Damaged: a file is not what training wrote; the sentence names it and the cause.
+        BakeoffError: a file cannot be read, or a later version wrote it.
     """
     path = Path(path)
+    description = _read_description(path)
+    if description["status"] == "running":
+        raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
     file = path / "run.json"
     try:
-        said = json.loads(file.read_text())
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{path}: not a run: it has no run.json") from None
-    except (OSError, ValueError) as error:
-        raise BakeoffError(f"{file}: damaged: {error}") from None
-    try:
-        if said["format"] != FORMAT:
-            raise BakeoffError(f"{file}: format {said['format']} is not the {FORMAT} this version reads")
-        if said["status"] == "running":
-            raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
-        if said["checksum"] != _checksum(said):
-            raise BakeoffError(f"{file}: damaged: its content is not what its checksum says")
-        for name, expected in said["checksums"].items():
-            _verify(path / name, expected)
-        history = [json.loads(line) for line in (path / "history.jsonl").read_text().splitlines()]
-        fields = {f.name: said[f.name] for f in dataclasses.fields(Run) if f.name in said}
-        return Run(
+        contents = {name: _verified(path / name, expected) for name, expected in description["checksums"].items()}
+        history = [parse_json(line) for line in contents["history.jsonl"].splitlines()]
+        spec, notes = read_spec(description["spec"])
+        metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
+        fields = {f.name: description[f.name] for f in dataclasses.fields(Run) if f.name in description}
+        whole = {"started": None, "step": 0, "environment": description["environment"]}
+        run = Run(
             **{
                 **fields,
                 "path": path,
-                "metrics": {key: v for key, v in said["metrics"].items() if not key.startswith("test_")},
+                "metrics": metrics,  # earlier records hold test figures, too
                 "history": tuple(history),
-                "needs": tuple(said.get("needs", ())),
-                "spec": validate(RunSpec, said["spec"], str(file)),
+                "needs": tuple(description.get("needs", ())),
+                "segments": tuple(description.get("segments", (whole,))),
+                "spec": spec,
+                "notes": tuple(f"{path.name}: {note}" for note in notes),
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BakeoffError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+        raise Damaged(f"{file}: damaged: {type(error).__name__}: {error}") from None
+    return run
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    """What run.json says, checked against its checksum; of a run that has not ended, unless it is whole, the status
+    only.
+
+    Raises:
+        As `read_run`.
+    """
+    file = path / "run.json"
+    if not exists(file):
+        raise UsageError(f"{path}: not a run: it has no run.json")
+    data = read_bytes(file)
+    try:
+        description: dict[str, Any] = parse_json(data)
+        if (number := int(description["format"])) > FORMAT:
+            raise BakeoffError(f"{file}: a later version of bakeoff wrote it (format {number}; this reads {FORMAT})")
+        if description["status"] == "running" and "checksum" not in description:
+            return description  # of format 1
+        whole = _is_whole(description, data)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Damaged(f"{file}: damaged: {type(error).__name__}: {error}") from None
+    if not whole:
+        raise Damaged(f"{file}: damaged: its content is not what its checksum says")
+    return description
+
+
+def earlier_note(runs: Sequence[Run]) -> list[str]:
+    """A sentence on those of the runs that follow earlier rules than this version's, if any."""
+    older = [run for run in runs if run.results < RESULTS]
+    if not older:
+        return []
+    rules = ", ".join(str(rule) for rule in sorted({run.results for run in older}))
+    which = "1 run was" if len(older) == 1 else f"{len(older)} runs were"
+    return [
+        f"{which} made by an earlier version (results rules {rules}; now {RESULTS}): kept; a study's "
+        f"--restart trains {'it' if len(older) == 1 else 'them'} again"
+    ]
 
 
 def read_finished(path: Path) -> Run:
@@ -283,19 +331,23 @@ def check_weights(run: Run) -> None:
         raise UsageError(f"{run.path}: an ensemble has no weights of its own; its members have: {', '.join(run.needs)}")
 
 
-def _verify(file: Path, expected: str) -> None:
-    try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise BakeoffError(f"{file}: cannot be read: {error.strerror}") from None
-    if found != expected:
-        raise BakeoffError(f"{file}: damaged: its checksum is not the one run.json gives")
+def _verified(file: Path, expected: str) -> bytes:
+    data = read_bytes(file)
+    if _sha256(data) != expected:
+        raise Damaged(f"{file}: damaged: its checksum is not the one run.json gives")
+    return data
 
 
 def find_runs(folder: Path) -> list[Path]:
     """The run directories directly under `folder` or one level below, in order of name."""
     found = {file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)}
     return sorted(path for path in found if ".damaged-" not in path.name)
+
+
+def find_named(folder: Path, start: str) -> list[Path]:
+    """The run directories directly under `folder` whose name begins so, in order of name."""
+    found = folder.glob(f"{glob.escape(start)}*/run.json")
+    return sorted(file.parent for file in found if ".damaged-" not in file.parent.name)
 
 
 def set_aside(path: Path) -> Path:
@@ -305,39 +357,3 @@ def set_aside(path: Path) -> Path:
         number += 1
     path.rename(aside)
     return aside
-
-
-def data_folders(name: str) -> list[Path]:
-    """Where published files are looked for, in order: below $BAKEOFF_DATA, then in the user's cache, where they are
-    downloaded to."""
-    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
-    own = [Path(given) / name] if given else []
-    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / name]
-
-
-@functools.cache
-def source_digest() -> str:
-    """Names the code: a digest over the package's Python files."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parent
-    for file in sorted(root.rglob("*.py")):
-        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def environment() -> dict[str, Any]:
-    """Machine, code and library versions: what a number in a report can be traced to."""
-    names = ("bakeoff", "torch", "numpy", "scipy", "scikit-learn")
-    processor = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        lines = cpuinfo.read_text().splitlines()
-        processor = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), processor)
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in names},
-        "source": source_digest(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": processor,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-    }

@@ -1,0 +1,72 @@
+"""What any version wrote, read by this one: what it would refuse is left out, or kept, and told."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bakeoff.choices import Frozen, validate
+from bakeoff.errors import BakeoffError, Damaged, UsageError
+from bakeoff.record.files import parse_json, read_bytes
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.study import Study
+
+
+def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
+    """The spec that a record gives, and a sentence on whatever this version would not have written so.
+
+    A key that it does not know is left out, a key that the record lacks has its default, and a value that breaks a
+    rule of this version stays as it is.
+    """
+    known, unknown = _known(RunSpec, values)
+    notes = [f"its {key!r} is unknown to this version and left out" for key in unknown]
+    try:
+        return validate(RunSpec, known, "spec"), notes
+    except UsageError as error:
+        notes.append(f"this version would refuse its settings ({str(error).removeprefix('spec: ')})")
+    recipe = Recipe.model_construct(**_tuples(known["recipe"]))
+    return RunSpec.model_construct(**_tuples({**known, "recipe": recipe})), notes
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, lists as tuples: JSON has none."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def read_study(file: Path) -> Study:
+    """A study.json; keys that this version does not know are left out.
+
+    Raises:
+        Damaged: no JSON.
+        BakeoffError: it cannot be read, or another version wrote it, which this one does not understand.
+    """
+    try:
+        values = parse_json(read_bytes(file))
+    except ValueError as error:
+        raise Damaged(f"{file}: damaged: {error}") from None
+    try:
+        return validate(Study, _known(Study, values)[0], str(file))
+    except (UsageError, AttributeError, TypeError):
+        raise BakeoffError(f"{file}: not a study as this version of bakeoff writes it") from None
+
+
+def _known(model: type[Frozen], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The values without the keys that the model refuses, and those keys."""
+    known: dict[str, Any] = copy.deepcopy(dict(values))
+    try:
+        model.model_validate(known)
+    except ValidationError as failure:
+        places = [error["loc"] for error in failure.errors() if error["type"] == "extra_forbidden"]
+        for place in places:
+            table: Any = known
+            for part in place[:-1]:
+                table = table[part]
+            del table[place[-1]]
+        return known, [str(place[-1]) for place in places]
+    except UsageError:  # of a rule over several fields: all keys are known
+        pass
+    return known, []

@@ -1,0 +1,87 @@
+"""Records that version 0.1 wrote (format 1, results rules 3): they open, and they are used, never trained again unsaid.
+
+tests/earlier/ was made by `bakeoff train bars.npz logistic --epochs 1 --batch-size 16 --schedule constant --out runs`
+and `bakeoff run study.toml --out studies`.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from bakeoff.record import find_runs, read_run
+from bakeoff.spec import RESULTS
+from bakeoff.studies.runner import report, run_study, train
+
+EARLIER = Path(__file__).parent / "earlier"
+RECIPE = {"epochs": 1, "batch_size": 16, "schedule": "constant"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(EARLIER, tmp_path / "earlier")
+    monkeypatch.chdir(tmp_path / "earlier")
+    return tmp_path / "earlier"
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """Every file of every run, but for the count of readings of the test split."""
+    files = [file for path in find_runs(folder) for file in sorted(path.iterdir())]
+    return {str(file): file.read_bytes() for file in files if file.name != "test_reads.jsonl"}
+
+
+@pytest.mark.parametrize("name", ["runs/logistic-seed0-7c09aea5", "studies/study/both-seed0-e71b81b2"])
+def test_an_earlier_record_opens(name: str) -> None:
+    run = read_run(EARLIER / name)
+    assert (run.status, run.results, run.notes) == ("finished", 3, ())
+    assert [part["environment"]["bakeoff"] for part in run.segments] == ["0.1.0"]
+    assert run.logits("test").shape == (15, 3)
+
+
+def test_a_call_of_train_uses_it_and_says_so(folder: Path) -> None:
+    before = state(folder / "runs")
+    with pytest.warns(UserWarning, match=rf"^1 run was made by an earlier version \(results rules 3; now {RESULTS}\)"):
+        run = train("bars.npz", "logistic", **RECIPE, threads=1)
+    assert run.path == Path("runs/logistic-seed0-7c09aea5")
+    assert state(folder / "runs") == before
+
+
+@pytest.mark.usefixtures("folder")
+def test_another_seed_recipe_or_data_is_trained() -> None:
+    assert train("bars.npz", "logistic", **RECIPE, seed=1, threads=1).results == RESULTS
+    assert train("bars.npz", "logistic", **{**RECIPE, "lr": 0.1}, threads=1).results == RESULTS
+    assert train("bars.npz", "logistic", **RECIPE, images=60, threads=1).results == RESULTS
+
+
+def test_a_study_uses_them_and_the_page_says_so(folder: Path) -> None:
+    before = state(folder / "studies")
+    sentence = f"3 runs were made by an earlier version (results rules 3; now {RESULTS}): kept"
+    with pytest.warns(UserWarning, match="made by an earlier version") as warned:
+        run_study("study.toml", out="studies", jobs=1)
+    assert sum(sentence in str(one.message) for one in warned) == 1
+    assert state(folder / "studies") == before
+    assert all(sentence in Path(f"studies/study/report.{kind}").read_text() for kind in ("html", "md"))
+
+
+def test_restart_trains_them_again_beside(folder: Path) -> None:
+    before = state(folder / "studies")
+    with pytest.warns(UserWarning, match="is replaced|are kept"):
+        run_study("study.toml", out="studies", jobs=1, restart=True, seeds=1)
+    names = json.loads(Path("studies/study/study.json").read_text())["records"]
+    assert {read_run(folder / "studies/study" / name).results for name in names} == {RESULTS}
+    after = state(folder / "studies")
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_damaged_earlier_record_does_not_count(folder: Path) -> None:
+    file = folder / "runs/logistic-seed0-7c09aea5/weights.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    assert train("bars.npz", "logistic", **RECIPE, threads=1).results == RESULTS
+    assert file.exists()
+
+
+def test_an_earlier_page_can_be_rendered(folder: Path) -> None:
+    with pytest.warns(UserWarning, match="made by an earlier version"):
+        summary = report(folder / "studies" / "study")
+    assert [one["n"] for one in summary["contenders"]] == [1, 1, 1]
