@@ -53,7 +53,7 @@ def test_a_wide_interval_is_cut_rather_than_all_else_squeezed():
 
 def test_hundred_percent_has_its_place_on_a_log_scale():
     axis = AXES["perfect"]
-    assert axis.ticks[-1][1] == "100"
+    assert axis.ticks[-1][1] == "≥ 99"
     assert axis.at(1.0) == pytest.approx(1.0)
     assert axis.at(0.97) < 0.9
 
@@ -135,3 +135,28 @@ def test_what_is_left_out_of_a_path_is_too_near_to_see():
     dense = [(i / 100, 0.0) for i in range(1001)]
     kept = re.findall(r"[\d.]+,[\d.]+", svg.path(dense, "line"))
     assert 15 <= len(kept) <= 22
+
+
+@pytest.mark.parametrize("values", [[0.59, 0.97, 0.999], [0.11, 0.5, 0.9996], [0.35, 0.9, 1.0]])
+def test_a_log_axis_has_a_label_at_or_below_its_lowest_value_and_none_that_says_100(values):
+    axis = svg.accuracy(values, (), "accuracy")
+    assert "log" in axis.label
+    assert axis.ticks[0][0] <= min(values)
+    assert axis.place(axis.ticks[0][0]) == pytest.approx(0)
+    assert "100" not in [label for _, label in axis.ticks]
+
+
+@pytest.mark.parametrize(("low", "high", "arrows"), [(0.5, 0.93, 1), (0.5, 0.999, 2), (0.91, 0.94, 0)])
+def test_an_interval_that_leaves_its_plot_has_an_arrow_there(low, high, arrows):
+    axis = svg.linear([0.9, 0.95], "accuracy")
+    drawn = figures.dots_row(axis, [Dot(0.92, low, high, "s1", "said")])
+    assert drawn.count("the interval goes on") == arrows
+    panel = svg.Panel(svg.linear([0, 1], "x"), axis, "title")
+    assert panel.whisker(0.5, low, high, "s1").count("the interval goes on") == arrows
+
+
+def test_the_corner_of_a_perfect_roc_curve_stays_within_rates():
+    rates = np.array([0.0, 0.0, 1.0])
+    drawn = figures.roc("perfect", [("0", rates, np.array([0.0, 1.0, 1.0]))], 0.05)
+    labels = [float(label) for label in re.findall(r">([\d.]+)</text>", drawn)]
+    assert max(labels) <= 1

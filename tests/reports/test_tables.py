@@ -150,7 +150,7 @@ def test_an_undecided_pair_is_never_called_equal(tmp_path, write_run, text):
     assert pair["verdict"] == "undecided"
     assert "Undecided is whether it is better than" in summary["answer"]
     assert not re.search("no difference|as good|equal", summary["answer"])
-    assert "Any of conv and resnet20 can still be the best: nothing is shown" in summary["answer"]
+    assert "With 95 % confidence the best of all is among conv and resnet20." in summary["answer"]
 
 
 def test_a_pair_within_the_margin_is_as_good_and_the_margin_is_told(tmp_path, write_run, text):
@@ -273,3 +273,10 @@ def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):
     other = write_run(runs[1].spec, tmp_path, skill=5.0, fingerprint="e" * 64)
     with pytest.raises(BakeoffError, match="made from different data"):
         summarise(study, [runs[0], other])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0042, "+0.42"), (-0.001, "−0.10"), (-0.00001, "0.00"), (0.0, "0.00"), (0.00004, "0.00")]
+)
+def test_points_have_a_sign_unless_they_round_to_nothing(value, text):
+    assert tables.points(value) == text

@@ -149,7 +149,7 @@ def significance(context: Context, section: Section) -> list[Block]:
     matrix = Figures([Figure("matrix", figures.significance(names, cells), caption)], wide=True)
     best = tables.pick(context.summary)
     order = sorted(names, key=lambda name: not best or name != best["name"])
-    return [matrix, _pairs(context, [pairs[a, b] for a, b in itertools.combinations(order, 2)])]
+    return [matrix, _pairs([pairs[a, b] for a, b in itertools.combinations(order, 2)])]
 
 
 def _between(pair: Summary) -> str:
@@ -162,18 +162,21 @@ def _verdict(pair: Summary) -> str:
     return f"{words}: {tables.what_would_decide(pair)}" if words == "undecided" else words
 
 
-def _pairs(context: Context, pairs: Sequence[Summary]) -> Table:
+def _pairs(pairs: Sequence[Summary]) -> Table:
     """Pairs with their intervals, p and verdicts."""
     heads = [Head("contender", "text"), Head("against", "text"), Head("difference, points"), Head("95 % interval")]
-    heads += [Head("runs"), Head("p"), Head("adjusted p"), Head("verdict", "text")]
+    heads += [Head("runs"), Head("p"), Head("adjusted p"), Head("verdict", "word")]
+    heads.append(Head("to decide it", "word"))
     rows = []
     for p in pairs:
         numbers = [*tables.measured(p), tables.p_value(p["p"]), tables.p_value(p["p_adjusted"])]
         tone = {"better": "good", "worse": "bad"}.get(p["verdict"], "quiet")
-        rows.append([Cell(p["a"]), Cell(p["b"]), *map(Cell, numbers), Cell(_verdict(p), tone=tone)])
+        last = [Cell(tables.verdict(p), tone=tone), Cell(tables.decided_by(p), tone="quiet")]
+        rows.append([Cell(p["a"]), Cell(p["b"]), *map(Cell, numbers), *last])
     caption = (
-        f"{context.summary['estimand']} Each interval is that of its pair alone; p is adjusted over all pairs of the "
-        "dataset at once (weighted Holm; those that the study file names before any run share half the level)."
+        "Each interval is that of its pair alone; p is adjusted over all pairs of the dataset at once (weighted Holm; "
+        "those that the study file names before any run share half the level). To decide it: seeds of each with "
+        "which the pair is decided in 8 of 10 studies, if the difference is the one measured."
     )
     return Table(heads, rows, caption)
 

@@ -19,6 +19,7 @@ from bakeoff.reports.svg import (
     Point,
     accuracy,
     categories,
+    cut_ends,
     legend,
     linear,
     logarithmic,
@@ -60,6 +61,8 @@ def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
         y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
         ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
         drawn.append(f'<line class="whisker {dot.classes}" {ends} y1="{y}" y2="{y}"/>')
+        for value, classes, title, shape in cut_ends(axis, dot.low, dot.high, ("left", "right"), dot.classes):
+            drawn.append(mark(_percent(axis, value), y, shape, classes, title))
         drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
     return f'<svg class="row" width="100%" height="{row_height(len(dots))}" role="img">{"".join(drawn)}</svg>'
 
@@ -298,7 +301,7 @@ def roc(title: str, lines: Sequence[tuple[str, NDArray[np.float64], NDArray[np.f
     """One line a class: (name, false positive rates, true positive rates), up to the rate `zoom`."""
     lowest = min(float(np.interp(zoom / 50, fpr, tpr)) for _, fpr, tpr in lines) if zoom < 1 else 0.0
     x = linear([0, zoom], "false positive rate")
-    panel = Panel(x, linear([lowest, 1], "true positive rate"), title, height=300)
+    panel = Panel(x, linear([min(lowest, 0.999), 1], "true positive rate"), title, height=300)
     body = [panel.line([(0, 0), (1, 1)], "diagonal")] if zoom == 1 else []
     for i, (name, fpr, tpr) in reversed(list(enumerate(lines))):
         upto = int(np.searchsorted(fpr, zoom, side="right"))

@@ -93,10 +93,8 @@ def _count(summary: Summary) -> list[str]:
 
 
 def can_be_best(summary: Summary) -> str:
-    """Which contenders no other is shown to beat: a second answer, which choosing among them does not flatter."""
+    """Among which contenders the best one is: a second answer, which choosing among them does not flatter."""
     names = summary["can_be_best"]
     if len(tables.ranking(summary)) < 2 or not names:
         return ""
-    if len(names) == 1:
-        return f"Only {names[0]} can still be the best of all: each of the others is shown to be worse than some other."
-    return f"Any of {few(names)} can still be the best: nothing is shown to be better than these."
+    return f"With 95 % confidence the best of all is {'' if len(names) == 1 else 'among '}{few(names)}."

@@ -99,6 +99,7 @@ def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
         lead=lead,
         others=others,
         findings=findings,
+        estimand=context.summary["estimand"],
         cuts=_cuts(context.study),
         parts=parts,
         notes=notes,
@@ -126,6 +127,7 @@ def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> 
     lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(escaped, (lead, *others))]
     lines += ["\n".join(f"- {escaped(finding)}" for finding in findings)] if findings else []
     lines += [
+        escaped(context.summary["estimand"]),
         escaped(" · ".join(context.facts())),
         *map(escaped, _cuts(study)),
         *(f"> {escaped(note)}" for note in notes),

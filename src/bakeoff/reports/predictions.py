@@ -153,7 +153,8 @@ SIGNS = "●◆■▲"
 
 def _how_many(names: Sequence[str], context: Context) -> str:
     every = len(context.ranked)
-    said = f"{tables.seeds_said(len(context.finished[name]) for name in names)} seeds."
+    words = "seed" if all(len(context.finished[name]) == 1 for name in names) else "seeds"
+    said = f"{tables.seeds_said(len(context.finished[name]) for name in names)} {words}."
     return f"{said} Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else said
 
 

@@ -217,7 +217,7 @@ def _published(study: Study) -> list[Given]:
 
 def reported(context: Context, section: Section) -> list[Block]:
     """What reports gave against what the runs give."""
-    rows, seen = [], set()
+    rows, seen, left_out = [], set(), []
     study = context.study
     failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
     for label, name, given, unprinted in _published(study):
@@ -233,7 +233,8 @@ def reported(context: Context, section: Section) -> list[Block]:
             elif name in failed:
                 ours, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
             else:
-                ours, verdict = "–", "not run at this scale"
+                left_out.append(f"{label} ({MEASURES[key].label}, {_figure(key, published)})")
+                continue
             cells = [Cell(label), Cell(MEASURES[key].label), Cell(_figure(key, published)), Cell(ours)]
             rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
     heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
@@ -247,7 +248,10 @@ def reported(context: Context, section: Section) -> list[Block]:
     if study.unprinted:
         caption += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
     words = [Words(_of_noise(name, values)) for name, values in figures_of(study).items()]
-    return [*words, Table(heads, rows, caption)] if rows else []
+    blocks: list[Block] = [*words, Table(heads, rows, caption)] if rows else []
+    if left_out:
+        blocks.append(Words(f"Reported, and not run at this scale: {'; '.join(left_out)}.", quiet=True))
+    return blocks
 
 
 def _of_noise(name: str, values: Sequence[float]) -> str:

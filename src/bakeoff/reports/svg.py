@@ -87,7 +87,7 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
     )
 
 
-ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998)
+ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995)
 
 
 def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
@@ -104,15 +104,21 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     if worst < 10 * best or worst < 0.05:
         axis = linear([1 - worst, 1.0 if max(known) == 1 else 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
-    first, last = math.log10(worst * 1.1), math.log10(best / (1.0 if max(known) == 1 else 1.1))
-    ticks = [t for t in ROUND_ACCURACIES if last <= math.log10(1 - t) <= first]
+    low = max(t for t in ROUND_ACCURACIES if t <= 1 - worst)  # a label where the axis begins
+    if max(known) == 1:  # 100 % has no place on a log scale: what is above the last label lies there with it
+        high = next((t for t in ROUND_ACCURACIES if 1 - t <= best), ROUND_ACCURACIES[-1])
+    else:
+        high = 1 - best / 1.1
+    first, last = math.log10(1 - low), math.log10(1 - high)
+    ticks = [t for t in ROUND_ACCURACIES if low <= t <= high]
     if len(ticks) > 6:
-        ticks = [t for t in ticks if t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
+        ticks = [t for t in ticks if t in (low, ticks[-1]) or t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
+    labels = [(t, f"{100 * t:g}") for t in ticks]
     if max(known) == 1:
-        ticks = [*(t for t in ticks if math.log10(1 - t) > last + 0.25), 1.0]
+        labels[-1] = (high, f"≥ {100 * high:g}")
     return Axis(
-        lambda v: (first - math.log10(max(1 - v, 10**last))) / (first - last),
-        tuple((t, f"{100 * t:g}") for t in ticks),
+        lambda v: (first - math.log10(max(1 - v, 1e-12))) / (first - last),
+        tuple(labels),
         f"{label}, % (log scale of the error)",
     )
 
@@ -120,6 +126,15 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
 def categories(names: Sequence[str], label: str) -> Axis:
     """Values 0, 1, 2 ... with a name each."""
     return Axis(lambda v: (v + 0.5) / len(names), tuple(enumerate(names)), label)
+
+
+def cut_ends(
+    axis: Axis, low: float, high: float, arrows: tuple[str, str], classes: str
+) -> list[tuple[float, str, str, str]]:
+    """(value, classes, title, shape) of the arrows for an interval's ends that lie beyond the axis."""
+    out = [(low, arrows[0], axis.place(low) < -1e-6), (high, arrows[1], axis.place(high) > 1 + 1e-6)]
+    inside = axis.place(low) <= 1 and axis.place(high) >= 0
+    return [(value, f"dot {classes}", "the interval goes on", shape) for value, shape, cut in out if cut and inside]
 
 
 def number(value: float) -> str:
@@ -151,7 +166,12 @@ SHAPES = {
     "diamond": "M0,-5.2L5.2,0L0,5.2L-5.2,0Z",
     "square": "M-3.6,-3.6H3.6V3.6H-3.6Z",
     "triangle": "M0,-5L4.6,3.6H-4.6Z",
+    "left": "M-1,0L6,-4V4Z",
+    "right": "M1,0L-6,-4V4Z",
+    "up": "M0,-1L-4,6H4Z",
+    "down": "M0,1L-4,-6H4Z",
 }
+"""Marks of values, and of which way an interval leaves its plot."""
 
 
 def mark(x: str, y: str, shape: str, classes: str, title: str = "") -> str:
@@ -240,7 +260,9 @@ class Panel:
         return mark(number(at_x), number(at_y), shape, classes, title)
 
     def whisker(self, x: float, low: float, high: float, classes: str) -> str:
-        return path((self.at(x, low), self.at(x, high)), f"whisker {classes}")
+        """An interval, with an arrow at an end that lies outside the plot."""
+        line = path((self.at(x, low), self.at(x, high)), f"whisker {classes}")
+        return line + "".join(self.dot(x, *end) for end in cut_ends(self.y, low, high, ("down", "up"), classes))
 
     def draw(self, body: Iterable[str], keys: Sequence[Key] = ()) -> str:
         """The picture: grid and labels, then `body`, and the legend below."""

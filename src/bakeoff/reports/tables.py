@@ -141,6 +141,14 @@ def what_would_decide(pair: Mapping[str, Any]) -> str:
     return LIMITS[pair["limited_by"]].format("it")
 
 
+def decided_by(pair: Mapping[str, Any]) -> str:
+    """What would decide an undecided pair, in few words for a table; a dash for one that is decided."""
+    if pair["verdict"] != "undecided":
+        return "–"
+    short = {"images": "a larger test set", "seeds": "over 1,000 seeds", "single run": "more runs"}
+    return f"{pair['seeds_needed']:,} seeds" if pair["seeds_needed"] is not None else short[pair["limited_by"]]
+
+
 LIMITS = {
     "images": "no number of seeds can decide {}, the test set is too small",
     "seeds": "not even 1,000 seeds would decide {}",
