@@ -378,6 +378,11 @@ def test_contenders_without_the_same_images_are_refused(sizes, message):
         decide({name: np.ones((2, size), bool) for name, size in zip("ab", sizes, strict=True)})
 
 
+def test_a_contender_without_a_run_is_refused():
+    with pytest.raises(BakeoffError, match="contender b has no run"):
+        decide({"a": right, "b": right[:0]})
+
+
 # Who can still be best, and what would decide a pair
 
 

@@ -49,6 +49,10 @@ class Tests:
         """One-sided p (m,) of "the difference is at least `bound`"."""
         return np.asarray(special.stdtr(self.freedom, (self.difference - bound) / self.error).max(axis=0))
 
+    def different(self) -> Floats:
+        """Two-sided p (m,) of "no difference"."""
+        return np.asarray(2 * np.minimum(self.above(0), self.below(0)))
+
     def within(self, margin: float) -> Floats:
         """P (m,) of "the difference is `margin` or more, either way": the larger of two one-sided tests.
 

@@ -9,7 +9,7 @@ has the formulas and what simulated studies show of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -104,65 +104,81 @@ def decide(
     if not names:
         return Verdicts((), {}, (), "crossed", {}, margin, level)
     answers = [np.asarray(correct[name], dtype=np.bool_) for name in names]
-    _check({name: found.shape[1] for name, found in zip(names, answers, strict=True)})
+    _check(dict(zip(names, answers, strict=True)))
     found = moments(answers)
     spread = seed_variances(found)
     tests = compare_pairs(answers, found, spread)
-    is_declared = np.array(
-        [(a, b) in declared or (b, a) in declared for a, b in itertools.combinations(names, 2)], bool
-    )
-    p = 2 * np.minimum(tests.above(0), tests.below(0))
-    equivalent = tests.within(margin)
     known = ~np.isnan(tests.per_seed)
-    weights = _weights(is_declared[known])
-    adjusted = np.full((2, len(p)), np.nan)
-    adjusted[:, known] = adjust(p[known], equivalent[known], weights)
+    family = tests.only(known)
+    among = [(a, b) in declared or (b, a) in declared for a, b in itertools.combinations(names, 2)]
+    weights = _weights(np.array(among, bool)[known])
+    adjusted = np.full((2, len(known)), np.nan)
+    adjusted[:, known] = adjust(family.different(), family.within(margin), weights)
     levels = level * shares(~(adjusted[:, known] < level), weights)
-    needs = iter(seeds_to_decide(tests.only(known), levels, margin))
+    needs = iter(seeds_to_decide(family, levels, margin))
     needed = [next(needs) if one else Need(None, "single run") for one in known]
-    verdicts = [_verdict(d, p1, p2, level) for d, p1, p2 in zip(tests.difference, *adjusted, strict=True)]
-    half = tests.half_width(CONFIDENCE)
-    pairs = [
-        Pair(
-            names[i],
-            names[j],
-            difference=float(tests.difference[k]),
-            low=float(max(tests.difference[k] - half[k], -1)),
-            high=float(min(tests.difference[k] + half[k], 1)),
-            p=float(p[k]),
-            p_adjusted=float(adjusted[0, k]) if known[k] else None,
-            p_equivalent=float(adjusted[1, k]) if known[k] else None,
-            verdict=verdicts[k],
-            declared=bool(is_declared[k]),
-            runs=(int(found.runs[i]), int(found.runs[j])),
-            images=found.images,
-            single_run=not known[k],
-            images_share=float(tests.images_part[k] / tests.error[-1, k] ** 2),
-            seeds_needed=needed[k].seeds if verdicts[k] == "undecided" else None,
-            limited_by=needed[k].limited_by if verdicts[k] == "undecided" else None,
-        )
-        for k, (i, j) in enumerate(itertools.combinations(range(len(names)), 2))
-    ]
+    pairs = _pairs(names, found, tests, adjusted, among, needed, level)
     return Verdicts(
-        tuple(pairs),
+        pairs,
         {name: _estimate(found, spread, c) for c, name in enumerate(names)},
         _can_be_best(names, pairs, tests, level),
         "moderated" if spread.borrowed else "crossed",
-        plan(tests.only(known), levels[0]),
+        plan(family, levels[0]),
         margin,
         level,
     )
 
 
-def _check(images: Mapping[str, int]) -> None:
-    if len(sizes := sorted(set(images.values()))) > 1:
-        told = [next(name for name, size in images.items() if size == one) for one in (sizes[0], sizes[-1])]
-        raise BakeoffError(
-            f"contenders {told[0]} and {told[1]} cannot be compared: their runs were tested on {sizes[0]} and "
-            f"{sizes[-1]} images, and a comparison needs the same test images"
+def _pairs(
+    names: Sequence[str],
+    found: Moments,
+    tests: Tests,
+    adjusted: Floats,
+    declared: Sequence[bool],
+    needed: Sequence[Need],
+    level: float,
+) -> tuple[Pair, ...]:
+    """All pairs, given the adjusted p (2, m) of both tests, nan where no verdict is possible."""
+    p, half = tests.different(), tests.half_width(CONFIDENCE)
+    pairs = []
+    for k, (i, j) in enumerate(itertools.combinations(range(len(names)), 2)):
+        difference, known = float(tests.difference[k]), not np.isnan(adjusted[0, k])
+        verdict = _verdict(difference, adjusted[0, k], adjusted[1, k], level)
+        need = needed[k] if verdict == "undecided" else Need(None)
+        pair = Pair(
+            names[i],
+            names[j],
+            difference,
+            low=max(difference - float(half[k]), -1.0),
+            high=min(difference + float(half[k]), 1.0),
+            p=float(p[k]),
+            p_adjusted=float(adjusted[0, k]) if known else None,
+            p_equivalent=float(adjusted[1, k]) if known else None,
+            verdict=verdict,
+            declared=declared[k],
+            runs=(int(found.runs[i]), int(found.runs[j])),
+            images=found.images,
+            single_run=not known,
+            images_share=float(tests.images_part[k] / tests.error[-1, k] ** 2),
+            seeds_needed=need.seeds,
+            limited_by=need.limited_by,
         )
-    if sizes and sizes[0] < 2:
+        pairs.append(pair)
+    return tuple(pairs)
+
+
+def _check(answers: Mapping[str, Correct]) -> None:
+    images = {name: rows.shape[1] for name, rows in answers.items()}
+    if len(sizes := sorted(set(images.values()))) > 1:
+        a, b = (next(name for name in images if images[name] == size) for size in (sizes[0], sizes[-1]))
+        raise BakeoffError(
+            f"contenders {a} and {b} cannot be compared: their runs were tested on {sizes[0]} and {sizes[-1]} images, "
+            "and a comparison needs the same test images"
+        )
+    if sizes[0] < 2:
         raise BakeoffError(f"a comparison needs at least 2 test images; there is {sizes[0]}")
+    if empty := [name for name, rows in answers.items() if not len(rows)]:
+        raise BakeoffError(f"contender {empty[0]} has no run to compare")
 
 
 def _weights(declared: Bools) -> Floats:
@@ -178,7 +194,7 @@ def _verdict(difference: float, p_adjusted: float, p_equivalent: float, level: f
     return "equivalent" if p_equivalent < level else "undecided"
 
 
-def _can_be_best(names: list[str], pairs: list[Pair], tests: Tests, level: float) -> tuple[str, ...]:
+def _can_be_best(names: Sequence[str], pairs: Sequence[Pair], tests: Tests, level: float) -> tuple[str, ...]:
     """Contenders that no other is shown to beat, by a verdict or at one-sided p (k - 1) < level.
 
     Among k contenders the best one has k - 1 chances to be beaten falsely: Hsu, Ann. Stat. 9 (1981) 1026-1034; Gupta,
