@@ -4,10 +4,12 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,6 +154,19 @@ def test_lists(capsys: pytest.CaptureFixture[str], trained: Path, what: str) -> 
     code, table, _ = call(capsys, "list", what, "--out", trained / "out")
     assert code == 0
     assert all(name in table for name in first)
+
+
+@pytest.mark.parametrize("what", ["studies", "models", "runs"])
+def test_a_piped_table_is_of_readable_width_and_breaks_no_name(
+    capsys: pytest.CaptureFixture[str], trained: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.chdir(trained)
+    _, out, _ = call(capsys, "list", what, "--out", "out", "--json")
+    names = [str(next(iter(row.values()))) for row in json.loads(out)]
+    _, table, _ = call(capsys, "list", what, "--out", "out")
+    assert max(len(line.rstrip()) for line in table.splitlines()) <= 120
+    for name in names:
+        assert any(line.startswith(f"{name} ") for line in table.splitlines()), name
 
 
 # run, report, compare
@@ -305,7 +320,7 @@ def test_predict_a_split_for_a_competition(capsys: pytest.CaptureFixture[str], r
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(file.read_text())))
     assert list(rows[0]) == ["Id", "Category"]
-    assert [int(row["Id"]) for row in rows] == list(range(300))
+    assert [int(row["Id"]) for row in rows] == load_dataset("digits").test.ids.tolist()
     assert [int(row["Category"]) for row in rows] == read_run(run).logits("test").argmax(1).tolist()
     assert str(file) in out
 
@@ -323,6 +338,66 @@ def test_predict_images(capsys: pytest.CaptureFixture[str], run: Path, tmp_path:
     Image.fromarray(images[0]).resize((50, 40)).save(tmp_path / "0.png")
     assert call(capsys, "predict", run, tmp_path)[0] in (1, 2)
     assert call(capsys, "predict", run, tmp_path, "--resize", "pad")[0] == 0
+
+
+def test_ids_count_from_where_the_competition_does(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "new.npz", images=load_dataset("digits").test.images[:4, 0])
+    ids = {
+        first: [int(row["id"]) for row in csv.DictReader(io.StringIO(call(capsys, *command)[1]))]
+        for first, command in {
+            0: ["predict", run, tmp_path / "new.npz"],
+            1: ["predict", run, tmp_path / "new.npz", "--first-id", "1"],
+        }.items()
+    }
+    assert ids == {0: [0, 1, 2, 3], 1: [1, 2, 3, 4]}
+    _, out, _ = call(capsys, "predict", run, tmp_path / "new.npz", "--first-id", "1", "--json")
+    assert [row["id"] for row in json.loads(out)] == ids[1]
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "standard output", "dash"])
+def test_predictions_go_through_what_is_no_regular_file(
+    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, kind: str
+) -> None:
+    """A link, a pipe and /dev/stdout stay what they are: `--csv /dev/stdout` as root must not replace the device."""
+    _, expected, _ = call(capsys, "predict", run, "--split", "validation")
+    target = tmp_path / "out.csv"
+    place = {"standard output": Path("/dev/stdout"), "dash": Path("-")}.get(kind, tmp_path / "place")
+    read: list[str] = []
+    if kind.endswith("link"):
+        place.symlink_to(target)
+        if kind == "link":
+            target.write_text("before")
+    if kind == "pipe":
+        os.mkfifo(place)
+        reader = threading.Thread(target=lambda: read.append(place.read_text()), daemon=True)
+        reader.start()
+    code, out, err = call(capsys, "predict", run, "--split", "validation", "--csv", place)
+    assert code == 0, err
+    if kind.endswith("link"):
+        assert place.is_symlink()
+        assert target.read_text() == expected
+    elif kind == "pipe":
+        reader.join(timeout=30)
+        assert read == [expected]
+        assert place.is_fifo()
+    else:
+        assert out == expected
+        assert Path("/dev/stdout").is_symlink()
+
+
+def test_output_that_cannot_be_written_is_one_sentence(run: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bakeoff", "predict", str(run), "--split", "validation"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "bakeoff: while writing: No space left on device\n")
+    done = subprocess.run([*command, "--csv", "/dev/full"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "bakeoff: /dev/full: cannot be written: No space left on device\n"
+    done = subprocess.run([*command, "--csv", tmp_path / "no" / "x.csv"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
 
 
 def test_data_show_counts_and_draws(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -17,6 +17,10 @@ from bakeoff.characters import displayable
 
 if TYPE_CHECKING:
     from bakeoff.training.run import Progress as RunProgress
+
+
+PIPED = 120
+"""Columns of a table that goes to a file or a pipe."""
 
 
 class Display:
@@ -130,16 +134,19 @@ def cell(key: str, value: Any) -> str:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
-    """Rows with the same keys as a table; numbers to the right."""
+    """Rows with the same keys as a table, the first a name that is not broken if possible; numbers to the right."""
     console = Console(file=file)
     if not console.is_terminal:
-        console = Console(file=file, width=200)  # a pipe has no width that could cut words
+        console = Console(file=file, width=PIPED)
     if title:
         console.print(Text(displayable(title), style="bold"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for key in rows[0] if rows else ():
-        number = all(re.fullmatch(r"[-+]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
-        table.add_column(Text(displayable(key)), justify="right" if number else "left", no_wrap=number)
+    for place, key in enumerate(rows[0] if rows else ()):
+        number = all(re.fullmatch(r"[-+−]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
+        fits = not console.is_terminal or max(len(str(row[key])) for row in rows) <= console.width / 2
+        whole = number or (place == 0 and fits)
+        justify: Literal["right", "left"] = "right" if number else "left"
+        table.add_column(Text(displayable(key)), justify=justify, no_wrap=whole, overflow="fold")
     for row in rows:
         table.add_row(*(Text(displayable(str(value))) for value in row.values()))
     console.print(table, highlight=False)

@@ -77,7 +77,8 @@ def test_unlabelled_images_are_checked_too():
 def test_all_labelled_images_count_into_the_classes_that_are_asked_for():
     few, more = random_split([1, 0]), random_split([0], seed=1)
     contents = Contents("pets", ("cat", "dog"), {"train": few, "test": more})
-    images, labels = contents.labelled(["ape", "dog", "cat"])
+    whole = contents.labelled(["ape", "dog", "cat"])
+    images, labels = whole.images, whole.labels
     assert (images == np.concatenate([few.images, more.images])).all()
     assert labels.tolist() == [1, 2, 2]
     with pytest.raises(UsageError, match=r"pets: class 'cat' is not one of the model's \(closest: cap"):

@@ -135,6 +135,28 @@ def test_images_without_labels_are_predicted_in_the_competitions_form(run: Run, 
         evaluate(run, str(competition), "unlabelled")
 
 
+def test_a_row_carries_the_images_own_id(run: Run, tmp_path: Path) -> None:
+    """A file's name, or the place in the array that a drawn split's image comes from."""
+    from PIL import Image
+
+    from bakeoff import load_dataset
+
+    assert [row["id"] for row in predict_split(run, None, "validation")[0]] == load_dataset(
+        "digits", images=300
+    ).validation.ids.tolist()
+    images, labels = digits(40)
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (tmp_path / "new" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "new" / str(label) / f"{number}.png")
+    rows, _ = predict_split(run, str(tmp_path / "new"), "all")
+    said = dict(zip((f"{label}/{number}.png" for number, label in enumerate(labels)), run.logits("test"), strict=False))
+    assert {row["id"]: int(row["label"]) for row in rows} == {name: int(row.argmax()) for name, row in said.items()}
+    parts = {"x_train": images[:30], "y_train": labels[:30], "x_test": images[30:], "y_test": labels[30:]}
+    np.savez(tmp_path / "two.npz", **parts)
+    ids = [row["id"] for row in predict_split(run, str(tmp_path / "two.npz"), "all")[0]]
+    assert ids == [f"train/{i}" for i in range(30)] + [f"test/{i}" for i in range(10)]
+
+
 def test_the_header_is_that_of_the_runs_data(run: Run, competition: Path) -> None:
     assert predict_files(run, competition / "test_images.pkl")[1] == ("id", "label")
     trained = replace(run, dataset={**run.dataset, "header": ["Id", "Label"]})

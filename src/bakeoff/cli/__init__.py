@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 import warnings
@@ -61,6 +62,7 @@ def exit_code(call: Callable[[], Any]) -> int:
     try:
         with plain_warnings():
             call()
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else error.message)
         return 2
@@ -76,4 +78,16 @@ def exit_code(call: Callable[[], Any]) -> int:
     except BakeoffError as error:
         tell(error)
         return error.exit_code
+    except OSError as error:
+        if error.filename is None:
+            discard_output()
+        if not isinstance(error, BrokenPipeError):  # whoever read the output has read enough
+            tell(f"{error.filename or 'while writing'}: {error.strerror}")
+        return 1
     return 0
+
+
+def discard_output() -> None:
+    """Send what standard output still holds to nowhere, so that Python does not try again as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -33,6 +33,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.choices import Best
+    from bakeoff.reports.tables import percent
     from bakeoff.studies.runner import train as train_one
     from bakeoff.studies.runner import train_further
     from bakeoff.terminal import display, print_table
@@ -66,13 +67,14 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     print_table(
         [
             {"epoch": row["epoch"], "train loss": f"{row['train_loss']:.4f}"}
-            | {f"{split} accuracy": f"{row[f'{split}_accuracy']:.2%}" for split in ("train", "validation")}
+            | {f"{split} accuracy": percent(row[f"{split}_accuracy"]) for split in ("train", "validation")}
             for row in ended.history
         ]
     )
+    accuracy, n = percent(ended.metrics["validation_accuracy"]), ended.measured("validation")
     click.echo(
-        f"\nvalidation accuracy {ended.metrics['validation_accuracy']:.2%} (n = {ended.measured('validation')} images, "
-        f"1 seed), {ended.parameters:,} parameters, {ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
+        f"\nvalidation accuracy {accuracy} (n = {n} images, 1 seed), {ended.parameters:,} parameters, "
+        f"{ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
     )
     recipe = ended.spec.recipe
     before = ended.fell_back or 0
@@ -107,6 +109,7 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     The test split of its own data is read when --split test asks for it; RUN's directory counts how often.
     """
     from bakeoff.record import read_run
+    from bakeoff.reports.tables import interval as show_interval
     from bakeoff.ship.predict import evaluate as measure
 
     said = measure(read_run(run), dataset, split, device=device)
@@ -114,10 +117,11 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
         as_json(said)
         return
     interval = said.pop("accuracy")
-    shown = f"{interval['mean']:.2%} (95 % interval {interval['low']:.2%} ... {interval['high']:.2%})"
     measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
     why = ": they bring no test split" if said["split"] == "all" and split is None else ""
-    click.echo(f"accuracy {shown}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
+    click.echo(
+        f"accuracy {show_interval(interval)}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}"
+    )
     reads, trained_on = said.pop("test_reads", 1), said.pop("trained_on", 0)
     del said["run"], said["split"]
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
@@ -127,6 +131,9 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
         click.echo("its own training data are not at hand unchanged, so nobody can tell whether these are among them")
     elif trained_on:
         click.echo(f"the run was trained on {trained_on:,} of these images")
+
+
+STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @click.command(short_help="Predict images or a split with a run, as CSV.")
@@ -140,6 +147,7 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
 @click.option("--dataset", help="With --split: a dataset's name or path.  [the run's own]")
 @click.option("--resize", help="With IMAGES: rule for other sizes: stretch | pad | crop.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write this file.  [standard output]")
+@click.option("--first-id", type=int, default=0, help="What ids that are numbers count from.  [0]")
 @click.option("--id-column", help="Header of the first column.  [the competition's; else id]")
 @click.option("--label-column", help="Header of the second column.  [the competition's; else label]")
 @click.option("--confidence/--no-confidence", default=False, help="A third column with the softmax probability.")
@@ -152,6 +160,7 @@ def predict(
     dataset: str | None,
     resize: str | None,
     csv_file: Path | None,
+    first_id: int,
     id_column: str | None,
     label_column: str | None,
     confidence: bool,
@@ -176,11 +185,12 @@ def predict(
         rows, header = predict_files(record, images, resize=resize, device=device)
     else:
         rows, header = predict_split(record, dataset, str(split), device=device)
+    rows = [{**row, "id": row["id"] + first_id if isinstance(row["id"], int) else row["id"]} for row in rows]
     if json_out:
         as_json(rows)
         return
     text = csv_text(rows, id_column or header[0], label_column or header[1], confidence=confidence)
-    if csv_file is None:
+    if csv_file is None or str(csv_file) in STANDARD_OUTPUT:
         click.echo(text, nl=False)
     else:
         write_csv(csv_file, text)

@@ -64,8 +64,9 @@ class Contents:
     mirror: bool | None = None
     """Whether a mirrored image keeps its label; None: not known."""
 
-    def labelled(self, classes: Sequence[str]) -> tuple[Images, Labels]:
-        """All labelled images, split after split, and their labels, which count into `classes`.
+    def labelled(self, classes: Sequence[str]) -> Split:
+        """All labelled images, split after split, with labels that count into `classes`; of several splits, an id that
+        is a place has its split's name before it.
 
         Raises UsageError for a class that is not among them, or images of several shapes.
         """
@@ -78,9 +79,16 @@ class Contents:
                 f"{self.name}: its splits are {by(shapes[0])} and {by(shapes[1])} (channels x height x width)"
             )
         place = np.array([classes.index(name) for name in self.classes], np.int64)
-        return (
+        places = {name: split.ids.dtype.kind == "i" and len(self.splits) > 1 for name, split in self.splits.items()}
+        return Split(
             np.concatenate([split.images for split in self.splits.values()]),
             np.concatenate([place[split.labels] for split in self.splits.values()]),
+            np.concatenate(
+                [
+                    np.char.add(f"{name}/", split.ids.astype(str)) if places[name] else split.ids
+                    for name, split in self.splits.items()
+                ]
+            ),
         )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from bakeoff.data import load_images
-from bakeoff.data.dataset import Contents, Dataset, Images, Labels, by
+from bakeoff.data.dataset import Contents, Dataset, Ids, Images, Labels, Split, by
 from bakeoff.data.provenance import check_unchanged, count_trained_on
 from bakeoff.data.sources import draw_splits, read_contents
 from bakeoff.errors import BakeoffError, UsageError
@@ -29,13 +29,14 @@ HEADER = ("id", "label")
 
 
 class Part(NamedTuple):
-    """Images (N, C, H, W) to answer, perhaps with labels (N,), the dataset and the split they are, the header of the
-    competition they are from, and whether they are the run's own data."""
+    """Images (N, C, H, W) to answer, perhaps with labels (N,), and their ids (N,) in the data; the dataset and split,
+    the header of the competition they are from, and whether they are of the run's own data."""
 
     dataset: str
     split: str
     images: Images
     labels: Labels | None
+    ids: Ids
     header: Header | None
     own: bool
 
@@ -93,29 +94,29 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
     contents = read_contents(run.spec.dataset if reference is None else reference)
     own = _own_data(run, contents, must=reference is None)
     split = split or ("validation" if own else "test" if "test" in contents.splits else "all")
-    labels: Labels | None = None
     if split == "unlabelled":
         if contents.unlabelled is None:
             raise UsageError(f"{contents.name}: brings no images without labels: choose another split")
-        images = contents.unlabelled
+        part = Split(contents.unlabelled, np.zeros(0, np.int64), np.arange(len(contents.unlabelled)))
     elif split == "all" and own:
         raise UsageError(f"{run.path}: was trained on part of its own data: choose one split, or other data")
     elif split == "all":
-        images, labels = contents.labelled(classes)
+        part = contents.labelled(classes)
     elif split == "test" and "test" in contents.splits and not own:
-        images, labels = replace(contents, splits={"test": contents.splits["test"]}).labelled(classes)
+        part = replace(contents, splits={"test": contents.splits["test"]}).labelled(classes)
     else:
         data = own or draw_splits(contents, validation=run.spec.validation)
         if list(data.classes) != classes:
             raise UsageError(f"{contents.name}: its classes are not those of {run.path} ({', '.join(classes)})")
-        images, labels = data.splits[split].images, data.splits[split].labels
+        part = data.splits[split]
+    images, labels = part.images, None if split == "unlabelled" else part.labels
     channels, height, width = run.dataset["shape"]
     if images.shape[1:] != (channels, height, width):
         raise UsageError(
             f"{contents.name}: its images are {by(images.shape[1:])} (channels x height x width), and {run.path} takes "
             f"{channels}x{height}x{width}: say PATH:size={height}x{width},resize=pad,channels={channels}"
         )
-    return Part(contents.name, split, images, labels, contents.header, own is not None)
+    return Part(contents.name, split, images, labels, part.ids, contents.header, own is not None)
 
 
 def _own_data(run: Run, contents: Contents, *, must: bool) -> Dataset | None:
@@ -137,12 +138,13 @@ def _own_data(run: Run, contents: Contents, *, must: bool) -> Dataset | None:
 def predict_split(
     run: Run, reference: str | None, split: str, *, device: str = "auto"
 ) -> tuple[list[dict[str, Any]], Header]:
-    """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. Ids count from 0.
+    """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. An id is the image's
+    own in the data: a file's name, or its place, from 0.
 
     Predicting the run's own test split is a reading of it, and counted.
     """
     part = find_part(run, reference, split)
-    rows = predict_rows(run, part.images, range(len(part.images)), device=device)
+    rows = predict_rows(run, part.images, part.ids.tolist(), device=device)
     if part.own and split == "test":
         count_reading(run.path, "predict")
     return rows, part.header or _header(run)
@@ -189,13 +191,21 @@ def csv_text(rows: Sequence[dict[str, Any]], id_column: str, label_column: str, 
 
 
 def write_csv(path: Path, text: str) -> None:
-    """`text` in `path`, whole or not at all.
+    """`text` in `path`, whole or not at all; a link stays, and a device or a pipe gets the text.
 
     Raises:
         UsageError: no such folder.
+        BakeoffError: it cannot be written.
     """
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file")
-    write_atomic(path, text.encode())
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(text.encode())
+            return
+        file = path.resolve() if path.is_symlink() else path
+        if not file.parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {file.parent}")
+        write_atomic(file, text.encode())
+    except OSError as error:
+        raise BakeoffError(f"{path}: cannot be written: {error.strerror}") from None
