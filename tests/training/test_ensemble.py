@@ -10,7 +10,9 @@ from scipy.special import log_softmax, softmax
 from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, check_weights, read_run, status
-from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec import RESULTS, Recipe, RunSpec
+from bakeoff.training import naming
+from bakeoff.training import run as training
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.inference import mean_answer
 from bakeoff.training.naming import run_directory
@@ -117,6 +119,22 @@ def test_a_member_with_larger_logits_counts_no_more_than_another() -> None:
     alone = mean_answer([sure])
     assert np.isfinite(alone).all()
     assert alone.argmax() == 1
+
+
+def test_members_of_an_earlier_version_answer_again_under_the_present_rules(
+    blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That version measured twenty training images, and these are not the ones that are measured now."""
+    new = trained(blocks, tmp_path / "new", 0, epochs=1)
+    monkeypatch.setattr(training, "TRAIN_SAMPLE", 20)
+    monkeypatch.setattr(naming, "RESULTS", RESULTS - 1)
+    old = trained(blocks, tmp_path / "old", 0, epochs=1)
+    monkeypatch.undo()
+    assert (old.results, old.measured("train")) == (RESULTS - 1, 20)
+    found, expected = averaged(blocks, tmp_path / "old", [old]), averaged(blocks, tmp_path / "new", [new])
+    for name, array in stored(expected).items():
+        assert (stored(found)[name] == array).all(), name
+    assert found.metrics == expected.metrics
 
 
 def test_other_members_are_another_record(blocks: Dataset) -> None:

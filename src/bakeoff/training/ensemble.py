@@ -13,7 +13,7 @@ from torch import Tensor
 from bakeoff import record
 from bakeoff.choices import OneView, Views
 from bakeoff.data.dataset import Dataset, mean_and_std
-from bakeoff.spec import RunSpec
+from bakeoff.spec import RESULTS, RunSpec
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.inference import logits_of, mean_answer
 from bakeoff.training.naming import deciding
@@ -32,8 +32,9 @@ def average_runs(
 ) -> record.Run:
     """Write the record of an ensemble to `path`, if it is missing, and return it.
 
-    Its logits are `mean_answer` of those that the members' records hold. Where the ensemble's recipe says `views`, the
-    members' weights look at the images again. Parameters, multiply-adds and seconds are sums over the members.
+    Its logits are `mean_answer` of those that the members' records hold. Where the ensemble's recipe says `views`, or a
+    member's record is of an earlier version, its weights look at the images again. Parameters, multiply-adds and
+    seconds are sums over the members.
 
     Args:
         members: directories of the runs that are averaged, of the same splits, beside `path`.
@@ -80,10 +81,12 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
 
 
 def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> NDArray[np.float32]:
-    """(N, K) logits of a member: the stored ones, or those of several views."""
-    if isinstance(views, OneView):
+    """(N, K) logits of a member: the stored ones, or its weights' where several views are asked for or the record is
+    of an earlier version, which may have measured other training images, or in bfloat16."""
+    one = isinstance(views, OneView)
+    if one and run.results == RESULTS:
         return run.logits(split)
-    return logits_of(run, images.cpu().numpy(), device=device, views=views)
+    return logits_of(run, images.cpu().numpy(), device=device, views=None if one else views)
 
 
 def _multiply_adds(run: record.Run, views: Views) -> int:
