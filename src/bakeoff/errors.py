@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+from bakeoff.characters import displayable
+
+LONGEST = 2_000
+"""Characters of a sentence for the user."""
 
 
 class BakeoffError(Exception):
-    """A sentence for the user: what is wrong, where, and what is valid."""
+    """A sentence for the user: what is wrong, where, and what is valid.
+
+    It is one line with nothing in it that a terminal obeys, whatever a file has put into it; the middle of what is
+    longer than LONGEST is left out.
+    """
 
     exit_code = 1
+
+    def __init__(self, sentence: str) -> None:
+        sentence = re.sub(r"\s*\n\s*", " ", sentence)
+        if len(sentence) > LONGEST:
+            sentence = f"{sentence[: LONGEST // 2]} ... {sentence[-LONGEST // 2 :]}"
+        super().__init__(displayable(sentence))
 
 
 class UsageError(BakeoffError):

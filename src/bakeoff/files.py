@@ -50,6 +50,15 @@ def check_bytes(size: int, what: str) -> None:
 
 
 @contextlib.contextmanager
+def reading(what: object) -> Iterator[None]:
+    """Within: an error of the file system is a BakeoffError that begins with `what`."""
+    try:
+        yield
+    except OSError as error:
+        raise BakeoffError(f"{what} cannot be read ({error.strerror or error})") from error
+
+
+@contextlib.contextmanager
 def opened(file: Path) -> Iterator[BinaryIO]:
     """Within: the regular file, open for reading.
 
@@ -59,7 +68,7 @@ def opened(file: Path) -> Iterator[BinaryIO]:
     """
     if "\0" in str(file):
         raise BakeoffError(f"{str(file)!r} cannot be read (no path has a NUL in it)")
-    try:
+    with reading(file):
         kind = KINDS.get(stat.S_IFMT(file.stat().st_mode))
         if kind:
             raise BakeoffError(f"{file} cannot be read (it is {kind}, and only regular files are read)")
@@ -69,8 +78,6 @@ def opened(file: Path) -> Iterator[BinaryIO]:
                 raise BakeoffError(f"{file} is empty")
             check_bytes(size, f"{file} has")
             yield stream
-    except OSError as error:
-        raise BakeoffError(f"{file} cannot be read ({error.strerror or error})") from error
 
 
 def exists(path: str | Path) -> bool:

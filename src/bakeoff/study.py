@@ -293,7 +293,7 @@ def parse_study(text: str, name: str, where: str) -> Study:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits and lists in lists among them
         raise UsageError(f"{where}: not valid TOML: {error}") from None
     about = "\n".join(map(displayable, itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())))
     recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]", strict=True)

@@ -331,7 +331,7 @@ def test_blank_label_files_of_a_competition_are_one_sentence(tmp_path, content, 
     ("member", "said"),
     [
         (b"just text", "array 'images' is not in NumPy's format"),
-        (b"\x93NUMPY\x01\x00", "is not in NumPy's format"),
+        (b"\x93NUMPY\x01\x00", "its header is not one of NumPy's"),
         (b"\x93NUMPY\x09\x00\x10\x00" + bytes(20), "is not in NumPy's format"),
         (npy("'|O'", "(2,)"), "holds Python objects, which are never loaded"),
         (npy("[('a', '<f8')]", "(2,)", bytes(16)), "holds neither numbers nor text"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -16,6 +17,8 @@ from bakeoff.errors import BakeoffError
 from bakeoff.files import Capped, check_bytes, opened
 
 MAGIC = b"\x93NUMPY"
+SIZES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
+"""Bytes of the number that says how long the header is, by version of the format."""
 HEADER_BYTES = 10_000
 """Of the text that says what an array is."""
 MEMBERS, DIRECTORY_BYTES = 10_000, 1 << 22
@@ -71,16 +74,13 @@ def _read_members(stream: BinaryIO, file: Path) -> dict[str, NDArray[Any]]:
 
 def _read_array(stream: IO[bytes], file: Path, what: str) -> NDArray[Any]:
     """The array that `stream` holds from its beginning to its end."""
-    start = stream.read(12)
-    lengths = {b"\x01\x00": start[8:10], b"\x02\x00": start[8:12], b"\x03\x00": start[8:12]}
-    if start[:6] != MAGIC or start[6:8] not in lengths or len(start) < 12:
+    start = stream.read(8)
+    if start[:6] != MAGIC or start[6:] not in SIZES:
         raise BakeoffError(f"{what} is not in NumPy's format")
-    length = int.from_bytes(lengths[start[6:8]], "little")
+    length = int.from_bytes(stream.read(SIZES[start[6:]]), "little")
     if length > HEADER_BYTES:
         raise BakeoffError(f"{what} is damaged: its header says that it has {length:,} bytes")
-    rest = start[8 + len(lengths[start[6:8]]) :]
-    header = (rest + stream.read(length - len(rest))).decode("latin1")
-    dtype, shape, fortran = _parse_header(header, what)
+    dtype, shape, fortran = _parse_header(stream.read(length).decode("latin1"), what)
     promised = math.prod(shape) * dtype.itemsize
     check_bytes(promised, f"{what} promises")
     data = bytearray()
@@ -89,6 +89,8 @@ def _read_array(stream: IO[bytes], file: Path, what: str) -> NDArray[Any]:
     if len(data) != promised:
         fault = "ends before" if len(data) < promised else "goes on after"
         raise BakeoffError(f"{what} is damaged: {file.name} {fault} the {promised:,} bytes of its shape {shape}")
+    if dtype.kind == "U" and (np.frombuffer(data, f"{dtype.byteorder}u4") > sys.maxunicode).any():
+        raise BakeoffError(f"{what} is damaged: it holds what is no character")
     array = np.frombuffer(data, dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 

@@ -17,7 +17,7 @@ from bakeoff.data.arrays import read_arrays
 from bakeoff.data.dataset import Images, by
 from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError, UsageError, closest
-from bakeoff.files import check_bytes, opened
+from bakeoff.files import check_bytes, opened, reading
 
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
     from PIL.Image import Image
@@ -74,25 +74,23 @@ def load_images(
     """
     remedy = "choose a rule with --resize"
     shaping = Shaping((size, size) if isinstance(size, int) else size, resize, channels, remedy)
-    if is_pickle(path):
-        images = shape_array(as_images(read_array(path), path), shaping, path)
-        return images, list(range(len(images)))
-    if path.suffix.lower() in ARRAYS:
-        arrays = read_arrays(path)
-        if "images" not in arrays:
-            raise BakeoffError(f"{path} has no array `images`{closest('images', arrays)}")
-        images = shape_array(as_images(arrays["images"], path), shaping, path)
-        return images, list(range(len(images)))
-    if path.is_dir():
-        files = sorted(find_pictures(path), key=lambda file: _natural(file.relative_to(path).as_posix()))
-        if not files:
-            raise BakeoffError(f"{path} holds no picture (PNG, JPEG or another format of Pillow)")
-        names = [file.stem for file in files]
-        if len(set(names)) < len(names):
-            names = [file.relative_to(path).as_posix() for file in files]
-    else:
-        files, names = [path], [path.stem]
-    return shape_pictures(open_pictures(files), shaping), names
+    with reading(path):
+        if is_pickle(path) or path.suffix.lower() in ARRAYS:
+            arrays = {"images": read_array(path)} if is_pickle(path) else read_arrays(path)
+            if "images" not in arrays:
+                raise BakeoffError(f"{path} has no array `images`{closest('images', arrays)}")
+            images = shape_array(as_images(arrays["images"], path), shaping, path)
+            return images, list(range(len(images)))
+        if path.is_dir():
+            files = sorted(find_pictures(path), key=lambda file: _natural(file.relative_to(path).as_posix()))
+            if not files:
+                raise BakeoffError(f"{path} holds no picture ({', '.join(FORMATS)})")
+            names = [file.stem for file in files]
+            if len(set(names)) < len(names):
+                names = [file.relative_to(path).as_posix() for file in files]
+        else:
+            files, names = [path], [path.stem]
+        return shape_pictures(open_pictures(files), shaping), names
 
 
 def _natural(name: str) -> list[str | int]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
-from bakeoff.files import opened
+from bakeoff.files import opened, reading
 
 T = TypeVar("T")
 
@@ -60,11 +60,8 @@ def is_pickle(file: Path) -> bool:
     """True for a file that begins as pickles of protocol 2 and more do."""
     if not file.is_file():
         return False
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(2)
-    except OSError as error:
-        raise BakeoffError(f"{file} cannot be read ({error.strerror})") from error
+    with reading(file), file.open("rb") as stream:
+        start = stream.read(2)
     return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 

@@ -34,7 +34,7 @@ from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.own import load_own
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
-from bakeoff.files import exists
+from bakeoff.files import exists, reading
 from bakeoff.record import data_folders
 
 TEST_FRACTION = 1 / 6
@@ -106,8 +106,9 @@ def read_contents(reference: str) -> Contents:
         if options and source.options is NoOptions:
             raise UsageError(f"{reference}: {name} takes no options; those are for paths to your own data")
         return source.load(validate(source.options, options, reference))
-    if exists(path) or find_idx(path.parent, f"{path.name}-", "train-images"):
-        return load_own(path, options)
+    with reading(displayable(name)):
+        if exists(path) or find_idx(path.parent, f"{path.name}-", "train-images"):
+            return load_own(path, options)
     raise UsageError(
         f"unknown dataset {name[:200]!r}{closest(name[:200], SOURCES)}, and no file or folder of that name"
     )
