@@ -165,7 +165,7 @@ def test_what_was_not_run_or_has_no_result(runs):
     hypotheses = stated("good", "poor"), stated("good", "twin")
     some = [run for run in runs if run.spec.contender == "good"]
     first, second = judged(some, *hypotheses, scale="small")
-    assert (first["verdict"], second["verdict"]) == ("no result", "not run at this scale")
+    assert (first["verdict"], second["verdict"]) == ("no result: no record of poor", "not run at this scale")
 
 
 def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
@@ -177,13 +177,24 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     titles = [block.text for block in part.blocks if isinstance(block, Words)]
     first, second = [block for block in part.blocks if isinstance(block, Table)]
-    assert titles == ["What the report says", "Our own hypotheses"]
+    assert titles[:2] == ["What the report says", "Our own hypotheses"]
     assert [row[0].text for row in first.rows] == ["theirs"]
     assert [row[1].text for row in second.rows] == ["poor better than good"]
     assert first.rows[0][2].text == "+0.50 *", "within the 0.56 points that the report gives to one network"
-    assert "figures that lie up to 0.56 points apart" in first.caption
+    assert "figures that lie up to 0.56 points apart" in titles[-1]
     assert "Of the report's 1 statement, 1 is supported: “theirs”." in summary["answer"]
-    assert "Of our own 1, 1 is contradicted: “our own”." in summary["answer"]
+    assert "Of our own 1 statement, 1 is contradicted: “our own”." in summary["answer"]
+
+
+def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
+    text = stated("good", "poor", says="here") + stated("good", "twin", says="elsewhere")
+    study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "small")
+    some = [run for run in runs if run.spec.contender in ("good", "poor")]
+    context = Context.of(study, some, summarise(study, some), "command")
+    (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
+    (table,) = [block for block in part.blocks if isinstance(block, Table)]
+    assert [row[0].text for row in table.rows] == ["here"]
+    assert "Not run at this scale: “elsewhere”." in [block.text for block in part.blocks if isinstance(block, Words)]
 
 
 @pytest.mark.parametrize(

@@ -29,12 +29,15 @@ def hypotheses(context: Context, section: Section) -> list[Block]:
     ]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
-        rows = [one for one in judged if one["source"] == source]
-        blocks += [Words(title, heading=True), _hypotheses(context, rows)] if rows else []
-    return blocks
+        run = [one for one in judged if one["source"] == source and one["result"] != "not run"]
+        cut = [f"“{one['says']}”" for one in judged if one["source"] == source and one["result"] == "not run"]
+        blocks += [Words(title, heading=True)] if run or cut else []
+        blocks += [_hypotheses(run)] if run else []
+        blocks += [Words(f"Not run at this scale: {'; '.join(cut)}.", quiet=True)] if cut else []
+    return [*blocks, Words(_explained(context, judged), quiet=True)] if blocks else []
 
 
-def _hypotheses(context: Context, judged: list[Summary]) -> Table:
+def _hypotheses(judged: list[Summary]) -> Table:
     given = any(one["reported"] for one in judged)
     rows = []
     for one in judged:
@@ -43,19 +46,24 @@ def _hypotheses(context: Context, judged: list[Summary]) -> Table:
         cells += _tested(one) if "difference" in one else [Cell("–")] * 4
         rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
     heads = [Head("hypothesis", "text"), Head("that is", "text"), *([Head("the report's difference")] if given else [])]
-    caption = (
+    return Table([*heads, *TESTED, Head("verdict", "text")], rows)
+
+
+def _explained(context: Context, judged: list[Summary]) -> str:
+    words = (
         "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
         "undecided may still be so: the interval says how large it could be."
     )
-    largest = noise(context.study)
-    if given and largest:
-        caption += f" * The report gives one network figures that lie up to {100 * largest:.2f} points apart."
+    if any(one["within_noise"] for one in judged):
+        words += (
+            f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
+        )
     if any(one["relation"] == "faster" for one in judged):
-        caption += (
+        words += (
             " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
             "seeds; a test apart from the verdicts on test accuracy."
         )
-    return Table([*heads, *TESTED, Head("verdict", "text")], rows, caption)
+    return words
 
 
 def _given(one: Summary) -> str:

@@ -35,7 +35,7 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
         if not names >= {*two}:
             result, words = "not run", "not run at this scale"
         elif not (groups[two[0]] and groups[two[1]]):
-            result, words = "no result", "no result"
+            result, words = "no result", f"no result: {_without(two, groups, summary)}"
         elif hypothesis.relation == "faster":
             pair, result, words = _faster(groups[two[0]], groups[two[1]], timed)
         else:
@@ -48,6 +48,16 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
             {**hypothesis.model_dump(), **_reported(hypothesis, study), **pair, "result": result, "verdict": words}
         )
     return judged
+
+
+def _without(two: Sequence[str], groups: Groups, summary: Summary) -> str:
+    """Who of the two has no run that trained."""
+    lost = [name for name in two if not groups[name]]
+    tried = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"]]
+    failed, absent = [name for name in lost if name in tried], [name for name in lost if name not in tried]
+    parts = [f"no run of {listing(failed)} trained"] if failed else []
+    parts += [f"no record of {listing(absent)}"] if absent else []
+    return "; ".join(parts)
 
 
 def _reported(hypothesis: Hypothesis, study: Study) -> Summary:
@@ -165,5 +175,6 @@ def _counted(judged: Sequence[Summary], source: str) -> str:
         says = [f"“{one['says']}”" for one in judged if one["result"] == result]
         which = f": {'; '.join(says)}" if result in ("supported", "contradicted", "as good") else ""
         parts += [f"{len(says)} {verbs[len(says) > 1]}{which}"] if says else []
-    of = f"the report's {plural(len(judged), 'statement')}" if source == "report" else f"our own {len(judged)}"
+    whose = "the report's" if source == "report" else "our own"
+    of = f"{whose} {plural(len(judged), 'statement')}"
     return f"Of {of}, {'. '.join(parts)}." if parts else ""
