@@ -152,6 +152,17 @@ def test_each_reading_is_counted_and_told(capsys: pytest.CaptureFixture[str], st
         assert "quick 5 times" in (study / page).read_text()
 
 
+def test_a_run_trained_anew_keeps_its_count(studies: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(studies[0].parent, tmp_path / "out")
+    one = find_runs(tmp_path / "out" / "two")[0]
+    count_reading(one, "evaluate")
+    before = read_run(one)
+    study = studies[0].parent.parent / "two.toml"
+    package.run_study(str(study), out=tmp_path / "out", jobs=1, restart=True)
+    assert read_run(one).ended != before.ended or read_run(one).seconds != before.seconds
+    assert count_readings(one) == 2
+
+
 def test_a_run_without_the_file_was_never_read(tmp_path: Path) -> None:
     assert count_readings(tmp_path) == 0
 

@@ -157,7 +157,7 @@ def runs(data: Path, tmp_path: Path) -> Callable[..., Run]:
 def pairs(capsys: pytest.CaptureFixture[str], *paths: object) -> dict[tuple[str, str], dict]:
     code, out, err = call(capsys, "compare", *paths, "--json")
     assert code == 0, err
-    return {(row["a"], row["b"]): row for row in json.loads(out)}
+    return {(row["a"], row["b"]): row for row in json.loads(out)["comparisons"]}
 
 
 def test_runs_of_two_widths_are_two_contenders(capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ from typing import Any
 
 import torch
 
-from bakeoff import record
+from bakeoff import readings, record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, Damaged, MissingData, UsageError, closest
 from bakeoff.locks import Locked, only_process
 from bakeoff.models import count_multiply_adds
-from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
@@ -226,11 +225,16 @@ def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: b
 
 
 def _forget(works: Sequence[Work]) -> None:
-    """Delete the runs' directories, but those that another process is training."""
+    """Delete the runs, but those that another process is training; how often they were read stays, for the same run
+    trained anew answers as before."""
     for work in works:
         try:
             with only_process(work.path, "training this run"):
-                shutil.rmtree(work.path, ignore_errors=True)
+                for entry in sorted(work.path.glob("*"), key=lambda entry: entry.name != "run.json"):
+                    if entry.is_dir():
+                        shutil.rmtree(entry, ignore_errors=True)
+                    elif entry.name != readings.FILE:
+                        entry.unlink(missing_ok=True)
         except Locked as error:
             warnings.warn(f"{error}: it is left alone, not restarted", stacklevel=3)
 
@@ -335,8 +339,8 @@ def _render(study: Study, folder: Path) -> dict[str, Any]:
     page = hashlib.sha256("\n".join((study.name, *sorted(study.records))).encode()).hexdigest()[:16]
     reads: dict[str, int] = {}
     for run in (run for run in runs if run.status == "finished"):
-        count_reading(run.path, f"study {study.name}", page)
-        reads[run.spec.contender] = max(reads.get(run.spec.contender, 0), count_readings(run.path))
+        readings.count_reading(run.path, f"study {study.name}", page)
+        reads[run.spec.contender] = max(reads.get(run.spec.contender, 0), readings.count_readings(run.path))
     often = ", ".join(f"{name} {count} times" for name, count in reads.items() if count > 1)
     if often:
         notes.append(f"The test split was read more than once, which is a chance to choose on it: {often}.")
