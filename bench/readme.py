@@ -44,7 +44,7 @@ def results() -> str:
     """The part of README between its two marks."""
     blocks = [block for scale in SCALES if (block := scale_block(ROOT / "results", scale))]
     if any("†" in block for block in blocks):
-        blocks.append("† The epoch is chosen on the test set, as the report did.")
+        blocks.append("† The epoch is chosen on the test set, as in the report's figure.")
     return "\n\n".join([*blocks, "\n".join(_bench())])
 
 
