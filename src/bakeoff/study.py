@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -56,6 +56,11 @@ class Section(Frozen):
     of: tuple[str, ...] = Field((), description="the contenders it shows; empty: as many as fit")
 
 
+Enough = Literal["decided", "images", "untrained", "seeds"]
+"""It is decided against all that can be best; more seeds would not help, the images are the doubt; no run trained; it
+has as many seeds as were allowed."""
+
+
 class Study(Frozen):
     """A question, a dataset, contenders, seeds, scales, and the sections of its report."""
 
@@ -81,6 +86,11 @@ class Study(Frozen):
     unprinted: Shown = Field("", description="what the report does not print of any figure's setting")
     margin: float = Field(0.005, gt=0, lt=1, description="accuracies closer than this, a fraction, are as good")
     confirm: bool | None = Field(None, description="train the choice again on fresh seeds; null: at the full scale")
+    level: float = Field(0.05, gt=0, lt=1, description="chance of any false verdict on one dataset")
+    first_seed: int = Field(0, ge=0)
+    seeds_each: dict[str, int] = Field({}, description="seeds of contenders where they are not the study's")
+    enough: dict[str, Enough] = Field({}, description="why contenders got no more seeds, of a study that adds them")
+    fresh: tuple[str, ...] = Field((), description="directory names of the choice's runs on fresh seeds")
     about: str = ""
     command: str = ""
     """What regenerates the report."""
@@ -129,7 +139,13 @@ class Study(Frozen):
         )
 
     def seeds_of(self, contender: Contender) -> range:
-        return range(1 if contender.over_seeds else self.seeds)
+        count = 1 if contender.over_seeds else self.seeds_each.get(contender.name, self.seeds)
+        return range(self.first_seed, self.first_seed + count)
+
+    @property
+    def confirms(self) -> bool:
+        """Whether the choice is trained again on fresh seeds: as said, or else at the full one of several scales."""
+        return bool(self.scales) and self.scale == "full" if self.confirm is None else self.confirm
 
     def needed(self, spec: RunSpec) -> list[tuple[str, int]]:
         """The contender and seed of each run that a run needs: those of its own seed, or all that it averages."""
@@ -141,7 +157,7 @@ class Study(Frozen):
         return needed
 
     def runs(self) -> list[RunSpec]:
-        """Every run of the study: contender by contender, seeds 0 ... seeds - 1; one run of what is over all seeds."""
+        """Every run of the study: contender by contender, seed by seed; one run of what is over all seeds."""
         return [
             RunSpec(
                 contender=contender.name,

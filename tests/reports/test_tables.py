@@ -280,3 +280,40 @@ def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):
 )
 def test_points_have_a_sign_unless_they_round_to_nothing(value, text):
     assert tables.points(value) == text
+
+
+def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_run):
+    specs = [spec.model_copy(update={"seed": 3 + spec.seed}) for spec in study.runs() if spec.contender == "resnet20"]
+    fresh = [write_run(spec, tmp_path, skill=5.7) for spec in specs]
+    summary = summarise(study, runs, fresh)
+    (told,) = summary["confirmation"]
+    mean = np.mean([tables.correct(run).mean() for run in fresh])
+    assert (told["contender"], told["seeds"], told["trained"]) == ("resnet20", [3, 4, 5], 3)
+    assert told["test_accuracy"]["mean"] == pytest.approx(mean)
+    assert summary["answer"].startswith(
+        f"resnet20 is the choice: it gets {100 * mean:.2f} % of the test images right when trained again on 3 fresh"
+    )
+    own = next(c for c in summary["contenders"] if c["name"] == "resnet20")
+    assert f"The runs that it was chosen by got {tables.interval(own['test_accuracy'])}" in summary["answer"]
+    assert own["test_accuracy"] == summarise(study, runs)["contenders"][3]["test_accuracy"], "verdicts stay as they are"
+
+
+def test_without_fresh_runs_the_page_says_whose_figure_it_is(summary):
+    assert "of the test images right in these 3 runs" in summary["answer"]
+    assert "that of the runs it was chosen by, which flatters it" in summary["answer"]
+
+
+def test_a_curve_that_still_rose_is_told_where_it_might_change_the_choice(study, runs):
+    def ending(run, gain):
+        rows = [{**row, "validation_accuracy": 0.5 + gain * (i == 7)} for i, row in enumerate(run.history)]
+        return dataclasses.replace(run, history=tuple(rows))
+
+    some = [run for run in runs if run.spec.contender in ("resnet20", "conv", "logistic")]
+    steep = summarise(study, [ending(run, 0.05 if run.spec.contender == "conv" else 0) for run in some])
+    mean = {c["name"]: c["validation_accuracy"]["mean"] for c in steep["contenders"]}
+    assert mean["resnet20"] - 0.05 < mean["conv"] < mean["resnet20"], "so that the rise is more than the lead"
+    assert (
+        f"Validation accuracy of conv (+5.00 points in its last epoch, {100 * (mean['resnet20'] - mean['conv']):.2f} "
+        "behind) was still rising when training stopped: a longer training might change the choice of resnet20."
+    ) in steep["answer"]
+    assert "still rising" not in summarise(study, [ending(run, 0.0) for run in some])["answer"]

@@ -20,6 +20,8 @@ def lines(summary: Summary) -> list[str]:
     if best is None:
         return [" ".join(("No answer yet: no contender has a run that may be trusted.", _failures(summary))).strip()]
     said = [_lead(best, summary), headline.rivals(best, summary), headline.can_be_best(summary)]
+    said += [headline.flattered(best, summary), headline.seeds_added(summary)]
+    said.append(headline.still_rising(best, summary))
     said += [hypotheses.sentences(summary["hypotheses"]), _additions(summary)]
     said += [*_faults(summary), *(sweep["answer"] for sweep in summary["sweeps"])]
     return [line for line in said if line]
@@ -33,17 +35,20 @@ def cuts(study: Study) -> list[str]:
 
 def _lead(best: Summary, summary: Summary) -> str:
     of = f", the mean of {listing(best['ensemble'])}," if len(best["ensemble"]) > 1 else ""
-    low, high = (100 * best["test_accuracy"][end] for end in ("low", "high"))
-    rivals = len(order := tables.ranking(summary)) > 1
-    runs = f"these {best['trained']} runs" if best["trained"] > 1 else "this one run"
-    over = "new seeds and images" if best["interval"] == "new images" else "new images, this run alone"
-    if best["trained"] < best["n"] + best["failed"]:
-        runs = f"the {tables.trained(best)} runs that trained"
+    found = next((c for c in summary["confirmation"] if c["trained"]), best)
+    low, high = (100 * found["test_accuracy"][end] for end in ("low", "high"))
+    over = "new seeds and images" if found["interval"] == "new images" else "new images, this run alone"
+    if found["trained"] < found["n"] + found["failed"]:
+        runs = f"in the {tables.trained(found)} runs {'' if found is best else 'on fresh seeds '}that trained"
+    elif found is best:
+        runs = f"in these {best['trained']} runs" if best["trained"] > 1 else "in this one run"
+    else:
+        runs = f"when trained again on {plural(found['trained'], 'fresh seed')}"
     lead = (
-        f"{best['name']}{of} is the choice: it gets {percent(best['test_accuracy']['mean'])} of the test images right "
-        f"in {runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
+        f"{best['name']}{of} is the choice: it gets {percent(found['test_accuracy']['mean'])} of the test images right "
+        f"{runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
     )
-    if rivals:
+    if len(order := tables.ranking(summary)) > 1:
         among = "" if order[0] == best else " among those that do not choose on the test set"
         lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     return f"{lead}."

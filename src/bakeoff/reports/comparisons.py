@@ -25,7 +25,7 @@ ESTIMAND = (
 
 def decide(study: Study, right: Right) -> Verdicts:
     """The verdict on every pair of contenders on one dataset."""
-    return verdicts.decide(right, declared=declared(study, right), margin=study.margin)
+    return verdicts.decide(right, declared=declared(study, right), margin=study.margin, level=study.level)
 
 
 def estimates(right: Right) -> dict[str, Estimate]:

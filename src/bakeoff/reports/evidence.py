@@ -202,6 +202,20 @@ def fallbacks(study: Study, groups: Groups) -> list[Summary]:
     return told
 
 
+def rising(study: Study, groups: Groups) -> list[Summary]:
+    """By how much validation accuracy rose in the last fifth of the epochs, of contenders that were trained for five
+    or more: means over the seeds."""
+    told = []
+    for c in study.contenders:
+        rows = [_counted(run) for run in groups[c.name]]
+        epochs = min((len(each) for each in rows), default=0)
+        if epochs >= 5:
+            last = epochs // 5
+            gains = [each[-1]["validation_accuracy"] - each[-1 - last]["validation_accuracy"] for each in rows]
+            told.append({"contender": c.name, "epochs": last, "gain": float(np.mean(gains))})
+    return told
+
+
 def test_choices(study: Study, groups: Groups) -> list[Summary]:
     """What contenders gain that choose their epoch on the test set: means over seeds, differences with t intervals."""
     told = []

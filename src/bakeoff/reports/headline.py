@@ -97,4 +97,63 @@ def can_be_best(summary: Summary) -> str:
     names = summary["can_be_best"]
     if len(tables.ranking(summary)) < 2 or not names:
         return ""
-    return f"With 95 % confidence the best of all is {'' if len(names) == 1 else 'among '}{few(names)}."
+    among = "" if len(names) == 1 else "among "
+    return f"With {100 * (1 - summary['level']):g} % confidence the best of all is {among}{few(names)}."
+
+
+def still_rising(best: Summary, summary: Summary) -> str:
+    """Which contenders' curves still rose so steeply at the end that longer training might change the choice."""
+    accuracy = {c["name"]: c["validation_accuracy"]["mean"] for c in summary["contenders"]}
+    behind = {
+        e["contender"]: (e["gain"], e["epochs"], accuracy[best["name"]] - accuracy[e["contender"]])
+        for e in summary["diagnoses"]["rising"]
+        if e["contender"] != best["name"]
+    }
+    rising = [
+        f"{name} ({points(gain)} points in its last {'' if epochs == 1 else f'{epochs} '}epoch{'s' * (epochs > 1)}, "
+        f"{100 * gap:.2f} behind)"
+        for name, (gain, epochs, gap) in behind.items()
+        if 0 <= gap < gain
+    ]
+    if not rising:
+        return ""
+    verb = "was" if len(rising) == 1 else "were"
+    return (
+        f"Validation accuracy of {few(rising)} {verb} still rising when training stopped: a longer training might "
+        f"change the choice of {best['name']}."
+    )
+
+
+def flattered(best: Summary, summary: Summary) -> str:
+    """That the choice's figure is of the runs it was chosen by, or what these gave beside fresh ones."""
+    if len(tables.ranking(summary)) < 2:
+        return ""
+    if any(found["trained"] for found in summary["confirmation"]):
+        own = tables.interval(best["test_accuracy"])
+        return f"The runs that it was chosen by got {own}: choosing among contenders favours lucky runs."
+    return (
+        f"The figure of {best['name']} is that of the runs it was chosen by, which flatters it: with `confirm = true` "
+        "in the study file it is trained again on fresh seeds."
+    )
+
+
+def seeds_added(summary: Summary) -> str:
+    """Of a study that adds seeds until it is decided: why each contender got no more."""
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in summary["enough"].items():
+        by_reason.setdefault(reason, []).append(name)
+    parts = [f"{words} ({few(by_reason[reason])})" for reason, words in ENOUGH.items() if reason in by_reason]
+    if not parts:
+        return ""
+    return (
+        "Seeds were added until decided, after looks at the validation split, each of which spent a part of the level; "
+        f"contenders got no more of them because {'; because '.join(parts)}."
+    )
+
+
+ENOUGH = {
+    "decided": "they were decided against all that can be best",
+    "images": "what is undecided rests on the test images",
+    "untrained": "none of their runs trained",
+    "seeds": "they had as many as were allowed",
+}

@@ -24,17 +24,25 @@ from bakeoff.study import Study
 HERE = Path(__file__).parent
 
 
-def write_report(study: Study, runs: Sequence[Run], out: Path, *, command: str, notes: Sequence[str] = ()) -> Summary:
+def write_report(
+    study: Study,
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    command: str,
+    notes: Sequence[str] = (),
+    fresh: Sequence[Run] = (),
+) -> Summary:
     """Write out/report.html, report.md, summary.json, figures/*.{svg,png} and tables/*; give back the summary.
 
-    `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs
-    that are missing or damaged. Both are shown.
+    `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs that are
+    missing or damaged. Both are shown. `fresh` are the choice's runs on seeds that it was not chosen by.
 
     Raises:
         UsageError: a section of the study that does not exist.
         BakeoffError: a damaged record, or runs of different data.
     """
-    summary = summarise(study, runs)
+    summary = summarise(study, runs, fresh)
     context = Context.of(study, runs, summary, command)
     parts = compose(context)
     figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]

@@ -11,7 +11,7 @@ import numpy as np
 from bakeoff.evaluation import metrics
 from bakeoff.evaluation.verdicts import Estimate
 from bakeoff.record import Run
-from bakeoff.reports import answer, comparisons, evidence, hypotheses
+from bakeoff.reports import answer, comparisons, evidence, hypotheses, tables
 from bakeoff.reports.tables import Summary, by_contender, by_images, correct, over_runs
 from bakeoff.spec import Contender
 from bakeoff.study import Study, Sweep
@@ -19,9 +19,10 @@ from bakeoff.study import Study, Sweep
 SPLITS = ("test", "validation", "train")
 
 
-def summarise(study: Study, runs: Sequence[Run]) -> Summary:
+def summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> Summary:
     """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean.
 
+    `fresh` are runs of the choice on seeds that it was not chosen by.
     Of a contender's runs `n` finished and `failed` did not; its numbers rest on those `trained` that learnt something.
     Of a study of several datasets each is summarised by itself; only contenders on the same data are compared.
 
@@ -29,12 +30,12 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
         BakeoffError: runs on one dataset were made from different data.
     """
     if len(study.datasets) == 1:
-        found = _summarise(study, runs)
+        found = _summarise(study, runs, fresh)
         found["answer"] = "\n".join((*answer.lines(found), *answer.cuts(study)))
         return found
-    parts = [on_dataset(study, runs, name) for name in study.datasets]
+    parts = [on_dataset(study, runs, name, fresh) for name in study.datasets]
     whole = dict(parts[0])
-    for key in ("contenders", "comparisons", "can_be_best", "sweeps", "hypotheses", "additions"):
+    for key in ("contenders", "comparisons", "can_be_best", "confirmation", "sweeps", "hypotheses", "additions"):
         whole[key] = [item for part in parts for item in part[key]]
     for key, first in parts[0]["diagnoses"].items():
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
@@ -44,12 +45,12 @@ def summarise(study: Study, runs: Sequence[Run]) -> Summary:
     return whole
 
 
-def on_dataset(study: Study, runs: Sequence[Run], name: str) -> Summary:
+def on_dataset(study: Study, runs: Sequence[Run], name: str, fresh: Sequence[Run] = ()) -> Summary:
     """The summary of the part of a study that is about one dataset."""
-    return _summarise(study.on(name), runs)
+    return _summarise(study.on(name), runs, fresh)
 
 
-def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
+def _summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> Summary:
     ended, diverged = by_contender(study, runs), by_contender(study, runs, "diverged")
     groups = evidence.only_learnt(ended)
     verdicts = comparisons.decide(study, _right(groups, "test"))
@@ -63,6 +64,8 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "answer": "",
         "estimand": comparisons.ESTIMAND,
         "margin": study.margin,
+        "level": study.level,
+        "enough": dict(study.enough),
         "contenders": [
             _contender(c, study, groups[c.name], len(ended[c.name]), len(diverged[c.name]))
             | _accuracies(groups[c.name], {split: found.get(c.name) for split, found in estimates.items()})
@@ -74,6 +77,7 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "sweeps": [_sweep(sweep) for sweep in study.sweeps],
         "environment": environment([run for group in (*ended.values(), *diverged.values()) for run in group]),
     }
+    summary["confirmation"] = _confirmation(study, summary, fresh)
     summary["hypotheses"] = hypotheses.judge_all(study, groups, summary)
     summary["additions"] = evidence.additions(study, summary)
     pairs, others = evidence.one_change(study, groups, summary)
@@ -83,6 +87,7 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         "softmax": evidence.softmax(study, ended, summary, pairs),
         "guessing": evidence.guessing(study, ended),
         "fallbacks": evidence.fallbacks(study, ended),
+        "rising": evidence.rising(study, groups),
         "test_choices": evidence.test_choices(study, ended),
     }
     summary = _clean(summary)
@@ -90,6 +95,29 @@ def _summarise(study: Study, runs: Sequence[Run]) -> Summary:
         sweep["answer"] = answer.of_sweep(sweep, summary)
     summary["answer"] = "\n".join(answer.lines(summary))
     return summary
+
+
+def _confirmation(study: Study, summary: Summary, fresh: Sequence[Run]) -> list[Summary]:
+    """The choice measured on fresh seeds: nothing, or one entry like a contender's, with its name."""
+    if not (best := tables.pick(summary)):
+        return []
+    name = best["name"]
+    finished, diverged = (by_contender(study, fresh, status)[name] for status in ("finished", "diverged"))
+    if not finished and not diverged:
+        return []
+    groups = evidence.only_learnt({name: finished})
+    accuracies = _accuracies(groups[name], {"test": comparisons.estimates(_right(groups, "test")).get(name)})
+    return [
+        {
+            "contender": name,
+            "n": len(finished),
+            "trained": len(groups[name]),
+            "failed": len(diverged),
+            "interval": accuracies["interval"],
+            "test_accuracy": accuracies["test_accuracy"],
+            "seeds": [run.spec.seed for run in groups[name]],
+        }
+    ]
 
 
 def _right(groups: evidence.Groups, split: str) -> comparisons.Right:
