@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import softmax
 
 import bakeoff
+from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError
+from bakeoff.models import create_model
 from bakeoff.record import find_runs, read_run
 from bakeoff.reports.sections import SECTIONS
 from bakeoff.scales import at_scale
@@ -349,3 +352,23 @@ def test_a_contender_with_a_validation_part_of_its_own(tmp_path: Path) -> None:
     assert counts["plain"]["test"] == counts["more"]["test"]
     assert counts["more"]["train"] > counts["plain"]["train"]
     assert counts["more"]["validation"] < counts["plain"]["validation"]
+
+
+SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "largest-digit": (1, 64, 64), "highest-digit": (1, 128, 128)}
+
+
+@pytest.mark.parametrize("name", published_studies())
+def test_every_contender_of_a_published_study_can_be_built(name: str) -> None:
+    """At full scale, which no test can train: each model takes its parameters and the size of its images."""
+    study = find_study(name)
+    for contender in study.contenders:
+        if contender.ensemble:
+            continue
+        channels, height, width = model_shape(contender.recipe.preprocess, SHAPES[study.dataset_of(contender)])
+        with torch.device("meta"):
+            model = create_model(
+                contender.model, channels=channels, classes=10, size=(height, width), **contender.parameters
+            )
+            images = torch.zeros(2, channels, height, width)
+            if contender.model not in ("locator", "spotter"):  # these answer with places, not with classes
+                assert model(images).shape == (2, 10), contender.name
