@@ -32,6 +32,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from bakeoff import load_dataset, load_study, read_run, train
+from bakeoff import create_model, load_dataset, load_study, read_run, train
 from bakeoff.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, validate
 from bakeoff.data import load_images
 from bakeoff.data.cifar import read_splits
@@ -48,7 +49,8 @@ from bakeoff.data.idx import Payload
 from bakeoff.errors import BakeoffError
 from bakeoff.models.tensors import read_tensors
 from bakeoff.spec import Recipe
-from bakeoff.training.checkpoint import saved_threads
+from bakeoff.training.checkpoint import last_checkpoint, save_checkpoint
+from bakeoff.training.loop import new_state
 
 ANY = {"size": None, "channels": None, "resize": None}
 NUMBERS = [0, 1, 2, 127, 255, 256, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**63 - 1, 2**64 - 1]
@@ -270,23 +272,33 @@ def other_readers(folder: Path) -> dict[str, Reader]:
             raise BakeoffError("no table of values")
         return validate(Recipe, values, "recipe", strict=True)
 
-    def record(file: str) -> Callable[[bytes], object]:
-        whole = (run / file).read_bytes()
+    def record(file: str, *, signed: bool) -> Callable[[bytes], object]:
+        whole, description = (run / file).read_bytes(), (run / "run.json").read_bytes()
 
         def read(data: bytes) -> object:
             (run / file).write_bytes(data)
+            if signed:
+                changed = description.replace(sha256(whole).hexdigest().encode(), sha256(data).hexdigest().encode())
+                (run / "run.json").write_bytes(sign(data if file == "run.json" else changed))
             try:
                 found = read_run(run)
-                return found.arrays, found.labels("test")
+                return found.arrays, found.test_metrics()
             finally:
+                (run / "run.json").write_bytes(description)
                 (run / file).write_bytes(whole)
 
         return read
 
     readers = {
-        f"record {file}": Reader([(run / file).read_bytes()], record(file))
+        f"record {file}{' signed' * signed}": Reader(
+            [(run / file).read_bytes()], record(file, signed=signed), zip_again if file.endswith("npz") else None
+        )
         for file in ("run.json", "history.jsonl", "predictions.npz")
+        for signed in (False, True)
     }
+    checkpoints, model = folder / "checkpoint", create_model("logistic", channels=1, classes=2, size=4)
+    save_checkpoint(checkpoints, new_state(model, Recipe()), 1)
+    (checkpoint,) = checkpoints.iterdir()
     weights = file_reader(folder, "b.pth", read_tensors)
     return {
         **readers,
@@ -296,7 +308,7 @@ def other_readers(folder: Path) -> dict[str, Reader]:
             [(folder / "a.safetensors").read_bytes()], file_reader(folder, "b.safetensors", read_tensors)
         ),
         "checkpoint": Reader(
-            [(folder / "a.safetensors").read_bytes()], file_reader(folder, "state.safetensors", saved_threads)
+            [checkpoint.read_bytes()], file_reader(checkpoints, checkpoint.name, lambda _: last_checkpoint(checkpoints))
         ),
         "toml": Reader(
             [study.read_bytes(), study.read_bytes() + more.encode()], file_reader(folder, "s.toml", load_study)
@@ -304,6 +316,15 @@ def other_readers(folder: Path) -> dict[str, Reader]:
         "choices": Reader(said, lambda data: choose(data.decode("utf-8", "surrogateescape"), every, "choice")),
         "recipes": Reader([Recipe().model_dump_json().encode()], recipe),
     }
+
+
+def sign(description: bytes) -> bytes:
+    """run.json with the checksum that its content has, as `write_description` makes it."""
+    found = re.search(rb'"checksum": "([0-9a-f]{64})"', description)
+    if not found:
+        return description
+    blank = description.replace(found[1], b"0" * 64)
+    return blank.replace(b"0" * 64, sha256(blank).hexdigest().encode())
 
 
 @contextlib.contextmanager
