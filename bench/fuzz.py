@@ -248,7 +248,7 @@ def other_readers(folder: Path) -> dict[str, Reader]:
     tensors = {"conv1.weight": torch.zeros(2, 1, 3, 3), "fc.bias": torch.arange(3), "half": torch.zeros(2).half()}
     old = saved(lambda out: torch.save(tensors, out, _use_new_zipfile_serialization=False))
     save_file(tensors, folder / "a.safetensors")
-    run = train("digits", "logistic", epochs=1, images=60, out=folder / "runs").path
+    run = train(str(folder / "named.npz"), "logistic", epochs=1, out=folder / "runs").path
     study = Path(__import__("bakeoff").__file__).parent / "studies" / "quickstart.toml"
     more = (
         '[sweeps.width]\nquestion = "?"\nbase = "conv"\nkey = "parameters.width"\nvalues = [2, 4]\n'

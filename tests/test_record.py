@@ -33,7 +33,10 @@ def write(path: Path) -> Path:
         "seconds": 1.0,
         "images_per_second": 2.0,
     }
-    arrays = {f"{split}_{kind}": np.arange(6) for split in ("validation", "test") for kind in ("logits", "labels")}
+    logits, labels = np.arange(6, dtype=np.float32).reshape(3, 2), np.array([0, 1, 0])
+    arrays = {}
+    for split in ("train", "validation", "test"):
+        arrays |= {f"{split}_logits": logits, f"{split}_labels": labels}
     record.write_finished(path, description, [{"epoch": 1, "train_loss": 0.1 + 0.2}], arrays, b"weights")
     return path
 
@@ -43,7 +46,7 @@ def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     assert run.spec == RunSpec(contender="c", model="conv", dataset="digits")
     assert run.history == ({"epoch": 1, "train_loss": 0.1 + 0.2},)
     assert run.metrics == {"validation_accuracy": 0.5}, "earlier records hold test figures, too"
-    assert np.array_equal(run.logits("test"), np.arange(6))
+    assert np.array_equal(run.logits("test"), np.arange(6).reshape(3, 2))
     assert record.status(run.path) == "finished"
     assert record.find_runs(tmp_path) == [run.path]
     assert (run.measured("train"), run.measured("test")) == (9, 3)

@@ -368,7 +368,7 @@ def test_arrays_are_read_as_numpy_reads_them(tmp_path):
         "one": np.array(3.5),
         "half": np.array([0.5], np.float16),
     }
-    from bakeoff.data.arrays import read_arrays
+    from bakeoff.arrays import read_arrays
 
     for save in (np.savez, np.savez_compressed):
         save(tmp_path / "a.npz", **arrays)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.arrays import read_arrays
+from bakeoff.arrays import read_arrays
 from bakeoff.data.dataset import Images, by
 from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError, UsageError, closest

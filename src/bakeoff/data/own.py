@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from bakeoff.arrays import read_arrays
 from bakeoff.characters import displayable
 from bakeoff.choices import Frozen, validate
-from bakeoff.data.arrays import read_arrays
 from bakeoff.data.dataset import LONGEST_NAME, Contents, Images, Labels, Split, check_classes
 from bakeoff.data.idx import find_idx, idx_split, read_payload
 from bakeoff.data.images import (

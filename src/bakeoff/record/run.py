@@ -21,7 +21,6 @@ import hashlib
 import io
 import json
 import shutil
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.arrays import read_arrays
 from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.locks import only_process
 from bakeoff.record.files import exists, make_folder, parse_json, read_bytes, strict_json, write_atomic
@@ -87,13 +87,15 @@ class Run:
         """predictions.npz: `{train,validation,test}_{logits,labels}`, `mistake_{index,images}` (the surest wrong test
         predictions) and `confused_{index,images}` (some of each of the most frequent confusions), and
         `{validation,test}_ids`, see `ids`."""
-        file = self.path / "predictions.npz"
-        data = read_bytes(file)
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-                return dict(archive)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise Damaged(f"{file}: damaged: {error}") from None
+        file, classes = self.path / "predictions.npz", len(self.dataset["classes"])
+        arrays = read_arrays(file)
+        for split in ("train", "validation", "test"):
+            logits, labels = (arrays.get(f"{split}_{what}", np.empty(0)) for what in ("logits", "labels"))
+            if logits.dtype != np.float32 or labels.dtype != np.int64 or logits.shape != (len(labels), classes):
+                raise Damaged(f"{file}: damaged: it has no logits and labels of {classes} classes for {split}")
+            if ((labels < 0) | (labels >= classes)).any():
+                raise Damaged(f"{file}: damaged: a label of {split} is outside 0..{classes - 1}")
+        return arrays
 
     def ids(self, split: str) -> NDArray[Any] | None:
         """(N,) which image of the data each of `validation` or `test` is: its file's name, or its place from 0 in the
