@@ -21,9 +21,9 @@ title = "[red]stop \u001b[31mred\u0007 <script>alert(1)</script>"
 question = "Does [a] beat [b]? <i>Or</i> | not"
 dataset = "own.npz"
 seeds = 1
-recipe = { epochs = 1 }
-contenders.slow = { model = "logistic", lr = 0.001, note = "\u001b]0;title\u0007 [link=x]note" }
-contenders.quick = { model = "logistic", lr = 0.01 }
+recipe = { epochs = 3, batch_size = 20 }
+contenders.slow = { model = "logistic", lr = 0.01, note = "\u001b]0;title\u0007 [link=x]note" }
+contenders.quick = { model = "logistic", lr = 0.02 }
 """
 
 
@@ -38,7 +38,9 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     labels = np.arange(240) % 4
-    images = np.random.default_rng(0).integers(0, 256, (240, 6, 6), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 120, (240, 8, 8), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[2 * label : 2 * label + 2] += 130
     np.savez("own.npz", images=images, labels=np.array(CLASSES)[labels])
     (tmp_path / "odd.toml").write_text(STUDY)
     return tmp_path

@@ -152,6 +152,13 @@ def test_each_reading_is_counted_and_told(capsys: pytest.CaptureFixture[str], st
         assert "quick 5 times" in (study / page).read_text()
 
 
+def test_an_epoch_chosen_on_the_test_split_is_a_reading(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "own.npz")
+    for keep, reads in (("best:monitor=test_accuracy", 1), ("best", 0)):
+        run = package.train(str(data), "logistic", epochs=2, keep=keep, threads=1, out=tmp_path / "runs")
+        assert count_readings(run.path) == reads
+
+
 def test_a_run_trained_anew_keeps_its_count(studies: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(studies[0].parent, tmp_path / "out")
     one = find_runs(tmp_path / "out" / "two")[0]

@@ -23,7 +23,7 @@ def count_reading(run: Path, by: str, page: str = "") -> None:
 
     Args:
         by: what read it, in words.
-        page: names a page and its runs; a page that is noted already is not noted again.
+        page: names a page and its runs, or training; what is noted already is not noted again.
     """
     if page and page in _pages(run):
         return

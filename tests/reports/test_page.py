@@ -240,3 +240,16 @@ def test_datasets_are_told_apart(tmp_path, write_run):
     assert re.findall("<h3>(.*?)</h3>", league) == ["On digits", "On letters"]
     assert (tmp_path / "figures" / "confusion-letters-conv-letters.svg").exists()
     assert "### On letters" in (tmp_path / "report.md").read_text()
+
+
+def test_class_names_of_an_older_record_are_written_out(study, tmp_path, write_run):
+    """Control characters were not refused once: a page of such runs is whole, and well-formed."""
+    names = ("\x1b[31mred", "nul\x00", "[/bold]", "<b>", *"abcdef")
+    runs = [write_run(spec, tmp_path, skill=4.0, classes=names) for spec in study.runs()]
+    write_report(study, runs, tmp_path / "out", command=COMMAND)
+    for file in (*(tmp_path / "out" / "figures").glob("*.svg"), tmp_path / "out" / "report.html"):
+        text = file.read_text()
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
+        if file.suffix == ".svg":
+            ElementTree.fromstring(text)
+    assert r"\\x1b\[31mred" in (tmp_path / "out" / "report.md").read_text()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.characters import displayable
 from bakeoff.data.duplicates import Duplicates
 from bakeoff.record import Run
 from bakeoff.reports import tables
@@ -58,7 +59,7 @@ class Context:
     @property
     def classes(self) -> list[str]:
         first = next(group[0] for group in self.finished.values() if group)
-        return [str(name) for name in first.dataset["classes"]]
+        return [displayable(str(name)) for name in first.dataset["classes"]]
 
     def only(self, section: Section) -> list[Summary]:
         """The ranked contenders, or those of them that the section is `of`."""

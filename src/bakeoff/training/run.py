@@ -30,6 +30,7 @@ from bakeoff.models import check_parameters, count_multiply_adds, count_paramete
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights
+from bakeoff.readings import count_reading
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
 from bakeoff.training.device import computing, find_device, find_precision, seed_generators
@@ -256,6 +257,8 @@ def _train(
         "seconds": round(state.seconds, 3),
         "images_per_second": round(seen / max(state.seconds, 1e-9), 1),
     }
+    if spec.recipe.selects_on_test:
+        count_reading(path, "training, to choose the epoch", page="training")
     record.write_finished(path, description, state.history, arrays, weights)
 
 
