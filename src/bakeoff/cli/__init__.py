@@ -16,7 +16,7 @@ from bakeoff.characters import displayable
 from bakeoff.cli.common import Verbs
 from bakeoff.cli.data import data
 from bakeoff.cli.lists import list_things, show_model
-from bakeoff.cli.runs import evaluate, predict, train
+from bakeoff.cli.runs import evaluate, predict, train, verify
 from bakeoff.cli.studies import compare, report, run
 from bakeoff.errors import BakeoffError, Interrupted
 
@@ -30,7 +30,7 @@ def bakeoff() -> None:
     """
 
 
-for verb in (run, train, report, compare, evaluate, predict, list_things, show_model, data):
+for verb in (run, train, report, compare, evaluate, predict, verify, list_things, show_model, data):
     bakeoff.add_command(verb)
 
 

@@ -195,3 +195,31 @@ def predict(
     else:
         write_csv(csv_file, text)
         click.echo(f"{len(rows)} predictions: {csv_file}")
+
+
+@click.command(short_help="Check runs: every file, and with --rerun every bit.")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--rerun", is_flag=True, help="Train each again in a temporary folder, and say where it differs first.")
+@DEVICE
+@JSON
+def verify(runs: tuple[Path, ...], rerun: bool, device: str, json_out: bool) -> None:
+    """Check every file of RUNS against its checksum; exit status 1 where one is not what was written.
+
+    Each of RUNS is a run's directory or a folder of runs, such as a study's.
+    """
+    import dataclasses
+
+    from bakeoff.studies.verify import verify as check
+
+    results = check(runs, rerun=rerun, device=device)
+    if json_out:
+        as_json({"runs": [{**dataclasses.asdict(one), "whole": one.whole} for one in results]})
+    for one in () if json_out else results:
+        same = "" if one.rerun is None else ", and trained again it has the same bits"
+        for line in (*one.faults, *([one.rerun] if one.rerun else [])) or (
+            f"{one.run}: {one.files} files whole{same}",
+        ):
+            click.echo(line)
+    bad = sum(not one.whole for one in results)
+    if bad:
+        raise BakeoffError(f"{bad} of {len(results)} runs {'is' if bad == 1 else 'are'} not as written")

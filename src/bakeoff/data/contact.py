@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import UsageError, closest
+from bakeoff.record import atomic_file
 
 if TYPE_CHECKING:  # Pillow is loaded when a sheet is drawn
     from PIL.Image import Image
@@ -63,11 +64,20 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
 
 
 def write_sheet(dataset: Dataset, file: Path, split: str = "train") -> None:
-    """The contact sheet as a picture in `file`. Raises UsageError for a place or an ending that cannot be written."""
-    try:
-        contact_sheet(dataset, split).save(file)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be written ({error}): name a file such as sheet.png in a folder") from error
+    """The contact sheet as a picture in `file`, whole or not at all.
+
+    Raises:
+        UsageError: a place or an ending that cannot be.
+        BakeoffError: it cannot be written.
+    """
+    from PIL import Image
+
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    if kind not in Image.SAVE or not file.parent.is_dir():
+        raise UsageError(f"{file} cannot be written: name a file such as sheet.png in a folder that is there")
+    picture = contact_sheet(dataset, split)
+    with atomic_file(file) as stream:
+        picture.save(stream, kind)
 
 
 def _summary(dataset: Dataset, split: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from bakeoff.data.composite import composite_splits
 from bakeoff.data.sources import find_composites, parse_reference
 from bakeoff.errors import UsageError
+from bakeoff.record import atomic_file
 
 PARTS = ("values", "sources", "boxes", "angles", "scales")
 """What is told of every digit in an image, see `composite.Parts`."""
@@ -36,17 +37,14 @@ def make(reference: str, out: Path, given: Mapping[str, Any]) -> dict[str, int]:
     made = find_composites(f"{name}:{text}" if text else name)
     if out.suffix != ".npz":
         raise UsageError(f"{out}: the file to write must end in .npz")
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with part.open("wb") as stream:
-            splits = composite_splits(made)
-            arrays: dict[str, Any] = {"classes": np.array(made["train"].classes)}
-            for split, images in splits.items():
-                parts = made[split].parts(range(len(images)))
-                arrays |= {f"x_{split}": images.images, f"y_{split}": images.labels}
-                arrays |= {f"{split}_{what}": getattr(parts, what) for what in PARTS}
-            np.savez(stream, **arrays)
-        part.replace(out)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written ({error.strerror}): name a file in a folder that is there") from None
+    if not out.parent.is_dir():
+        raise UsageError(f"{out} cannot be written: name a file in a folder that is there")
+    with atomic_file(out) as stream:
+        splits = composite_splits(made)
+        arrays: dict[str, Any] = {"classes": np.array(made["train"].classes)}
+        for split, images in splits.items():
+            parts = made[split].parts(range(len(images)))
+            arrays |= {f"x_{split}": images.images, f"y_{split}": images.labels}
+            arrays |= {f"{split}_{what}": getattr(parts, what) for what in PARTS}
+        np.savez(stream, **arrays)
     return {split: len(images) for split, images in splits.items()}

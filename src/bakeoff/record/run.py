@@ -296,6 +296,28 @@ def _read_description(path: Path) -> dict[str, Any]:
     return description
 
 
+def check_files(path: Path) -> tuple[int, list[str]]:
+    """How many files of a run were checked against their checksums, and a sentence for each that is not what was
+    written, or cannot be read.
+
+    Raises:
+        UsageError: no run there.
+    """
+    if not exists(path / "run.json"):
+        raise UsageError(f"{path}: not a run: it has no run.json")
+    faults = []
+    try:
+        checksums = _read_description(path).get("checksums", {})
+    except BakeoffError as error:
+        return 1, [str(error)]
+    for name, expected in checksums.items():
+        try:
+            _verified(path / name, expected)
+        except BakeoffError as error:
+            faults.append(str(error))
+    return 1 + len(checksums), faults
+
+
 def earlier_note(runs: Sequence[Run]) -> list[str]:
     """A sentence on those of the runs that follow earlier rules than this version's, if any."""
     older = [run for run in runs if run.results < RESULTS]
