@@ -72,6 +72,7 @@ def test_changed_data_are_not_taken_for_the_runs_own(
         ["predict", run.path, "--split", "test"],
         ["train", "--from", run.path, "--out", tmp_path],
         [*train_on, "--weights", run.path],
+        [*train_on, "--weights", run.path / "weights.safetensors"],
         [*train_on, "--teacher", run.path, "--pool", "test:confidence=0.1"],
     ):
         code, out, err = call(capsys, *command)
@@ -125,7 +126,7 @@ def test_a_parent_that_has_seen_the_validation_images_is_refused(
         assert train(str(data), "logistic", validation=own, **settings).status == "finished"
 
 
-@pytest.mark.parametrize("verb", ["weights", "from"])
+@pytest.mark.parametrize("verb", ["weights", "file", "from"])
 def test_a_damaged_run_gives_no_weights(
     capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, verb: str
 ) -> None:
@@ -134,9 +135,11 @@ def test_a_damaged_run_gives_no_weights(
     content = bytearray(file.read_bytes())
     content[-5] ^= 4
     file.write_bytes(content)
-    command = (
-        ["train", data, "logistic", "--weights", parent.path] if verb == "weights" else ["train", "--from", parent.path]
-    )
+    command = {
+        "weights": ["train", data, "logistic", "--weights", parent.path],
+        "file": ["train", data, "logistic", "--weights", file],
+        "from": ["train", "--from", parent.path],
+    }[verb]
     code, out, err = call(capsys, *command, "--epochs", "1", "--out", tmp_path / "child")
     assert (code, out) == (1, "")
     assert "weights.safetensors: damaged" in err

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from bakeoff.data.dataset import Dataset, Images
 from bakeoff.data.sources import load_dataset
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.record import Run, read_run
+from bakeoff.record import Run, find_origin, read_run
 from bakeoff.spec import RunSpec
 
 
@@ -38,7 +37,7 @@ def check_unchanged(run: Run, dataset: Dataset) -> None:
 def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
     """That a run which a new one begins from or is taught by has seen none of the images the new one is judged by.
 
-    Looks only where `source` is a run's directory and both are trained on the same dataset.
+    Looks only where `source` is a run's directory, or its weights, and both are trained on the same dataset.
 
     Args:
         spec, dataset: those of the new run.
@@ -47,9 +46,10 @@ def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
         BakeoffError: the data have changed since the parent was trained.
         UsageError: the parent was trained on validation or test images of the new run.
     """
-    if not (Path(source) / "run.json").is_file():
+    folder = find_origin(source)
+    if folder is None:
         return
-    parent = read_run(source)
+    parent = read_run(folder)
     theirs, ours = parent.spec, spec
     if theirs.dataset != ours.dataset:
         return

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.models.tensors import read_tensors
-from bakeoff.record import data_folders, read_run
+from bakeoff.record import data_folders, find_origin, read_run
 
 ADDRESS = "https://download.pytorch.org/models/"
 """Where torchvision publishes its weights."""
@@ -61,8 +61,8 @@ def find_weights(source: str, model: str) -> Path:
         BakeoffError: the file is not there, it is not the published one, or the run's record is damaged.
     """
     if source != "imagenet":
-        if (Path(source) / "run.json").is_file():
-            read_run(source)  # its checksums are those of its files
+        if run := find_origin(source):
+            read_run(run)  # its checksums are those of its files
         path = Path(source) / "weights.safetensors" if Path(source).is_dir() else Path(source)
         if path.suffix not in (".pth", ".pt", ".safetensors"):
             raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")

@@ -374,6 +374,13 @@ def find_named(folder: Path, start: str) -> list[Path]:
     return sorted(file.parent for file in found if ".damaged-" not in file.parent.name)
 
 
+def find_origin(source: str) -> Path | None:
+    """The run's directory that `source` is, or whose weights file it is; None where it is neither."""
+    path = Path(source)
+    folder = path.parent if path.name == "weights.safetensors" else path
+    return folder if (folder / "run.json").is_file() else None
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged record, so that nothing of it is lost and its place is free."""
     number = 1
