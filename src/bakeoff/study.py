@@ -144,8 +144,8 @@ class Study(Frozen):
 
     @property
     def confirms(self) -> bool:
-        """Whether the choice is trained again on fresh seeds: as said, or else at the full one of several scales."""
-        return bool(self.scales) and self.scale == "full" if self.confirm is None else self.confirm
+        """Whether the choice is trained again on fresh seeds: as said, or else at the full, uncut one of its scales."""
+        return bool(self.scales) and self.scale == "full" and not self.cuts if self.confirm is None else self.confirm
 
     def needed(self, spec: RunSpec) -> list[tuple[str, int]]:
         """The contender and seed of each run that a run needs: those of its own seed, or all that it averages."""

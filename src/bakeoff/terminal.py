@@ -45,12 +45,14 @@ class Display:
         )
 
     def begin(self, total: int, missing: int) -> None:
-        """Say how much there is to do."""
-        self.missing = missing
+        """Say how much there is to do, in all or in another round."""
+        self.missing = self.ended + missing
         kept = f", {total - missing} of them finished already" if total > missing else ""
         runs = "1 run" if total == 1 else f"{total} runs"
         self._line(f"{self.title}: {runs}{kept}")
-        if missing and self.console.is_terminal:
+        if self.overall is not None:
+            self.live.update(self.overall, total=self.missing)
+        elif missing and self.console.is_terminal:
             self.overall = self.live.add_task("all runs", total=missing, note="")
 
     def show(self, progress: RunProgress) -> None:

@@ -17,6 +17,8 @@ from bakeoff.options import RecipeCommand
 @click.option("--all", "every", is_flag=True, help="Every packaged study, and an index over their reports.")
 @click.option("--scale", default="full", help="One of the study's scales.  [full]")
 @click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
+@click.option("--until-decided", is_flag=True, default=None, help="Add seeds until contenders are decided.")
+@click.option("--max-seeds", type=click.IntRange(2), help="With --until-decided, seeds of a contender at most.  [10]")
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
 @click.option("--dataset", "datasets", multiple=True, help="Only this one of the study's datasets; may be repeated.")
 @click.option(
@@ -40,6 +42,8 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     if (study is None) != every:
         raise click.UsageError("give either STUDY or --all")
     options = given(options)
+    if "max_seeds" in options and not options.get("until_decided"):
+        raise click.UsageError("--max-seeds goes with --until-decided")
     if only and (every or not any(group.strip(",") for group in only)):
         raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
     summaries: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,6 @@ import hashlib
 import importlib.resources
 import re
 import shlex
-import shutil
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,21 +17,22 @@ import torch
 from bakeoff import readings, record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
-from bakeoff.data.preprocess import model_shape
-from bakeoff.errors import BakeoffError, Damaged, MissingData, UsageError, closest
-from bakeoff.locks import Locked, only_process
-from bakeoff.models import count_multiply_adds
+from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
+from bakeoff.locks import only_process
 from bakeoff.record import Run
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
 from bakeoff.scales import at_scale, split_names
 from bakeoff.spec import Contender, Recipe, RunSpec
-from bakeoff.studies.engines import Setting, Work, cores, default_jobs, default_threads, execute, interruptible
+from bakeoff.studies.engines import Setting, cores, default_threads, interruptible
+from bakeoff.studies.rounds import Rounds, has_ended, write_study
+from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
+from bakeoff.studies.sequential import until_decided as add_seeds
 from bakeoff.study import Study, load_study, merge_points, parse_study
 from bakeoff.training.device import find_device
-from bakeoff.training.naming import find_run, run_directory
-from bakeoff.training.run import Progress, build_model, check_spec, check_views, train_run
+from bakeoff.training.naming import find_run
+from bakeoff.training.run import Progress, check_spec, check_views, train_run
 
 REPORT_SECONDS = 600.0
 """How long a process that writes the same report is waited for."""
@@ -122,6 +122,8 @@ def run_study(
     threads: int | None = None,
     checkpoint_seconds: float = 60.0,
     restart: bool = False,
+    until_decided: bool = False,
+    max_seeds: int = MAX_SEEDS,
     show: Callable[[Progress], None] = lambda _: None,
     begin: Callable[[int, int], None] = lambda _total, _missing: None,
     done: Callable[[str], None] = lambda _: None,
@@ -141,7 +143,10 @@ def run_study(
         threads: CPU threads of each run; by default decided by the machine alone (`default_threads`), so that the
             same run holds the same bits however many are trained beside it.
         restart: train anew what is finished or half done.
-        show, begin, done: are told of progress, of how many runs there are and are missing, and of each end.
+        until_decided: add seeds, instead of a number of them, until contenders are decided (`sequential`).
+        max_seeds: with `until_decided`, seeds of a contender at the most, 2 or more.
+        show, begin, done: are told of progress, of how many runs there are and are missing, and of each end; `begin`
+            once for each round of training.
         recipe: fields of `Recipe` that every contender takes instead of its own.
 
     Raises:
@@ -156,12 +161,15 @@ def run_study(
         "datasets": (datasets,) if isinstance(datasets, str) else tuple(datasets),
         "recipe": recipe,
     }
-    command = _command(study, scale, threads=threads, **cuts)
+    if until_decided and seeds:
+        raise UsageError(f"seeds = {seeds}: until_decided adds seeds by itself; say max_seeds instead")
+    adding = max_seeds if until_decided else None
+    command = _command(study, scale, threads=threads, max_seeds=adding, **cuts)
     study = at_scale(whole, scale, **cuts)
     for name, number in {"jobs": jobs, "seeds": seeds, "threads": threads}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
-    kind = find_device(device).type
+    find_device(device)
     loaded, absent = _load(study)
     if absent and (cuts["datasets"] or not loaded):
         raise next(iter(absent.values()))
@@ -174,22 +182,19 @@ def run_study(
     study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
-    works = plan(study, loaded, folder, anew=restart)
-    study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
-    _write_study(study, folder)
-    if restart:
-        _forget(works)
-    missing = [work for work in works if not _has_ended(work.path)]
-    begin(len(works), len(missing))
     setting = Setting(device, threads or default_threads(), checkpoint_seconds)
-    jobs = jobs or default_jobs(kind, len(works), setting.threads)
-    # what a run needs before it; then the longest first, so that no core waits at the end
-    rank = {c.name: (study.depth(c), -_cost(c, study, loaded[study.dataset_of(c)])) for c in study.contenders}
-    missing.sort(key=lambda work: rank[work.spec.contender])
-    data = {(name, study.validation, study.images): loaded.pop(name) for name in tuple(loaded)}
     with interruptible() as stop:
-        failures = execute(missing, jobs, setting, stop, show, lambda work: done(work.path.name), data)
-    summary = render(study, folder)
+        rounds = Rounds(folder, loaded, setting, jobs, restart, stop, show, begin, done)
+        if until_decided:
+            study = add_seeds(study, max_seeds, rounds, lambda part: collect(part, folder)[0])
+        else:
+            study = rounds(study, last=not study.confirms)
+        summary = render(study, folder)
+        if study.confirms and (fresh := on_fresh_seeds(study, summary)):
+            names = rounds(fresh, last=True, whole=False).records
+            study = study.model_copy(update={"fresh": names})
+            summary = render(study, folder)
+    failures = rounds.failures
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
@@ -205,38 +210,6 @@ def _load(study: Study) -> tuple[dict[str, Dataset], dict[str, MissingData]]:
         except MissingData as error:
             absent[name] = error
     return loaded, absent
-
-
-def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: bool = False) -> list[Work]:
-    """Every run of the study, in its order, with its directory below `folder` and those of the runs that it needs.
-
-    Args:
-        anew: a record that an earlier version made of the same run does not count.
-    """
-    paths: dict[tuple[str, int], Path] = {}
-    works = {}
-    for spec in sorted(study.runs(), key=lambda spec: study.depth(study.contender(spec.contender))):
-        needs = tuple(paths[needed] for needed in study.needed(spec))
-        data = datasets[spec.dataset]
-        path = folder / run_directory(spec, data, needs) if anew else find_run(folder, spec, data, needs)
-        paths[spec.contender, spec.seed] = path
-        works[spec.contender, spec.seed] = Work(spec, path, needs)
-    return [works[spec.contender, spec.seed] for spec in study.runs()]
-
-
-def _forget(works: Sequence[Work]) -> None:
-    """Delete the runs, but those that another process is training; how often they were read stays, for the same run
-    trained anew answers as before."""
-    for work in works:
-        try:
-            with only_process(work.path, "training this run"):
-                for entry in sorted(work.path.glob("*"), key=lambda entry: entry.name != "run.json"):
-                    if entry.is_dir():
-                        shutil.rmtree(entry, ignore_errors=True)
-                    elif entry.name != readings.FILE:
-                        entry.unlink(missing_ok=True)
-        except Locked as error:
-            warnings.warn(f"{error}: it is left alone, not restarted", stacklevel=3)
 
 
 def _say_what_is_replaced(folder: Path, study: Study) -> None:
@@ -257,11 +230,13 @@ def _command(
     datasets: Sequence[str],
     recipe: Mapping[str, Any],
     threads: int | None,
+    max_seeds: int | None,
 ) -> str:
     """The command line that does what a call of `run_study` does."""
     words = ["bakeoff", "run", study if isinstance(study, str) else study.name]
     words += ["--scale", scale] if scale != "full" else []
     words += ["--seeds", str(seeds)] if seeds else []
+    words += ["--until-decided", "--max-seeds", str(max_seeds)] if max_seeds else []
     words += [word for name in only for word in ("--only", name)]
     words += [word for name in datasets for word in ("--dataset", name)]
     words += ["--threads", str(threads)] if threads else []
@@ -273,33 +248,6 @@ def _command(
             values = value if isinstance(value, list | tuple) else [value]
             words += [word for one in values for word in (f"--{flag}", str(one))]
     return shlex.join(words)
-
-
-def _has_ended(path: Path) -> bool:
-    """True for a whole record; a damaged one is set aside with a warning, to be trained again, and one that cannot be
-    read is left as it is."""
-    try:
-        if record.status(path) in ("absent", "running"):
-            return False
-        record.read_run(path)
-    except Damaged as error:
-        aside = record.set_aside(path)
-        warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=2)
-        return False
-    except BakeoffError:
-        pass  # says nothing of what is in it; whoever reads it says so
-    return True
-
-
-def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
-    """Multiply-adds of a run, up to a factor that all contenders share; an ensemble's are next to none."""
-    if contender.ensemble:
-        return 0
-    spec = next(spec for spec in study.runs() if spec.contender == contender.name)
-    with torch.device("meta"):
-        model = build_model(spec, dataset)
-    shape = model_shape(contender.recipe.preprocess, dataset.shape)
-    return count_multiply_adds(model, shape) * contender.recipe.epochs * contender.recipe.fits
 
 
 def report(folder: Path) -> dict[str, Any]:
@@ -324,12 +272,8 @@ def render(study: Study, folder: Path) -> dict[str, Any]:
     """Write a study's report to its directory from the records there; returns the summary. A process that writes one
     there as well is waited for, so that all files are of one page."""
     with only_process(folder / "report", "writing this report", REPORT_SECONDS):
-        _write_study(study, folder)
+        write_study(study, folder)
         return _render(study, folder)
-
-
-def _write_study(study: Study, folder: Path) -> None:
-    record.write_atomic(folder / "study.json", (study.model_dump_json(indent=2) + "\n").encode())
 
 
 def _render(study: Study, folder: Path) -> dict[str, Any]:
@@ -338,13 +282,25 @@ def _render(study: Study, folder: Path) -> dict[str, Any]:
         warnings.warn(note, stacklevel=4)
     page = hashlib.sha256("\n".join((study.name, *sorted(study.records))).encode()).hexdigest()[:16]
     reads: dict[str, int] = {}
-    for run in (run for run in runs if run.status == "finished"):
+    fresh = _on_fresh_seeds(study, folder, notes)
+    for run in (run for run in (*runs, *fresh) if run.status == "finished"):
         readings.count_reading(run.path, f"study {study.name}", page)
         reads[run.spec.contender] = max(reads.get(run.spec.contender, 0), readings.count_readings(run.path))
     often = ", ".join(f"{name} {count} times" for name, count in reads.items() if count > 1)
     if often:
         notes.append(f"The test split was read more than once, which is a chance to choose on it: {often}.")
-    return write_report(study, runs, folder, command=study.command, notes=notes)
+    return write_report(study, runs, folder, command=study.command, notes=notes, fresh=fresh)
+
+
+def _on_fresh_seeds(study: Study, folder: Path, notes: list[str]) -> list[Run]:
+    """The ended runs of the study's choice on fresh seeds; a sentence on each that cannot be read joins `notes`."""
+    runs = []
+    for path in (folder / name for name in study.fresh):
+        try:
+            runs += [record.read_run(path)] if record.status(path) not in ("absent", "running") else []
+        except BakeoffError as error:
+            notes.append(str(error))
+    return runs
 
 
 def report_all(out: Path) -> Path:
@@ -465,7 +421,7 @@ def _train_one(
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
     spec = check_spec(spec, data)
     path = find_run(record.make_folder(Path(out)), spec, data)
-    begin(1, 0 if _has_ended(path) else 1)
+    begin(1, 0 if has_ended(path) else 1)
     with interruptible() as stop:
         run = train_run(
             spec,

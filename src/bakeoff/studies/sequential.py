@@ -15,6 +15,9 @@ from bakeoff.reports.evidence import only_learnt
 from bakeoff.reports.tables import Summary
 from bakeoff.study import Enough, Study
 
+MAX_SEEDS = 10
+"""Of a contender, where seeds are added until a study is decided."""
+
 
 def on_fresh_seeds(study: Study, summary: Summary) -> Study | None:
     """The part of a study that trains its choices again, each with all that it needs, on as many seeds after its own.
