@@ -168,6 +168,27 @@ def test_what_was_not_run_or_has_no_result(runs):
     assert (first["verdict"], second["verdict"]) == ("no result: no record of poor", "not run at this scale")
 
 
+@pytest.mark.parametrize(
+    ("seeds", "result", "words"),
+    [
+        (4, "supported", "4 of 4 against 0 of 4 runs trained (Fisher's exact p = 0.029)"),
+        (3, "no result", "of nin trained"),
+    ],
+)
+def test_a_network_of_which_no_run_trains_is_worse_if_enough_runs_say_so(tmp_path, write_run, seeds, result, words):
+    """Four of four against none: Fisher's exact p is 2 / 70; three of three against none: 2 / 20."""
+    text = (
+        HEAD.replace("seeds = 4", f"seeds = {seeds}")
+        + '[contenders.conv]\nmodel = "conv"\n[contenders.nin]\nmodel = "nin"\n'
+    )
+    study = parse_study(text + stated("conv", "nin") + stated("nin", "conv"), "h", "h.toml")
+    found = [write_run(spec, tmp_path, skill=5.0 if spec.model == "conv" else 0.0) for spec in study.runs()]
+    one, turned = summarise(study, found)["hypotheses"]
+    assert one["result"] == result
+    assert words in one["verdict"]
+    assert turned["result"] == {"supported": "contradicted"}.get(result, result)
+
+
 def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     more = "reported = [0.98, 0.975]"
     text = stated("good", "poor", says="theirs", more=more) + stated("poor", "good", source="ours", says="our own")
@@ -179,7 +200,7 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     first, second = [block for block in part.blocks if isinstance(block, Table)]
     assert titles[:2] == ["What the report says", "Our own hypotheses"]
     assert [row[0].text for row in first.rows] == ["theirs"]
-    assert [row[1].text for row in second.rows] == ["poor better than good"]
+    assert [row[1].text for row in second.rows] == ["poor over good"]
     assert first.rows[0][2].text == "+0.50 *", "within the 0.56 points that the report gives to one network"
     assert "figures that lie up to 0.56 points apart" in titles[-1]
     assert "Of the report's 1 statement, 1 is supported: “theirs”." in summary["answer"]

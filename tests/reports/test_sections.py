@@ -173,6 +173,12 @@ def test_other_validation_images_are_no_reason_to_call_it_not_reproduced(runs):
     assert verdicts.count("reproduced") / 1000 >= 0.94
 
 
+def test_seeds_that_agree_exactly_reproduce_or_refute_nothing(runs):
+    ours = [fake(run, validation_loss=0.5) for run in runs[:3]]
+    assert judge("loss", 0.5, ours)[1] == "reproduced"
+    assert judge("loss", 0.501, ours)[1] == "not decidable: our seeds agree exactly"
+
+
 def test_one_run_is_not_judged(runs):
     """Nothing says how far seeds are apart; an interval over the images would reject a twin in every second case."""
     run = next(run for run in runs if run.spec.contender == "conv")
@@ -482,6 +488,15 @@ def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
     assert "The report gives 96.67 % and 11.35 % for values that it does not print." in figures["sweeps-l2"].caption
     assert "reported" not in figures["sweeps-l2"].svg
     assert "reported" in figures["sweeps-layers"].svg
+
+
+def test_a_cut_study_has_no_marks_of_the_report_in_its_sweeps(study, runs):
+    small = study.model_copy(update={"comparable": False})
+    for each, marked in ((study, True), (small, False)):
+        context = Context.of(each, runs, summarise(each, runs), "command")
+        (part,) = compose(with_sections(context, Section(kind="sweeps")))
+        figure = next(f for block in part.blocks if isinstance(block, Figures) for f in block.figures)
+        assert ("reported" in figure.svg) == marked
 
 
 def test_the_last_epoch_of_a_contender_that_chooses_on_test(runs):

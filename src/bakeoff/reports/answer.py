@@ -11,6 +11,8 @@ from bakeoff.reports import headline, hypotheses, tables
 from bakeoff.reports.tables import Summary, beaten, listing, percent, plural, points
 from bakeoff.study import Study
 
+FEW_PAIRS = 3
+"""Pairs of a sweep's values that a sentence still names."""
 THRESHOLD = re.compile(r"preprocess: none → threshold:at=(\d+)")
 
 
@@ -153,7 +155,8 @@ def of_sweep(sweep: Summary, summary: Summary) -> str:
         said = [f"{labels[a]} beats {listing(worse)}" for a, worse in beats.items() if worse]
         for words in ("as good", "undecided", "no verdict: one run"):
             same = [f"{labels[p['a']]} and {labels[p['b']]}" for p in pairs if tables.verdict(p) == words]
-            said += [f"{words.replace(':', ' on')}: {', '.join(same)}"] if same else []
+            which = ", ".join(same) if len(same) <= FEW_PAIRS else f"{len(same)} of {len(pairs)} pairs"
+            said += [f"{words.replace(':', ' on')}: {which}"] if same else []
     without = [label for name, label in labels.items() if means[name] is None]
     said += [f"no run trained with {listing(without)}"] if without else []
     return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."

@@ -109,7 +109,8 @@ def sweeps(context: Context, section: Section) -> list[Block]:
             _test_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None
             for p, c in zip(sweep["points"], known, strict=True)
         ]
-        published = [p["reported"].get("test_accuracy") for p in sweep["points"]]
+        comparable = context.study.comparable  # marks of a whole study's figures mislead beside those of a cut one
+        published = [p["reported"].get("test_accuracy") if comparable else None for p in sweep["points"]]
         head, labels = tables.short_labels(sweep)
         svg = figures.sweep(sweep["question"] or sweep["name"], head, labels, dots, published)
         seeds = tables.seeds_said(c["trained"] for c in known)

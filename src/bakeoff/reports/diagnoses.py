@@ -12,7 +12,7 @@ from bakeoff.study import Section
 
 TONES = {"supported": "good", "contradicted": "bad"}
 RELATIONS = {
-    "better": "better than",
+    "better": "over",
     "not worse": "not worse than",
     "equivalent": "as good as",
     "not worse and cheaper": "not worse than, and cheaper than,",

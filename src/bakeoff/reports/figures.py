@@ -106,7 +106,9 @@ class Series:
     high: Sequence[float]
 
 
-def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str]) -> str:
+def curves(
+    series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str], rest: str = "other contender"
+) -> str:
     """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey, along
     the edge where they leave the range of the first."""
     values = [v for s in series if s.name in shown for v in (*s.low, *s.high)]
@@ -132,7 +134,7 @@ def curves(series: Sequence[Series], x_label: str, y_label: str, shown: Sequence
         body.append(panel.line(zip(s.x, s.mean, strict=True), classes, name))
     keys = [Key(name, classes) for name, classes in order]
     others = len(series) - len(order)
-    return panel.draw(body, keys + ([Key(tables.plural(others, "other contender"), "s0")] if others else []))
+    return panel.draw(body, keys + ([Key(tables.plural(others, rest), "s0")] if others else []))
 
 
 def sweep(
@@ -150,7 +152,7 @@ def sweep(
         if dot:
             body += [panel.whisker(i, dot.low, dot.high, "s1"), panel.dot(i, dot.mean, "dot s1", dot.title)]
         else:
-            body.append(text(panel.at(i, 0)[0], panel.height - 46, "no run", "middle small"))
+            body.append(text(panel.at(i, 0)[0], panel.height - 46, "no result", "middle small"))
     for i, value in enumerate(reported):
         if value is not None:
             said = f"{labels[i]}: reported {100 * value:.2f} %"

@@ -35,7 +35,7 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
         if not names >= {*two}:
             result, words = "not run", "not run at this scale"
         elif not (groups[two[0]] and groups[two[1]]):
-            result, words = "no result", f"no result: {_without(two, groups, summary)}"
+            result, words = _of_failures(hypothesis, groups, summary)
         elif hypothesis.relation == "faster":
             pair, result, words = _faster(groups[two[0]], groups[two[1]], timed)
         else:
@@ -50,14 +50,23 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
     return judged
 
 
-def _without(two: Sequence[str], groups: Groups, summary: Summary) -> str:
-    """Who of the two has no run that trained."""
+def _of_failures(hypothesis: Hypothesis, groups: Groups, summary: Summary) -> tuple[str, str]:
+    """Where no run of one of the two trained: that alone may decide who is better, by Fisher's exact test."""
+    two = (hypothesis.better, hypothesis.worse)
+    ended = {c["name"]: c["n"] + c["failed"] for c in summary["contenders"]}
     lost = [name for name in two if not groups[name]]
-    tried = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"]]
-    failed, absent = [name for name in lost if name in tried], [name for name in lost if name not in tried]
-    parts = [f"no run of {listing(failed)} trained"] if failed else []
-    parts += [f"no record of {listing(absent)}"] if absent else []
-    return "; ".join(parts)
+    if absent := [name for name in lost if not ended[name]]:
+        return "no result", f"no result: no record of {listing(absent)}"
+    words = f"no run of {listing(lost)} trained"
+    if len(lost) == 2 or hypothesis.relation not in ("better", "not worse"):
+        return "no result", f"no result: {words}"
+    counts = [(len(groups[name]), ended[name] - len(groups[name])) for name in two]
+    p = float(stats.fisher_exact(counts).pvalue)
+    trained = " against ".join(f"{count} of {count + others}" for count, others in counts)
+    if p >= LEVEL:
+        return "no result", f"no result: {words}"
+    result = "supported" if lost[0] == hypothesis.worse else "contradicted"
+    return result, f"{result}: {trained} runs trained (Fisher's exact p = {tables.p_value(p)})"
 
 
 def _reported(hypothesis: Hypothesis, study: Study) -> Summary:

@@ -112,7 +112,7 @@ def sweep_by_step(context: Context, sweep: Summary, labels: Sequence[str]) -> Fi
             lines.append(line)
     if not lines:
         return None
-    svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES])
+    svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES], "other value")
     return Figure(f"{sweep['name']}-by-step", svg, f"{sweep['question'] or sweep['name']} Train accuracy by step.")
 
 

@@ -133,6 +133,8 @@ def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str
     else:
         ours = f"{mean:.{measure.digits}f} [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
     within, wide = low <= published <= high, high - low > UNDECIDABLE
+    if high == low and not within:  # equal seeds are chance too
+        return ours, _incomparable(reasons) if reasons else "not decidable: our seeds agree exactly"
     if reasons:
         alike = "our seeds spread too widely to compare" if wide else "the same within chance"
         order = alike if within else "ours lower" if high < published else "ours higher"
