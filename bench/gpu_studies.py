@@ -162,7 +162,8 @@ def train(planned: Sequence[Planned], jobs: int, device: str, until: float, late
 def conclude(planned: Planned, target: Path, most: int) -> None:
     """Make the study's report of the runs there are, and keep it in `target` with logits of at most `most` bytes."""
     study, total = planned.study, len(planned.works)
-    runs, notes = collect(study, planned.folder)
+    runs, failed, notes = collect(study, planned.folder)
+    study = study.model_copy(update={"failed": failed})
     finished = [run for run in runs if run.status == "finished"]
     if not finished:
         print(f"{study.name}: no finished run, so no report")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from bakeoff.characters import displayable
 
@@ -40,6 +41,14 @@ class Damaged(BakeoffError):
 
 class MissingData(BakeoffError):
     """Published data that are not at hand."""
+
+
+class RunsFailed(BakeoffError):
+    """Runs of a study could not be trained; `summary` is that of its report, which has the others."""
+
+    def __init__(self, sentence: str, summary: dict[str, Any]) -> None:
+        super().__init__(sentence)
+        self.summary = summary
 
 
 def closest(name: str, valid: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bakeoff.choices import validate
@@ -24,8 +24,10 @@ def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _chosen(study: Study, cut: Scale, only: tuple[str, ...], datasets: tuple[str, ...]) -> list[str]:
-    """The names of the contenders that the scale has, and that are asked for."""
+def _chosen(
+    study: Study, cut: Scale, only: tuple[str, ...], datasets: tuple[str, ...], without: Collection[str]
+) -> list[str]:
+    """The names of the contenders that the scale has, and that are asked for and at hand."""
     names = [contender.name for contender in study.contenders]
     for name in (*cut.only, *cut.without, *cut.contenders, *only):
         if name not in names:
@@ -37,7 +39,7 @@ def _chosen(study: Study, cut: Scale, only: tuple[str, ...], datasets: tuple[str
         c.name
         for c in study.contenders
         if all(not chosen or c.name in chosen for chosen in (cut.only, only))
-        and c.name not in cut.without
+        and c.name not in (*cut.without, *without)
         and (not datasets or study.dataset_of(c) in datasets)
     ]
 
@@ -48,15 +50,13 @@ def _whole(study: Study, contenders: list[Contender], named: Iterable[str]) -> l
     Raises:
         UsageError: one of these is among the `named`.
     """
-    every, here = {c.name for c in study.contenders}, {c.name for c in contenders}
-    for contender in contenders:
-        for name in contender.needs:
-            if name in every - here:
-                if contender.name in named:
-                    said = f"{contender.name} needs {name}, which is left out: name it as well"
-                    raise UsageError(f"study {study.name}: {said}")
-                return _whole(study, [c for c in contenders if c is not contender], named)
-    return contenders
+    out = {c.name for c in study.contenders} - {c.name for c in contenders}
+    while lacking := {c.name: name for c in contenders if c.name not in out for name in c.needs if name in out}:
+        if asked := next((name for name in named if name in lacking), None):
+            said = f"{asked} needs {lacking[asked]}, which is left out: name it as well"
+            raise UsageError(f"study {study.name}: {said}")
+        out |= lacking.keys()
+    return [contender for contender in contenders if contender.name not in out]
 
 
 def at_scale(
@@ -66,6 +66,7 @@ def at_scale(
     seeds: int | None = None,
     only: Iterable[str] = (),
     datasets: Iterable[str] = (),
+    without: Collection[str] = (),
     recipe: Mapping[str, Any] | None = None,
 ) -> Study:
     """The study cut to one of its scales, and further by what is asked for.
@@ -74,6 +75,7 @@ def at_scale(
         seeds: per contender, instead of the scale's.
         only: names of contenders; the others are left out.
         datasets: of those that the study is about; the others are left out.
+        without: names of contenders that are left out, and with them those that need them.
         recipe: recipe fields that every contender takes.
 
     Raises:
@@ -83,7 +85,7 @@ def at_scale(
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
     cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
     only, datasets = tuple(only), tuple(datasets)
-    chosen = _chosen(study, cut, only, datasets)
+    chosen = _chosen(study, cut, only, datasets, without)
     place: dict[str, Any] = {"dataset": ""} if cut.dataset else {}
     placed = [contender.model_copy(update=place) for contender in study.contenders]
     contenders = [_cut(c, study, scale, cut, given) for c in placed if c.name in chosen]

@@ -20,6 +20,7 @@ from bakeoff.choices import (
     Frozen,
     OptimizerName,
     Pool,
+    PoolOfTest,
     Shown,
     SplitFeed,
     Switch,
@@ -183,6 +184,11 @@ class Recipe(Frozen):
         """True where the weights are chosen by test accuracy: a fault, kept only to be reproduced."""
         keep = self.keep_choice
         return isinstance(keep, Best) and keep.monitor == "test_accuracy"
+
+    @property
+    def trains_on_test(self) -> bool:
+        """True where a teacher labels the test images and they are trained on."""
+        return bool(self.teacher) and isinstance(self.pool_choice, PoolOfTest)
 
 
 class Reported(Frozen):

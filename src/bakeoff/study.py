@@ -61,6 +61,16 @@ Enough = Literal["decided", "images", "untrained", "seeds"]
 has as many seeds as were allowed."""
 
 
+class Failed(Frozen):
+    """A run of a study that has no result, and why."""
+
+    contender: str
+    seed: int
+    run: str = Field(description="its directory's name")
+    kind: Literal["diverged", "failed", "damaged", "unreadable"]
+    reason: str
+
+
 class Study(Frozen):
     """A question, a dataset, contenders, seeds, scales, and the sections of its report."""
 
@@ -95,6 +105,7 @@ class Study(Frozen):
     command: str = ""
     """What regenerates the report."""
     records: tuple[str, ...] = Field((), description="directory names of its runs, known once its data are")
+    failed: tuple[Failed, ...] = Field((), description="runs that could not be trained, or whose records are damaged")
 
     def contender(self, name: str) -> Contender:
         return next(c for c in self.contenders if c.name == name)

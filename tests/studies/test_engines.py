@@ -115,7 +115,7 @@ def test_processes_with_other_contenders_each_print_their_own(tmp_path: Path) ->
 
 HOLD = """
 import pathlib, sys
-from bakeoff.locks import only_process
+from bakeoff.record.locks import only_process
 with only_process(pathlib.Path(sys.argv[1]), "training this run"):
     print("held", flush=True)
     sys.stdin.read()

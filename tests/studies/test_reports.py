@@ -1,14 +1,21 @@
 """A study's report beside a user's files, written by several processes, and of runs that failed."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bakeoff
-from bakeoff.studies import runner
+from bakeoff.cli import bakeoff as bakeoff_cli
+from bakeoff.cli import exit_code
+from bakeoff.errors import MissingData, RunsFailed
+from bakeoff.record import find_runs
+from bakeoff.spec import RunSpec
+from bakeoff.studies import engines, runner
 from bakeoff.study import parse_study
 
 STUDY = """
@@ -68,3 +75,142 @@ def test_a_file_where_a_folder_should_be_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "tiny" / "tables").write_text("mine")
     with pytest.raises(bakeoff.BakeoffError, match="tables: cannot be a folder"):
         runner.report(tmp_path / "tiny")
+
+
+# runs that fail
+
+
+ERRORS = [RuntimeError("CUDA out of memory.\nTried to allocate 9 GiB"), OSError(28, "No space left"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_a_run_that_raises_anything_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """It is told with its reason, in the report that has the others; the same call tries it again."""
+
+    def fail(spec: RunSpec, *arguments: Any, **options: Any) -> Any:
+        if spec.contender == "slow" and spec.seed == 1:
+            raise error
+        return train_run(spec, *arguments, **options)
+
+    train_run = engines.train_run
+    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny"
+    monkeypatch.setattr(engines, "train_run", fail)
+    reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    with (
+        pytest.warns(UserWarning, match=f"slow, seed 1: failed: {re.escape(reason)}"),
+        pytest.raises(RunsFailed, match=rf"^slow-seed1-\w+: {re.escape(reason)}; the other runs are in") as raised,
+    ):
+        bakeoff.run_study(study, out=tmp_path, jobs=1)
+    summary = raised.value.summary
+    assert json.loads((folder / "summary.json").read_text()) == summary
+    assert {c["name"]: (c["n"], c["failed"]) for c in summary["contenders"]} == {"slow": (1, 1), "quick": (2, 0)}
+    (failure,) = summary["failures"]
+    name = failure["run"]
+    assert failure == {"run": name, "contender": "slow", "seed": 1, "kind": "failed", "reason": reason}
+    assert "fail(" not in (folder / "report.md").read_text()
+    assert "Traceback" in (folder / name / "checkpoint" / "traceback.txt").read_text()
+    with pytest.warns(UserWarning, match="slow, seed 1: failed"):
+        assert runner.report(folder)["failures"] == summary["failures"], "rendered again, it is still told"
+    monkeypatch.undo()
+    again = bakeoff.run_study(study, out=tmp_path, jobs=1)
+    assert again["failures"] == []
+    assert not (folder / name / "checkpoint").exists()
+
+
+def test_the_command_line_prints_the_others_and_exits_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(STUDY + "[contenders.lost]\nmodel = 'logistic'\nlr = 0.02\n")
+    train_run = engines.train_run
+
+    def fail(spec: RunSpec, *arguments: Any, **options: Any) -> Any:
+        return 1 / 0 if spec.contender == "lost" else train_run(spec, *arguments, **options)
+
+    monkeypatch.setattr(engines, "train_run", fail)
+    command = ["run", str(tmp_path / "tiny.toml"), "--out", str(tmp_path), "--jobs", "1", "--json"]
+    assert exit_code(lambda: bakeoff_cli.main(command, "bakeoff", standalone_mode=False)) == 1
+    said = capsys.readouterr()
+    assert {c["name"]: c["n"] for c in json.loads(said.out)["contenders"]} == {"slow": 2, "quick": 2, "lost": 0}
+    assert re.search(r"lost-seed0-\w+: ZeroDivisionError: division by zero \(and 1 more\)", said.err)
+    assert "Traceback" not in said.err
+
+
+def test_diverged_and_damaged_runs_are_told_with_their_reasons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a report without damaged records is written, but is no success."""
+    wild = 'lr = 1000\noptimizer = "sgd"\nbatch_size = 8\nl2 = 100\nprecision = "fp32"'
+    study = parse_study(STUDY.replace("lr = 0.0001", wild), "tiny", "tiny.toml")
+    summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+    assert [(f["contender"], f["seed"], f["kind"]) for f in summary["failures"]] == [
+        ("slow", 0, "diverged"),
+        ("slow", 1, "diverged"),
+    ]
+    assert all("non-finite in epoch 1" in failure["reason"] for failure in summary["failures"])
+    victim = next(path for path in find_runs(tmp_path) if path.name.startswith("quick-seed1"))
+    (victim / "predictions.npz").write_bytes(b"rubbish")
+    for words in (["report", str(tmp_path / "tiny"), "--json"], ["report", str(tmp_path), "--all", "--json"]):
+        assert exit_code(lambda words=words: bakeoff_cli.main(words, "bakeoff", standalone_mode=False)) == 1
+        said = capsys.readouterr()
+        assert "written without 1 of the records" in said.err
+        assert json.loads(said.out)
+    summary = json.loads((tmp_path / "tiny" / "summary.json").read_text())
+    damaged = [f for f in summary["failures"] if f["kind"] == "damaged"]
+    assert [(f["run"], f["seed"]) for f in damaged] == [(victim.name, 1)]
+    assert next(c for c in summary["contenders"] if c["name"] == "quick")["n"] == 1
+
+
+PRETRAINED = """
+title = "t"
+question = "q"
+dataset = "digits"
+images = 200
+seeds = 1
+recipe = { epochs = 1 }
+contenders.near = { model = "logistic" }
+contenders.far = { model = "resnet18", weights = "imagenet" }
+contenders.both = { ensemble = ["near", "far"] }
+"""
+
+
+def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what needs it, a warning and a line on the page; asked for by name, or alone, it is an error."""
+    for name in ("BAKEOFF_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "nothing"))
+    study = parse_study(PRETRAINED, "two", "two.toml")
+    with pytest.warns(UserWarning, match="two goes on without contender far: weights 'imagenet': there is no"):
+        summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+    assert [c["name"] for c in summary["contenders"]] == ["near"]
+    assert "far: its weights are not at hand, `bakeoff data fetch weights/resnet18` gets them" in summary["cuts"]
+    assert "bakeoff data fetch weights/resnet18" in (tmp_path / "two" / "report.md").read_text()
+    alone = parse_study(
+        PRETRAINED.replace('contenders.near = { model = "logistic" }\n', "").split("contenders.both")[0],
+        "one",
+        "one.toml",
+    )
+    with pytest.raises(MissingData, match="bakeoff data fetch weights/resnet18"):
+        bakeoff.run_study(study, out=tmp_path, jobs=1, only=["near", "far"])
+    with pytest.raises(MissingData, match="bakeoff data fetch weights/resnet18"):
+        bakeoff.run_study(alone, out=tmp_path, jobs=1)
+
+
+def test_what_was_trained_on_test_images_is_never_the_choice(tmp_path: Path) -> None:
+    """Nor is an ensemble of it; although its validation accuracy is the highest."""
+    text = STUDY.replace("epochs = 1", "epochs = 3").replace("seeds = 2", "seeds = 1") + (
+        '[contenders.pupil]\nmodel = "logistic"\nlr = 0.03\nepochs = 60\nteacher = "quick"\n'
+        'pool = "test:confidence=0"\n'
+        '[contenders.team]\nensemble = ["pupil"]\n[contenders.above]\nensemble = ["team", "pupil"]\n'
+    )
+    summary = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+    by_name = {c["name"]: c for c in summary["contenders"]}
+    assert {name for name, c in by_name.items() if c["trains_on_test"]} == {"pupil", "team", "above"}
+    assert by_name["pupil"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]
+    assert summary["answer"].startswith("quick is the choice")
+    assert "among those that neither choose nor train on the test set" in summary["answer"]
+    page = (tmp_path / "tiny" / "report.md").read_text()
+    assert "pupil ‡" in page
+    assert "it is never the choice" in page

@@ -224,7 +224,7 @@ def test_a_member_that_diverged_leaves_the_others(tmp_path: Path) -> None:
     bad = 'model = "logistic"\noptimizer = "sgd"\nbatch_size = 8\nlr = 1000\nl2 = 100\nprecision = "fp32"'
     study = parse_study(TEAM.replace('model = "logistic"\nlr = 0.02', bad), "team", "team.toml")
     said = r"^all-seed0-\w+: needs alone-seed0-\w+, which diverged; the other runs are in"
-    with pytest.warns(UserWarning, match="all, seed 0: no finished record"):  # noqa: SIM117 - the error comes last
+    with pytest.warns(UserWarning, match="all, seed 0: failed: needs alone-seed0"):  # noqa: SIM117 - the error comes last
         with pytest.raises(bakeoff.BakeoffError, match=said):
             bakeoff.run_study(study, out=tmp_path, jobs=1)
     summary = json.loads((tmp_path / "team" / "summary.json").read_text())

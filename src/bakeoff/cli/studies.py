@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, as_json, given
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 from bakeoff.options import RecipeCommand
 
 
@@ -53,6 +53,9 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
         try:
             with display(found.title) as shown:
                 summary = run_study(name, only=only, show=shown.show, begin=shown.begin, done=shown.done, **options)
+        except RunsFailed as error:
+            summary = error.summary
+            failures.append(error)
         except BakeoffError as error:
             if isinstance(error, UsageError) and not summaries:
                 raise  # said wrongly: the other studies would say the same
@@ -62,7 +65,7 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
         if not (every and json_out):
             show_summary(summary, options["out"] / found.name, json_out)
     if every and summaries:
-        index = report_all(options["out"])
+        index, _ = report_all(options["out"])
         as_json({"index": str(index), "studies": summaries}) if json_out else click.echo(f"index: {index}")
     if failures:
         raise BakeoffError("; ".join(map(str, failures)))
@@ -90,11 +93,15 @@ def report(folder: Path, every: bool, json_out: bool) -> None:
     from bakeoff.studies.runner import report as render
     from bakeoff.studies.runner import report_all
 
-    if not every:
-        show_summary(render(folder), folder, json_out)
-        return
-    index = report_all(folder)
-    as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
+    if every:
+        index, summaries = report_all(folder)
+        as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
+    else:
+        summaries = [render(folder)]
+        show_summary(summaries[0], folder, json_out)
+    failures = [each for summary in summaries for each in summary["failures"]]
+    if lost := [each["reason"] for each in failures if each["kind"] in ("damaged", "unreadable")]:
+        raise BakeoffError(f"written without {len(lost)} of the records: {'; '.join(lost)}")
 
 
 MARGIN_HELP = "Accuracies closer than this, a fraction, are as good.  [0.005]"

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.models.tensors import read_tensors
 from bakeoff.record import data_folders, find_origin, read_run
 
@@ -58,6 +58,7 @@ def find_weights(source: str, model: str) -> Path:
 
     Raises:
         UsageError: nothing is published for this model, or it is no kind of file that can be read.
+        MissingData: the published file is not at hand.
         BakeoffError: the file is not there, it is not the published one, or the run's record is damaged.
     """
     if source != "imagenet":
@@ -74,7 +75,7 @@ def find_weights(source: str, model: str) -> Path:
     folders = data_folders("weights")
     paths = [path for folder in folders if (path := folder / name).is_file()]
     if not paths:
-        raise BakeoffError(
+        raise MissingData(
             f"weights 'imagenet': there is no {name} in {' or '.join(map(str, folders))}: run `bakeoff data fetch "
             f"weights/{model}`, or put {ADDRESS}{name} there"
         )

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from bakeoff.arrays import read_arrays
 from bakeoff.errors import BakeoffError, Damaged, UsageError
-from bakeoff.locks import only_process
 from bakeoff.record.files import exists, make_folder, parse_json, read_bytes, strict_json, write_atomic
+from bakeoff.record.locks import only_process
 from bakeoff.record.tolerant import read_spec
 from bakeoff.spec import RESULTS, RunSpec
 

@@ -51,7 +51,7 @@ def _lead(best: Summary, summary: Summary) -> str:
         f"{runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
     )
     if len(order := tables.ranking(summary)) > 1:
-        among = "" if order[0] == best else " among those that do not choose on the test set"
+        among = "" if order[0] == best else " among those that neither choose nor train on the test set"
         lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     return f"{lead}."
 
@@ -162,11 +162,22 @@ def of_sweep(sweep: Summary, summary: Summary) -> str:
     return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."
 
 
+FAILURES = {
+    "diverged": "diverged",
+    "failed": "ended with an error",
+    "damaged": "damaged record",
+    "unreadable": "unreadable record",
+}
+"""What became of a run that has no result, by its kind."""
+
+
 def _failures(summary: Summary) -> str:
     """Who did not train, and in how many runs."""
     said = []
     for c in summary["contenders"]:
-        ways = {"diverged": c["failed"], "no better than guessing": c["n"] - c["trained"]}
+        kinds = [failure["kind"] for failure in summary["failures"] if failure["contender"] == c["name"]]
+        ways = {words: kinds.count(kind) for kind, words in FAILURES.items()}
+        ways["no better than guessing"] = c["n"] - c["trained"]
         lost = sum(ways.values())
         if lost:
             how = [words if count == lost else f"{count} {words}" for words, count in ways.items() if count]

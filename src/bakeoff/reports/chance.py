@@ -36,7 +36,7 @@ def one_seed(ranked: Sequence[Summary]) -> str:
     `ranked` are contenders in the order of their validation accuracy; those with one seed, or that choose on the test
     set, do not count.
     """
-    honest = [c for c in ranked if c["trained"] > 1 and not c["selects_on_test"]]
+    honest = [c for c in ranked if c["trained"] > 1 and tables.may_be_chosen(c)]
     if len(honest) < 2:
         return ""
     chances = chance_to_win({c["name"]: [s["validation_accuracy"] for s in c["seeds"]] for c in honest})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from bakeoff.choices import PoolOfTest
 from bakeoff.evaluation import metrics
 from bakeoff.reports import figures, predictions, tables
 from bakeoff.reports.blocks import Block, Cell, Code, Figure, Figures, Head, Table, Words
@@ -28,15 +27,8 @@ TRAINED = (
 )
 
 
-def _learns_from_test(context: Context, name: str) -> bool:
-    """Whether its teacher labels the test images for it."""
-    recipe = context.study.contender(name).recipe
-    return bool(recipe.teacher) and isinstance(recipe.pool_choice, PoolOfTest)
-
-
 def _name(context: Context, contender: Summary) -> Cell:
-    sign = " †" if contender["selects_on_test"] else ""
-    sign += " ‡" if _learns_from_test(context, contender["name"]) else ""
+    sign = tables.marks(contender)
     kind = "ensemble" if context.study.contender(contender["name"]).ensemble else ""
     tag = f" ({', '.join(filter(None, (kind, contender['variant'])))})" if kind or contender["variant"] else ""
     return Cell(contender["name"] + tag + sign, title=contender["note"])
@@ -59,7 +51,7 @@ def league(context: Context, section: Section) -> list[Block]:
     without = [
         c for c in context.summary["contenders"] if not c["trained"] and (not section.of or c["name"] in section.of)
     ]
-    text = {row["contender"].removesuffix(" †"): row for row in tables.league_text(context.summary)}
+    text = {row["contender"].partition(" ")[0]: row for row in tables.league_text(context.summary)}
     rows = []
     for c in (*ranked, *without):
         row = text[c["name"]]
@@ -89,10 +81,10 @@ def _league_caption(context: Context, ranked: Sequence[Summary]) -> str:
             " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is "
             "flattered, and it is never the choice."
         )
-    if any(_learns_from_test(context, c["name"]) for c in ranked):
+    if any(c["trains_on_test"] for c in ranked):
         caption += (
-            " ‡ was trained on test images too, under its teacher's labels: its test accuracy is that on these "
-            "images, not on new ones."
+            " ‡ was trained on test images too, under its teacher's labels, or averages what was: its test accuracy is "
+            "that on these images, not on new ones, and it is never the choice."
         )
     return caption
 
@@ -280,6 +272,10 @@ def runs(context: Context, section: Section) -> list[Block]:
         tone = "" if run.status == "finished" else "bad"
         cells += [Cell(f"{run.seconds:,.1f}"), Cell(str(len(run.history) or "–")), Cell(run.status, tone=tone)]
         rows.append([*cells, Cell(run.path.name)])
+    for lost in context.study.failed:
+        if not section.of or lost.contender in section.of:
+            cells = [Cell(lost.contender), Cell(str(lost.seed)), *[Cell("–")] * 4]
+            rows.append([*cells, Cell(lost.kind, tone="bad", title=lost.reason), Cell(lost.run)])
     heads = [Head("contender", "text"), Head("seed"), Head("test accuracy, Wilson 95 %"), Head("validation")]
     heads += [Head("seconds"), Head("epochs"), Head("status", "word"), Head("record", "word")]
     return [Table(heads, rows)] if rows else []

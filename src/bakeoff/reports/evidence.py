@@ -105,7 +105,7 @@ def _gap(contender: Contender, study: Study, summary: Summary, own: Sequence[Sum
         for c in study.contenders
         if c.model == contender.model and c.variant == "repaired" and not c.recipe.teacher
     ]
-    best = next((c for c in tables.ranking(summary) if c["name"] in mended and not c["selects_on_test"]), None)
+    best = next((c for c in tables.ranking(summary) if c["name"] in mended and tables.may_be_chosen(c)), None)
     if not best or best["name"] in [pair["to"] for pair in own]:
         return None
     pair = next((p for p in tables.facing(summary, best["name"]) if p["b"] == contender.name), None)

@@ -37,7 +37,7 @@ def rivals(best: Summary, summary: Summary) -> str:
 
 def _smallest(best: Summary, equivalents: Sequence[str], summary: Summary) -> str:
     """Which of the contenders that are as good is the smallest, if it is smaller than the choice."""
-    equal = [c for c in tables.ranking(summary) if c["name"] in equivalents and not c["selects_on_test"]]
+    equal = [c for c in tables.ranking(summary) if c["name"] in equivalents and tables.may_be_chosen(c)]
     least = min(equal, key=lambda c: int(c["parameters"]), default=best)
     if least["parameters"] >= best["parameters"]:
         return ""

@@ -232,7 +232,7 @@ def reported(context: Context, section: Section) -> list[Block]:
             if runs:
                 ours, verdict = judge(key, published, runs, _reasons(study, name, unprinted))
             elif name in failed:
-                ours, verdict = "–", "no result: training diverged" if failed[name] else "no result: no record"
+                ours, verdict = "–", "no result: training failed" if failed[name] else "no result: no record"
             else:
                 left_out.append(f"{label} ({MEASURES[key].label}, {_figure(key, published)})")
                 continue

@@ -13,8 +13,8 @@ from bakeoff.evaluation.verdicts import Estimate
 from bakeoff.record import Run
 from bakeoff.reports import answer, comparisons, evidence, hypotheses, tables
 from bakeoff.reports.tables import Summary, by_contender, by_images, correct, over_runs
-from bakeoff.spec import Contender
-from bakeoff.study import Study, Sweep
+from bakeoff.spec import Contender, Recipe
+from bakeoff.study import Failed, Study, Sweep
 
 SPLITS = ("test", "validation", "train")
 
@@ -35,7 +35,17 @@ def summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> S
         return found
     parts = [on_dataset(study, runs, name, fresh) for name in study.datasets]
     whole = dict(parts[0])
-    for key in ("contenders", "comparisons", "can_be_best", "confirmation", "sweeps", "hypotheses", "additions"):
+    lists = (
+        "contenders",
+        "failures",
+        "comparisons",
+        "can_be_best",
+        "confirmation",
+        "sweeps",
+        "hypotheses",
+        "additions",
+    )
+    for key in (*lists, "additions"):
         whole[key] = [item for part in parts for item in part[key]]
     for key, first in parts[0]["diagnoses"].items():
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
@@ -52,7 +62,7 @@ def on_dataset(study: Study, runs: Sequence[Run], name: str, fresh: Sequence[Run
 
 def _summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> Summary:
     ended, diverged = by_contender(study, runs), by_contender(study, runs, "diverged")
-    groups = evidence.only_learnt(ended)
+    groups, failed = evidence.only_learnt(ended), failures(study, runs)
     verdicts = comparisons.decide(study, _right(groups, "test"))
     estimates = {"test": verdicts.estimates, "validation": comparisons.estimates(_right(groups, "validation"))}
     summary: Summary = {
@@ -67,10 +77,11 @@ def _summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> 
         "level": study.level,
         "enough": dict(study.enough),
         "contenders": [
-            _contender(c, study, groups[c.name], len(ended[c.name]), len(diverged[c.name]))
+            _contender(c, study, groups[c.name], len(ended[c.name]), [f["contender"] for f in failed].count(c.name))
             | _accuracies(groups[c.name], {split: found.get(c.name) for split, found in estimates.items()})
             for c in study.contenders
         ],
+        "failures": failed,
         "comparisons": [comparisons.row(pair) for pair in verdicts.pairs],
         "can_be_best": list(verdicts.can_be_best),
         "plan": comparisons.plan(verdicts),
@@ -155,7 +166,8 @@ def _contender(contender: Contender, study: Study, runs: Sequence[Run], finished
         "dataset": study.dataset_of(contender),
         "variant": contender.variant,
         "note": contender.note,
-        "selects_on_test": _selects_on_test(contender, study),
+        "selects_on_test": any(recipe.selects_on_test for recipe in _recipes(contender, study)),
+        "trains_on_test": any(recipe.trains_on_test for recipe in _recipes(contender, study)),
         "n": finished,
         "trained": len(runs),
         "failed": failed,
@@ -176,10 +188,31 @@ def _contender(contender: Contender, study: Study, runs: Sequence[Run], finished
     }
 
 
-def _selects_on_test(contender: Contender, study: Study) -> bool:
-    """Whether the test set chooses its epoch, or that of a member or teacher."""
-    needed = map(study.contender, study.needs(contender))
-    return contender.recipe.selects_on_test or any(_selects_on_test(other, study) for other in needed)
+def _recipes(contender: Contender, study: Study) -> list[Recipe]:
+    """Its recipe, and those of all members and teachers that it needs, directly or through others."""
+    needed, ahead = {contender.name: contender}, [contender]
+    while ahead:
+        new = [study.contender(name) for name in study.needs(ahead.pop()) if name not in needed]
+        needed |= {other.name: other for other in new}
+        ahead += new
+    return [other.recipe for other in needed.values()]
+
+
+def failures(study: Study, runs: Sequence[Run]) -> list[Summary]:
+    """The study's runs without a result, with the reason of each."""
+    diverged = [
+        Failed(
+            contender=run.spec.contender,
+            seed=run.spec.seed,
+            run=run.path.name,
+            kind="diverged",
+            reason=f"a value became non-finite in epoch {len(run.history) + 1}",
+        )
+        for run in runs
+        if run.status == "diverged"
+    ]
+    names = {contender.name for contender in study.contenders}
+    return [failed.model_dump() for failed in (*diverged, *study.failed) if failed.contender in names]
 
 
 def _sweep(sweep: Sweep) -> Summary:

@@ -130,8 +130,14 @@ def ranking(summary: Summary) -> list[Summary]:
 
 
 def pick(summary: Summary) -> Summary | None:
-    """The contender that validation accuracy chooses; never one whose epoch was chosen on the test set."""
-    return next((c for c in ranking(summary) if not c["selects_on_test"]), None)
+    """The contender that validation accuracy chooses; never one that the test set has chosen or taught."""
+    return next((c for c in ranking(summary) if may_be_chosen(c)), None)
+
+
+def may_be_chosen(contender: Summary) -> bool:
+    """Whether a contender, its members and its teacher were made without a look at the test set. Summaries of earlier
+    versions do not say who was trained there."""
+    return not (contender["selects_on_test"] or contender.get("trains_on_test"))
 
 
 def what_would_decide(pair: Mapping[str, Any]) -> str:
@@ -210,6 +216,11 @@ def trained(contender: Summary) -> str:
     return f"{contender['trained']} of {contender['n'] + contender['failed']}"
 
 
+def marks(contender: Summary) -> str:
+    """Signs of what it did with the test set: † its epoch was chosen there, ‡ it was trained there."""
+    return (" †" if contender["selects_on_test"] else "") + (" ‡" if contender["trains_on_test"] else "")
+
+
 def league_text(summary: Summary) -> list[dict[str, str]]:
     """The league as text, a row a contender, best validation accuracy first, those without a result last."""
     against = standing(summary)
@@ -218,7 +229,7 @@ def league_text(summary: Summary) -> list[dict[str, str]]:
         done = bool(c["trained"])
         rows.append(
             {
-                "contender": c["name"] + (" †" if c["selects_on_test"] else ""),
+                "contender": c["name"] + marks(c),
                 "trained": trained(c),
                 "test accuracy": interval(c["test_accuracy"]) + (" one run" if c["interval"] == "wilson" else ""),
                 "validation": percent(c["validation_accuracy"]["mean"]),

@@ -22,7 +22,7 @@ import torch
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
-from bakeoff.locks import Locked
+from bakeoff.record.locks import Locked
 from bakeoff.spec import RunSpec
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import Progress, train_run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import warnings
@@ -14,8 +15,8 @@ from bakeoff import readings, record
 from bakeoff.data import Dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError, Damaged
-from bakeoff.locks import Locked, only_process
 from bakeoff.models import count_multiply_adds
+from bakeoff.record.locks import Locked, only_process
 from bakeoff.spec import Contender
 from bakeoff.studies.engines import Failure, Setting, Work, default_jobs, execute
 from bakeoff.study import Study
@@ -122,12 +123,19 @@ def has_ended(path: Path) -> bool:
             return False
         record.read_run(path)
     except Damaged as error:
-        aside = record.set_aside(path)
-        warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=2)
+        _set_aside(path, error)
         return False
     except BakeoffError:
         pass  # says nothing of what is in it; whoever reads it says so
     return True
+
+
+def _set_aside(path: Path, error: Damaged) -> None:
+    """Set a damaged record aside, unless another process has done so, or is training it again already."""
+    with contextlib.suppress(Locked), only_process(path, "training this run"):
+        if record.status(path) not in ("absent", "running"):
+            aside = record.set_aside(path)
+            warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=3)
 
 
 def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:

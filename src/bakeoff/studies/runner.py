@@ -17,19 +17,20 @@ import torch
 from bakeoff import readings, record
 from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
-from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
-from bakeoff.locks import only_process
+from bakeoff.errors import BakeoffError, Damaged, MissingData, RunsFailed, UsageError, closest
+from bakeoff.models.weights import find_weights
 from bakeoff.record import Run
+from bakeoff.record.locks import only_process
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
 from bakeoff.reports.sections import check_sections
 from bakeoff.scales import at_scale, split_names
 from bakeoff.spec import Contender, Recipe, RunSpec
-from bakeoff.studies.engines import Setting, cores, default_threads, interruptible
+from bakeoff.studies.engines import Failure, Setting, cores, default_threads, interruptible
 from bakeoff.studies.rounds import Rounds, has_ended, write_study
 from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
 from bakeoff.studies.sequential import until_decided as add_seeds
-from bakeoff.study import Study, load_study, merge_points, parse_study
+from bakeoff.study import Failed, Study, load_study, merge_points, parse_study
 from bakeoff.training.device import find_device
 from bakeoff.training.naming import find_run
 from bakeoff.training.run import Progress, check_spec, check_views, train_run
@@ -151,7 +152,8 @@ def run_study(
 
     Raises:
         UsageError: what was asked for cannot be.
-        BakeoffError: data missing or damaged, or a run that could not be trained.
+        BakeoffError: data missing or damaged.
+        RunsFailed: runs that could not be trained; the report, with the others, is written.
         Interrupted: Ctrl-C; the same call goes on.
     """
     whole = find_study(study) if isinstance(study, str) else study
@@ -165,20 +167,11 @@ def run_study(
         raise UsageError(f"seeds = {seeds}: until_decided adds seeds by itself; say max_seeds instead")
     adding = max_seeds if until_decided else None
     command = _command(study, scale, threads=threads, max_seeds=adding, **cuts)
-    study = at_scale(whole, scale, **cuts)
     for name, number in {"jobs": jobs, "seeds": seeds, "threads": threads}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
     find_device(device)
-    loaded, absent = _load(study)
-    if absent and (cuts["datasets"] or not loaded):
-        raise next(iter(absent.values()))
-    if absent:
-        study = at_scale(whole, scale, **{**cuts, "datasets": tuple(loaded)})
-        said = [f"{name}: not at hand, `bakeoff data fetch {name}` gets it" for name in absent]
-        study = study.model_copy(update={"cuts": (*study.cuts, *said)})
-        for error in absent.values():
-            warnings.warn(f"study {study.name} goes on without {error}", stacklevel=2)
+    study, loaded = _at_hand(whole, scale, cuts)
     study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
@@ -189,6 +182,7 @@ def run_study(
             study = add_seeds(study, max_seeds, rounds, lambda part: collect(part, folder)[0])
         else:
             study = rounds(study, last=not study.confirms)
+        study = study.model_copy(update={"failed": tuple(map(_failed, rounds.failures))})
         summary = render(study, folder)
         if study.confirms and (fresh := on_fresh_seeds(study, summary)):
             names = rounds(fresh, last=True, whole=False).records
@@ -197,8 +191,54 @@ def run_study(
     failures = rounds.failures
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise BakeoffError(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}")
+        raise RunsFailed(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}", summary)
     return summary
+
+
+def _failed(failure: Failure) -> Failed:
+    spec, name = failure.work.spec, failure.work.path.name
+    return Failed(contender=spec.contender, seed=spec.seed, run=name, kind="failed", reason=failure.reason)
+
+
+def _at_hand(whole: Study, scale: str, cuts: Mapping[str, Any]) -> tuple[Study, dict[str, Dataset]]:
+    """The study cut to a scale and to what is asked for, and its datasets by name. What is not at hand, a dataset or
+    the weights that a contender starts from, is left out with a warning and a line among the cuts.
+
+    Raises:
+        MissingData: it was asked for by name, or nothing else is left.
+    """
+    study = at_scale(whole, scale, **cuts)
+    loaded, absent = _load(study)
+    if absent and (cuts["datasets"] or not loaded):
+        raise next(iter(absent.values()))
+    cuts = {**cuts, "datasets": tuple(loaded)} if absent else cuts
+    study = at_scale(whole, scale, **cuts)
+    lacking = _lacking_weights(study)
+    if lacking and (any(name in cuts["only"] for name in lacking) or len(lacking) == len(study.contenders)):
+        raise next(iter(lacking.values()))
+    study = at_scale(whole, scale, **cuts, without=lacking) if lacking else study
+    said = [f"{name}: not at hand, `bakeoff data fetch {name}` gets it" for name in absent]
+    models = {name: whole.contender(name).model for name in lacking}
+    said += [f"{n}: its weights are not at hand, `bakeoff data fetch weights/{m}` gets them" for n, m in models.items()]
+    for error in absent.values():
+        warnings.warn(f"study {study.name} goes on without {error}", stacklevel=3)
+    for name, error in lacking.items():
+        warnings.warn(f"study {study.name} goes on without contender {name}: {error}", stacklevel=3)
+    return study.model_copy(update={"cuts": (*study.cuts, *said)}), {name: loaded[name] for name in study.datasets}
+
+
+def _lacking_weights(study: Study) -> dict[str, MissingData]:
+    """A sentence on each contender whose published weights are not at hand."""
+    lacking = {}
+    for contender in study.contenders:
+        try:
+            if contender.recipe.weights:
+                find_weights(contender.recipe.weights, contender.model)
+        except MissingData as error:
+            lacking[contender.name] = error
+        except BakeoffError:
+            pass  # what is wrong with them is said when the study is checked
+    return lacking
 
 
 def _load(study: Study) -> tuple[dict[str, Dataset], dict[str, MissingData]]:
@@ -277,7 +317,8 @@ def render(study: Study, folder: Path) -> dict[str, Any]:
 
 
 def _render(study: Study, folder: Path) -> dict[str, Any]:
-    runs, notes = collect(study, folder)
+    runs, failed, notes = collect(study, folder)
+    study = study.model_copy(update={"failed": failed})
     for note in notes:
         warnings.warn(note, stacklevel=4)
     page = hashlib.sha256("\n".join((study.name, *sorted(study.records))).encode()).hexdigest()[:16]
@@ -303,8 +344,8 @@ def _on_fresh_seeds(study: Study, folder: Path, notes: list[str]) -> list[Run]:
     return runs
 
 
-def report_all(out: Path) -> Path:
-    """Render every study below `out` again, and a page over all of them; returns that page's file.
+def report_all(out: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Render every study below `out` again, and a page over all of them; returns that page's file and the summaries.
 
     Raises:
         UsageError: no study's directory there.
@@ -312,28 +353,33 @@ def report_all(out: Path) -> Path:
     folders = sorted(file.parent for file in out.glob("*/study.json"))
     if not folders:
         raise UsageError(f"{out}: no study's directory there: `bakeoff run STUDY --out {out}` makes one")
-    for folder in folders:
-        report(folder)
-    return write_index(folders, out)
+    summaries = [report(folder) for folder in folders]
+    return write_index(folders, out), summaries
 
 
-def collect(study: Study, folder: Path) -> tuple[list[Run], list[str]]:
-    """The study's records in `folder`, in its order, and a sentence on each contender whose are missing and on each
-    damaged one."""
-    runs, damaged, missing = [], [], defaultdict[str, list[str]](list)
+def collect(study: Study, folder: Path) -> tuple[list[Run], tuple[Failed, ...], list[str]]:
+    """The study's records in `folder`, in its order; its runs that failed or whose records are damaged; and a sentence
+    on each of these, and on each contender whose records are missing."""
+    runs, failed, missing = [], [], defaultdict[str, list[str]](list)
+    before = {each.run: each for each in study.failed}
     for spec, name in zip(study.runs(), study.records, strict=True):
         try:
-            if record.status(folder / name) in ("absent", "running"):
+            if record.status(folder / name) not in ("absent", "running"):
+                runs.append(record.read_run(folder / name))
+            elif name in before:
+                failed.append(before[name])
+            else:
                 missing[spec.contender].append(str(spec.seed))
-                continue
-            runs.append(record.read_run(folder / name))
         except BakeoffError as error:
-            damaged.append(str(error))
+            kind = "damaged" if isinstance(error, Damaged) else "unreadable"
+            failed.append(Failed(contender=spec.contender, seed=spec.seed, run=name, kind=kind, reason=str(error)))
     notes = [
         f"{contender}, seed{'s' if len(seeds) > 1 else ''} {', '.join(seeds)}: no finished record"
         for contender, seeds in missing.items()
     ]
-    return runs, notes + damaged + [note for run in runs for note in run.notes] + record.earlier_note(runs)
+    notes += [f"{each.contender}, seed {each.seed}: {each.kind}: {each.reason}" for each in failed]
+    notes += [note for run in runs for note in run.notes] + record.earlier_note(runs)
+    return runs, tuple(failed), notes
 
 
 def train(
