@@ -82,21 +82,24 @@ def test_one_array_three_times_is_told(tmp_path, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["duplicates"]["exact"]["train, test"] == 10
 
 
-def test_a_page_tells_duplicates(tmp_path):
-    split = noise(20, 1)
-    splits = {
-        f"{letter}_{name}": a for name in ("train", "test") for letter, a in [("x", split.images), ("y", split.labels)]
-    }
-    np.savez(tmp_path / "a.npz", **splits)
+def test_a_page_tells_duplicates_and_which_image_a_mistake_is(tmp_path):
+    split = noise(60, 1, (1, 8, 8))
+    pixels, labels = split.images // 2, split.labels
+    pixels[labels == 1, :, :4] += 120
+    wrong = labels.copy()
+    wrong[[7, 8]] = 1 - wrong[[7, 8]]
+    np.savez(tmp_path / "a.npz", x_train=pixels, y_train=labels, x_test=pixels, y_test=wrong)
     contenders = "".join(
         f'[contenders.{name}]\nmodel = "logistic"\nlr = {lr}\n' for name, lr in [("a", 0.1), ("b", 0.2)]
     )
-    text = f'title = "t"\nquestion = "q?"\ndataset = "{tmp_path}/a.npz"\nseeds = 1\n[recipe]\nepochs = 1\n{contenders}'
+    text = f'title = "t"\nquestion = "q?"\ndataset = "{tmp_path}/a.npz"\nseeds = 1\n[recipe]\nepochs = 20\n{contenders}'
     (tmp_path / "s.toml").write_text(text)
     run_study(str(tmp_path / "s.toml"), out=tmp_path / "out", jobs=1)
     (page,) = tmp_path.rglob("report.html")
-    assert "3 images of the test split are in the validation split too" in page.read_text()
-    assert "17 images of the test split are in the train split too" in page.read_text()
+    assert "10 images of the test split are in the validation split too" in page.read_text()
+    assert "50 images of the test split are in the train split too" in page.read_text()
+    assert "4 images have an exact copy with another label" in page.read_text()
+    assert "image 7 (from 0) of the test data" in page.read_text()
 
 
 def test_mnists_ones_are_no_duplicates(mnist):

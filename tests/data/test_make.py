@@ -1,5 +1,9 @@
 """Generated datasets as files: read back by numpy, and as a dataset."""
 
+import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +11,7 @@ import pytest
 
 from bakeoff.data import load_dataset
 from bakeoff.data.make import make
-from bakeoff.errors import UsageError
+from bakeoff.errors import BakeoffError, UsageError
 
 FEW = "largest-digit:digits=digits,min_digits=2"
 
@@ -46,3 +50,26 @@ def test_what_cannot_be_made_is_one_sentence(tmp_path: Path, name: str, file: st
     with pytest.raises(UsageError, match=sentence):
         make(name, tmp_path / file, given)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_that_write_one_file_leave_it_whole(tmp_path: Path) -> None:
+    """Each writes a file of its own and renames it: whichever comes last, one of the two datasets is there."""
+    code = "import sys; from pathlib import Path; from bakeoff.data.make import make\n"
+    code += f"for _ in range(3): make({FEW!r}, Path('f.npz'), dict(count=400, test_count=50, seed=int(sys.argv[1])))"
+    made = [subprocess.Popen([sys.executable, "-c", code, str(seed)], cwd=tmp_path) for seed in (1, 2)]
+    assert [process.wait(timeout=300) for process in made] == [0, 0]
+    assert [file.name for file in tmp_path.iterdir()] == ["f.npz"]
+    there = load_dataset(str(tmp_path / "f.npz")).fingerprint
+    assert there in {load_dataset(f"{FEW},count=400,test_count=50,seed={seed}").fingerprint for seed in (1, 2)}
+
+
+def test_a_failure_while_writing_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f.npz").write_bytes(b"as it was")
+    monkeypatch.setattr(np, "savez", lambda stream, **_: stream.write(b"half") and _full_disk())
+    with pytest.raises(BakeoffError, match=r"f\.npz: cannot be written: "):
+        make(FEW, tmp_path / "f.npz", {"count": 300, "test_count": 50})
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("f.npz", b"as it was")]
+
+
+def _full_disk() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

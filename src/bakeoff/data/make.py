@@ -39,6 +39,8 @@ def make(reference: str, out: Path, given: Mapping[str, Any]) -> dict[str, int]:
         raise UsageError(f"{out}: the file to write must end in .npz")
     if not out.parent.is_dir():
         raise UsageError(f"{out} cannot be written: name a file in a folder that is there")
+    if out.exists() and not out.is_file():
+        raise UsageError(f"{out}: is no regular file; name another")
     with atomic_file(out) as stream:
         splits = composite_splits(made)
         arrays: dict[str, Any] = {"classes": np.array(made["train"].classes)}

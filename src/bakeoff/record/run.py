@@ -89,7 +89,7 @@ class Run:
         `{validation,test}_ids`, see `ids`."""
         file, classes = self.path / "predictions.npz", len(self.dataset["classes"])
         arrays = read_arrays(file)
-        for split in ("train", "validation", "test"):
+        for split in {name.removesuffix("_logits") for name in arrays if name.endswith("_logits")} | {"test"}:
             logits, labels = (arrays.get(f"{split}_{what}", np.empty(0)) for what in ("logits", "labels"))
             if logits.dtype != np.float32 or labels.dtype != np.int64 or logits.shape != (len(labels), classes):
                 raise Damaged(f"{file}: damaged: it has no logits and labels of {classes} classes for {split}")
@@ -101,6 +101,15 @@ class Run:
         """(N,) which image of the data each of `validation` or `test` is: its file's name, or its place from 0 in the
         array that it comes from, the training images' where the split was drawn; None in records of older versions."""
         return self.arrays.get(f"{split}_ids")
+
+    def image_name(self, split: str, place: int) -> str | None:
+        """How a person finds image `place` of `validation` or `test` in the data; None in records of older versions."""
+        ids = self.ids(split)
+        if ids is None:
+            return None
+        if ids.dtype.kind == "U":
+            return str(ids[place])
+        return f"image {ids[place]} (from 0) of the {'train' if split in self.dataset.get('drawn', ()) else split} data"
 
     def test_metrics(self) -> dict[str, float]:
         """`test_accuracy` (a fraction) and `test_loss` (mean cross-entropy, nats), from the stored logits."""

@@ -297,7 +297,8 @@ def mistakes(context: Context, section: Section) -> list[Block]:
         for i in worst:
             run = runs[int(sure[:, i].argmax())]
             true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
-            lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
+            lines = [name_of] if (name_of := run.image_name("test", i)) else []
+            lines += [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
             lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
             lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
             if len(everyone) > len(runs):
