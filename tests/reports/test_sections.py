@@ -543,6 +543,7 @@ def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
     assert figures["sweeps"] == ["sweeps-learning-rate", "sweeps-learning-rate-by-step"]
     table = next(block for block in parts["per_class"].blocks if isinstance(block, Table))
     assert [head.label.split()[0] for head in table.heads[2:5]] == [best, "logistic", "conv"]
+    assert "Shown: the choice, logistic and conv as the study names them, and the best after it" in table.caption
 
 
 def test_who_is_shown_in_no_section_is_refused(study):

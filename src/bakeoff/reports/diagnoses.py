@@ -58,6 +58,8 @@ def _explained(context: Context, judged: list[Summary]) -> str:
         words += (
             f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
         )
+    if any("Fisher" in one["verdict"] for one in judged):
+        words += " Where no run of a contender trained, Fisher's exact test of how many runs trained stands for them."
     if any(one["relation"] == "faster" for one in judged):
         words += (
             " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "

@@ -142,8 +142,8 @@ def per_class(context: Context, section: Section) -> list[Block]:
     heads = [Head("class", "text"), Head("test images")]
     heads += [Head(f"{name} {sign}") for name, sign in zip(names, SIGNS, strict=False)]
     heads.append(Head(axis.label, "plot", figures.dots_axis(axis)))
-    intervals = "intervals 95 %, Student's t over the seeds (of one seed Wilson's)"
-    said = f"Means over seeds; {intervals}. {_how_many(names, context)}"
+    intervals = "intervals 95 %, Student's t over the seeds (Wilson's of one seed, or where all agree)"
+    said = f"Means over seeds; {intervals}. {_how_many(names, context, context.named(section))}"
     return [Table(heads, rows, said)]
 
 
@@ -151,11 +151,16 @@ SHAPES = ("circle", "diamond", "square", "triangle")
 SIGNS = "●◆■▲"
 
 
-def _how_many(names: Sequence[str], context: Context) -> str:
+def _how_many(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:
     every = len(context.ranked)
     words = "seed" if all(len(context.finished[name]) == 1 for name in names) else "seeds"
     said = f"{tables.seeds_said(len(context.finished[name]) for name in names)} {words}."
-    return f"{said} Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else said
+    who = (
+        f"the choice, {tables.listing(named)} as the study names them, and the best"
+        if named
+        else "the choice and the best"
+    )
+    return f"{said} Shown: {who} after it, {len(names)} of {every}." if len(names) < every else said
 
 
 def confusion(context: Context, section: Section) -> list[Block]:
