@@ -242,7 +242,8 @@ def test_a_damaged_record_is_trained_again_and_the_others_are_kept(
     (victim / "predictions.npz").write_bytes(b"rubbish")
     before = {path: (path / "run.json").read_bytes() for path in others}
     code, out, err = call(capsys, "report", tmp_path / "out" / "tiny")
-    assert code == 0
+    assert code == 1, "the page is written, and lacks a run"
+    assert "written without 1 of the records" in err
     assert "predictions.npz: damaged" in (tmp_path / "out" / "tiny" / "report.md").read_text()
     code, out, err = call(capsys, "run", trained / "tiny.toml", "--out", tmp_path / "out", "--jobs", "1", "--json")
     assert code == 0
