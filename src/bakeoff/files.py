@@ -58,6 +58,13 @@ def reading(what: object) -> Iterator[None]:
         raise BakeoffError(f"{what} cannot be read ({error.strerror or error})") from error
 
 
+def check_regular(file: Path) -> None:
+    """Raises BakeoffError for a folder, and for a pipe or device, which could block or never end; OSError for none."""
+    kind = KINDS.get(stat.S_IFMT(file.stat().st_mode))
+    if kind:
+        raise BakeoffError(f"{file} cannot be read (it is {kind}, and only regular files are read)")
+
+
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[BinaryIO]:
     """Within: the regular file, open for reading.
@@ -69,9 +76,7 @@ def opened(file: Path) -> Iterator[BinaryIO]:
     if "\0" in str(file):
         raise BakeoffError(f"{str(file)!r} cannot be read (no path has a NUL in it)")
     with reading(file):
-        kind = KINDS.get(stat.S_IFMT(file.stat().st_mode))
-        if kind:
-            raise BakeoffError(f"{file} cannot be read (it is {kind}, and only regular files are read)")
+        check_regular(file)
         with file.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
             if not size:

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from bakeoff.characters import displayable
 from bakeoff.choices import Frozen, Shown, validate
-from bakeoff.errors import UsageError, closest
+from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.files import check_regular
 from bakeoff.hypothesis import Hypothesis
 from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 
@@ -361,8 +362,9 @@ def parse_study(text: str, name: str, where: str) -> Study:
 def load_study(path: Path) -> Study:
     """The study in a TOML file; its name is the file's stem."""
     try:
+        check_regular(path)
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (BakeoffError, OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a study: {error}") from None
     return parse_study(text, path.stem, str(path))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import pickle
 import stat
 import struct
 import tarfile
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bakeoff import load_study, read_run, train
 from bakeoff.data import images, load_dataset, load_images
 from bakeoff.data.dataset import Dataset, Split
 from bakeoff.errors import BakeoffError, UsageError
@@ -320,8 +322,6 @@ def test_file_names_in_latin_1_are_told_in_ascii(tmp_path):
     ],
 )
 def test_blank_label_files_of_a_competition_are_one_sentence(tmp_path, content, said):
-    import pickle
-
     (tmp_path / "train_images").write_bytes(pickle.dumps(np.zeros((6, 8, 8), np.float32)))
     (tmp_path / "train_labels.csv").write_bytes(content)
     assert said in sentence(str(tmp_path))
@@ -408,3 +408,38 @@ def test_members_of_an_archive_stay_in_it(tmp_path):
     assert "has no array 'images'" in sentence(str(tmp_path / "in" / "a.npz"))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.npz", "in"]
     assert stat.S_IMODE(tmp_path.stat().st_mode) == before
+
+
+@pytest.mark.parametrize("kind", ["npz", "idx", "competition"])
+def test_memory_stays_below_three_times_the_bound(tmp_path, monkeypatch, kind):
+    monkeypatch.setenv("BAKEOFF_MAX_GIB", str(4 / 1024))
+    count = 3_900 * 1024 // 256
+    pixels, labels = np.random.default_rng(0).integers(0, 256, (count, 16, 16), np.uint8), np.arange(count) % 10
+    reference = str(tmp_path)
+    if kind == "npz":
+        np.savez_compressed(reference := str(tmp_path / "a.npz"), images=pixels, labels=labels.astype(np.uint8))
+    elif kind == "idx":
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(*pixels.shape, content=pixels.tobytes()))
+        (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(count, content=labels.astype(np.uint8).tobytes()))
+    else:
+        (tmp_path / "train_images").write_bytes(pickle.dumps(pixels))
+        rows = "".join(f"{place},{label}\n" for place, label in enumerate(labels))
+        (tmp_path / "train_labels.csv").write_text(f"Id,Category\n{rows}")
+    del pixels
+    tracemalloc.start()
+    try:
+        assert load_dataset(reference).shape == (1, 16, 16)
+        assert tracemalloc.get_traced_memory()[1] < 3 * 4 * MIB + 8 * MIB  # labels and words are some of it
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["study.toml", "run/run.json", "run/predictions.npz"])
+def test_studies_and_records_are_regular_files(tmp_path, name):
+    """A named pipe would block for ever."""
+    run = train("digits", "logistic", epochs=1, images=60, out=tmp_path / "runs").path
+    run.rename(tmp_path / "run")
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(BakeoffError, match="it is a named pipe, and only regular files are read"):
+        load_study(tmp_path / name) if name == "study.toml" else read_run(tmp_path / "run")

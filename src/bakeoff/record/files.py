@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
 from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.files import check_regular
 
 HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 """Marks the temporary files of this machine, among those of others on a shared file system."""
@@ -145,6 +146,7 @@ def read_bytes(path: Path) -> bytes:
         BakeoffError: it cannot be read: whatever the reason, that says nothing of what is in it.
     """
     try:
+        check_regular(path)
         return path.read_bytes()
     except OSError as error:
         _cannot(path, "read", error)
