@@ -196,3 +196,14 @@ def test_a_spec_that_breaks_a_rule_of_this_version_opens_with_a_note(tmp_path: P
     assert run.notes[0].startswith(f"run: {note}")
     assert run.spec.recipe.momentum == 0
     assert run.spec.model == "conv"
+
+
+def test_what_a_kill_left_of_an_ended_run_is_removed(tmp_path: Path) -> None:
+    path = write(tmp_path / "run")
+    (path / "checkpoint").mkdir()
+    (path / "checkpoint" / "0000000001-ab.safetensors").write_bytes(b"state")
+    (path / ".run.json.0.tmp").write_bytes(b"{")
+    (tmp_path / ".run.lock").touch()
+    record.tidy(path)
+    assert sorted(file.name for file in path.iterdir()) == sorted(["run.json", *record.FILES])
+    assert list(tmp_path.iterdir()) == [path]

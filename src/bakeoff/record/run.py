@@ -230,17 +230,14 @@ def status(path: Path) -> str:
     return str(said) if said in ("finished", "diverged", "running") else "damaged"
 
 
-def is_tidy(path: Path) -> bool:
-    """True where a run has ended and nothing is left that a killed process meant to remove.
-
-    Raises:
-        BakeoffError: as `status`.
-    """
-    return status(path) in ("finished", "diverged") and not exists(path / "checkpoint") and not _temporary(path)
-
-
-def _temporary(path: Path) -> list[Path]:
-    return list(path.glob(".*.tmp"))
+def tidy(path: Path) -> None:
+    """Remove what a killed process left of a run that has ended: checkpoints, temporary files, its lock. Where they
+    cannot be removed they stay: the record is whole without that."""
+    left = [path / "checkpoint", path.with_name(f".{path.name}.lock"), *path.glob(".*.tmp")]
+    if any(one.exists() for one in left):
+        with contextlib.suppress(BakeoffError, OSError), only_process(path, "training this run"):
+            remove_temporary(path)
+            remove_checkpoint(path)
 
 
 def read_run(path: Path | str) -> Run:

@@ -122,6 +122,7 @@ def has_ended(path: Path) -> bool:
         if record.status(path) in ("absent", "running"):
             return False
         record.read_run(path)
+        record.tidy(path)
     except Damaged as error:
         _set_aside(path, error)
         return False

@@ -45,7 +45,8 @@ def average_runs(
         Locked: another process still is.
         BakeoffError: a member without a finished record, or a damaged one.
     """
-    if record.is_tidy(path):
+    if record.status(path) == "finished":
+        record.tidy(path)
         return record.read_run(path)
     with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) != "finished":

@@ -182,8 +182,9 @@ def train_run(
     """
     spec = check_spec(spec, dataset)
     teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
-    if record.is_tidy(path):
-        return record.read_run(path)  # without a lock: the folder may be one that cannot be written
+    if record.status(path) in ("finished", "diverged"):  # no lock: the folder may be one that cannot be written
+        record.tidy(path)
+        return record.read_run(path)
     with record.only_writer(path, wait), computing(find_device(device), threads):
         if record.status(path) not in ("finished", "diverged"):
             _train(spec, dataset, path, teacher, needs, device, threads, checkpoint_seconds, stop, progress)
