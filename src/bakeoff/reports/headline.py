@@ -81,14 +81,15 @@ def _count(summary: Summary) -> list[str]:
     pairs = summary["comparisons"]
     if len(pairs) < 2:
         return []
-    counts = {
-        "with a better one": sum(tables.beaten(p) is not None for p in pairs),
-        "of equals": sum(p["verdict"] == "equivalent" for p in pairs),
-        "undecided": sum(p["verdict"] == "undecided" for p in pairs),
-    }
-    if len(pairs) in counts.values():
-        return [f"All {len(pairs):,} pairs are {next(words for words, n in counts.items() if n)}."]
-    parts = [f"{n:,} {'is' if n == 1 else 'are'} {words}" for words, n in counts.items() if n]
+    better = sum(tables.beaten(p) is not None for p in pairs)
+    equal = sum(p["verdict"] == "equivalent" for p in pairs)
+    rest = len(pairs) - better - equal
+    every = f"all {len(pairs):,}"
+    parts = [f"one is better in {every if better == len(pairs) else f'{better:,}'}"] if better else []
+    parts += [f"both are as good in {every if equal == len(pairs) else f'{equal:,}'}"] if equal else []
+    parts += (
+        [f"{every if rest == len(pairs) else f'{rest:,}'} {'is' if rest == 1 else 'are'} undecided"] if rest else []
+    )
     return [f"Of {len(pairs):,} pairs, {listing(parts)}."]
 
 
@@ -130,10 +131,10 @@ def flattered(best: Summary, summary: Summary) -> str:
         return ""
     if any(found["trained"] for found in summary["confirmation"]):
         own = tables.interval(best["test_accuracy"])
-        return f"The runs that it was chosen by got {own}: choosing among contenders favours lucky runs."
+        return f"The runs that it was chosen by got {own}: choosing among contenders may favour lucky runs."
     return (
-        f"The figure of {best['name']} is that of the runs it was chosen by, which flatters it: with `confirm = true` "
-        "in the study file it is trained again on fresh seeds."
+        f"The figure of {best['name']} is that of the runs it was chosen by, which may flatter it; with “confirm = "
+        "true” in the study file it is trained again on fresh seeds."
     )
 
 
