@@ -327,6 +327,15 @@ def test_blank_label_files_of_a_competition_are_one_sentence(tmp_path, content, 
     assert said in sentence(str(tmp_path))
 
 
+def test_columns_of_a_competition_are_told_in_ascii(tmp_path):
+    (tmp_path / "train_images").write_bytes(pickle.dumps(np.zeros((12, 8, 8), np.uint8)))
+    rows = "".join(f"{place},{place % 2}\n" for place in range(12))
+    (tmp_path / "train_labels.csv").write_text(f"\x1b[2JId,{'x' * 5000}\n{rows}")
+    first, second = load_dataset(str(tmp_path)).header
+    assert first == r"\x1b[2JId"
+    assert len(second) == 200
+
+
 @pytest.mark.parametrize(
     ("member", "said"),
     [

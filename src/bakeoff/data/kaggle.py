@@ -6,7 +6,8 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from bakeoff.data.dataset import Images
+from bakeoff.characters import displayable
+from bakeoff.data.dataset import LONGEST_NAME, Images
 from bakeoff.data.images import Shaping, as_images, shape_array
 from bakeoff.data.pickled import read_array
 from bakeoff.data.table import csv_rows
@@ -73,4 +74,5 @@ def _read_labels(file: Path, count: int, images: Path) -> tuple[tuple[str, str],
     missing = next((place for place in range(count) if str(place) not in labels), None)
     if missing is not None:
         raise BakeoffError(f"{file}: no label has the id {missing}; the ids of {count} images are 0 to {count - 1}")
-    return (header[0].strip(), header[1].strip()), [labels[str(place)] for place in range(count)]
+    first, second = (displayable(name.strip())[:LONGEST_NAME] for name in header)
+    return (first, second), [labels[str(place)] for place in range(count)]
