@@ -257,3 +257,21 @@ def test_same_weights_same_logits_as_torchvision(torchvision_models, name: str) 
         torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-6, atol=1e-9 * float(other.grad.abs().max()))
     with torch.no_grad():
         torch.testing.assert_close(ours.eval()(images), theirs.eval()(images), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(("stem", "kernel"), [("3x3", 3), ("5x5", 5), ("7x7", 7)])
+def test_the_stems_of_the_report_differ_in_their_filters_only(stem: str, kernel: int) -> None:
+    """28 pixels become 26 before the stages, whatever the filters' size."""
+    with torch.device("meta"):
+        model = resnet.resnet34_projection(1, 10, (28, 28), stem=stem)
+        assert model.conv1.weight.shape == (64, 1, kernel, kernel)
+        assert model.maxpool(model.conv1(torch.zeros(1, 1, 28, 28))).shape == (1, 64, 26, 26)
+
+
+@pytest.mark.parametrize(("projections", "count"), [("every-block", 16), ("changed-shapes", 3)])
+def test_the_projections_of_the_report(projections: str, count: int) -> None:
+    """In each of the 3 + 4 + 6 + 3 blocks, or in the three that change the shape, as in He et al."""
+    with torch.device("meta"):
+        model = resnet.resnet34_projection(1, 10, (28, 28), projections=projections)
+    stages = (model.layer1, model.layer2, model.layer3, model.layer4)
+    assert sum(isinstance(block.downsample, torch.nn.Sequential) for stage in stages for block in stage) == count
