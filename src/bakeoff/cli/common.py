@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -48,4 +49,13 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=str))
+    """Print `value` as JSON that any reader takes: null for a number that is not finite."""
+    click.echo(json.dumps(_finite(value), indent=2, default=str, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -188,7 +188,8 @@ def run_study(
             names = rounds(fresh, last=True, whole=False).records
             study = study.model_copy(update={"fresh": names})
             summary = render(study, folder)
-    failures = rounds.failures
+    lost = [each["reason"] for each in summary["failures"] if each["kind"] in ("damaged", "unreadable")]
+    failures = [*map(str, rounds.failures), *lost]
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise RunsFailed(f"{failures[0]}{more}; the other runs are in {folder / 'report.html'}", summary)
