@@ -38,7 +38,7 @@ def declared(study: Study, right: Right) -> list[tuple[str, str]]:
 
     These are its hypotheses, neighbours in a sweep, an ensemble and each of its members, and a pupil and its twin.
     """
-    pairs = [(claim.better, claim.worse) for claim in study.hypotheses]
+    pairs = [(claim.better, claim.worse) for claim in study.hypotheses if claim.relation != "faster"]
     for sweep in study.sweeps:
         names = [point.contender for point in sweep.points if point.contender in right]
         pairs += itertools.pairwise(dict.fromkeys(names))

@@ -51,6 +51,8 @@ def summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> S
         whole["diagnoses"] = {**whole["diagnoses"], key: sum((p["diagnoses"][key] for p in parts[1:]), first)}
     said = [f"On {name}: {part['answer']}" for name, part in zip(study.datasets, parts, strict=True)]
     whole["answer"] = "\n".join((*said, *answer.cuts(study)))
+    parts_of = zip(study.datasets, parts, strict=True)
+    whole["plan"] = [{"dataset": name, **need} for name, part in parts_of for need in part["plan"]]
     whole["environment"] = environment(runs)
     return whole
 
