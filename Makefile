@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: quickstart test check format
+.PHONY: quickstart test check format proof
 
 quickstart: .venv/ready  ## train the embedded study and name its report
 	$(BIN)/bakeoff run quickstart
@@ -16,6 +16,12 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto
+
+proof: .venv/ready  ## kills, failing disks, hostile files, simulated studies: hours, alone on the machine
+	$(BIN)/python bench/torture.py --kills 200
+	$(BIN)/python bench/faults.py
+	$(BIN)/python bench/fuzz.py --executions 200000 --out results/bench/fuzz.json
+	$(BIN)/python bench/simulate_verdicts.py --out results/bench/verdicts-simulation.json --docs docs/statistics.md
 
 format: .venv/ready  ## rewrite the code as `make check` wants it
 	$(BIN)/ruff format .
