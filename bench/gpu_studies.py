@@ -84,7 +84,7 @@ def possible(study: Study, data: Mapping[str, Dataset]) -> list[str]:
     """The contenders whose data, weights, members and teacher are at hand; a sentence on each other one."""
     first = {spec.contender: spec for spec in study.runs() if spec.seed == 0}
     names: list[str] = []
-    for contender in sorted(study.contenders, key=study.depth):
+    for contender in map(study.contender, sorted(depths := study.depths(), key=depths.__getitem__)):
         spec = first[contender.name]
         lacking = next((name for name in study.needs(contender) if name not in names), None)
         try:
@@ -118,7 +118,7 @@ def missing(planned: Sequence[Planned]) -> list[Work]:
     """Runs that have not ended: seed after seed, the cheapest first, and none before what it needs."""
     ranks: dict[Path, tuple[int, int, int]] = {}
     for each in planned:
-        depths = {c.name: each.study.depth(c) for c in each.study.contenders}
+        depths = each.study.depths()
         for work in sorted(each.works, key=lambda work: depths[work.spec.contender]):
             own = (work.spec.seed, each.costs[work.spec.contender], depths[work.spec.contender])
             seed, price, depth = map(max, zip(own, *(ranks[path] for path in work.needs), strict=True))

@@ -370,7 +370,7 @@ recipe = { epochs = 1, views = "several:shift=2" }
 
 def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
     made = study(TEAM)
-    assert [made.depth(c) for c in made.contenders] == [1, 0, 0, 2]
+    assert made.depths() == {"pair": 1, "one": 0, "two": 0, "all": 2}
     assert made.contender("pair").recipe == Recipe(), "nothing of the shared recipe is said of an ensemble"
     runs = {(spec.contender, spec.seed): spec for spec in made.runs()}
     assert [key for key in runs if key[0] in ("pair", "all")] == [("pair", 0), ("pair", 1), ("pair", 2), ("all", 0)]
@@ -462,7 +462,7 @@ def test_what_needs_a_contender_that_is_left_out() -> None:
 
 def test_a_teacher_cannot_teach_itself() -> None:
     pupil = study(TEAM + '[contenders.pupil]\nmodel = "conv"\nteacher = "one"\n')
-    assert pupil.depth(pupil.contender("pupil")) == 1
+    assert pupil.depths()["pupil"] == 1
     with pytest.raises(UsageError, match="study name: one needs one: none of them can be trained first"):
         at_scale(pupil, "full", recipe={"teacher": "one"})
     with pytest.raises(UsageError, match=r"name\.toml: pair needs pupil needs pair: none"):

@@ -8,7 +8,8 @@ from typing import Any
 from bakeoff.choices import validate
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Recipe
-from bakeoff.study import Scale, Study, check_ensemble_fields, check_needs
+from bakeoff.study import Study, check_ensemble_fields, check_needs
+from bakeoff.study_parts import Scale
 
 
 def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bakeoff.choices import (
     FALLBACKS,
@@ -222,7 +223,7 @@ Value = bool | int | float | str
 class Contender(Frozen):
     """A named model + recipe in a study, or an ensemble of others, with the figures a report gave for it, if any."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=+,-]*$", max_length=80)
+    name: str
     model: str = ""
     ensemble: tuple[str, ...] = Field((), description="instead of a model: contenders whose probabilities are averaged")
     over_seeds: bool = Field(False, description="an ensemble of all seeds of its members: one run, seed 0")
@@ -235,6 +236,16 @@ class Contender(Frozen):
     )
     validation: float | None = Field(None, gt=0, lt=1, description="part drawn for validation, instead of the study's")
     note: Shown = ""
+
+    @field_validator("name")
+    @classmethod
+    def _directory(cls, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._=+,-]*", name) or len(name) > 80:
+            raise UsageError(
+                f"contender name {name!r}: must begin with a letter or digit and have letters, digits and . _ = + "
+                ", - only, at most 80"
+            )
+        return name
 
     @model_validator(mode="after")
     def _model_or_ensemble(self) -> Contender:

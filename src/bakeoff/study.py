@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bakeoff.characters import displayable
 from bakeoff.choices import Frozen, Shown, validate
@@ -17,36 +19,7 @@ from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import check_regular
 from bakeoff.hypothesis import Hypothesis
 from bakeoff.spec import Contender, Recipe, Reported, RunSpec
-
-
-class Point(Frozen):
-    """One value of a sweep: the contender that has it, and what the report gave for it."""
-
-    label: Shown
-    contender: str
-    reported: Reported = Reported()
-
-
-class Sweep(Frozen):
-    """Contenders that differ in one thing."""
-
-    name: Shown
-    question: Shown = ""
-    points: tuple[Point, ...]
-    reported: tuple[float, ...] = Field((), description="test accuracies for values that the report does not print")
-
-
-class Scale(Frozen):
-    """A size of a study: what it overrides. Every cut is printed in the report."""
-
-    about: Shown = ""
-    dataset: str | None = None
-    images: int | None = Field(None, ge=1)
-    seeds: int | None = Field(None, ge=1)
-    only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")
-    without: tuple[str, ...] = Field((), description="contenders that it leaves out")
-    recipe: dict[str, Any] = {}
-    contenders: dict[str, dict[str, Any]] = Field({}, description="`parameters` and recipe fields of single contenders")
+from bakeoff.study_parts import Failed, Point, Scale, Sweep
 
 
 class Section(Frozen):
@@ -62,20 +35,10 @@ Enough = Literal["decided", "images", "untrained", "seeds"]
 has as many seeds as were allowed."""
 
 
-class Failed(Frozen):
-    """A run of a study that has no result, and why."""
-
-    contender: str
-    seed: int
-    run: str = Field(description="its directory's name")
-    kind: Literal["diverged", "failed", "damaged", "unreadable"]
-    reason: str
-
-
 class Study(Frozen):
     """A question, a dataset, contenders, seeds, scales, and the sections of its report."""
 
-    name: Shown
+    name: Shown = Field(description="of its directory, too")
     title: Shown
     question: Shown
     dataset: str
@@ -107,6 +70,16 @@ class Study(Frozen):
     """What regenerates the report."""
     records: tuple[str, ...] = Field((), description="directory names of its runs, known once its data are")
     failed: tuple[Failed, ...] = Field((), description="runs that could not be trained, or whose records are damaged")
+
+    @field_validator("name")
+    @classmethod
+    def _directory(cls, name: str) -> str:
+        if not re.fullmatch(r"\w([\w .=+,()-]*[\w=+)-])?", name) or len(name.encode()) > 120:
+            raise UsageError(
+                f"study name {name!r}, which is its file's: must begin with a letter or digit and "
+                "have letters, digits, spaces and . _ = + , - ( ) only, at most 120 bytes: rename it"
+            )
+        return name
 
     def contender(self, name: str) -> Contender:
         return next(c for c in self.contenders if c.name == name)
@@ -140,9 +113,17 @@ class Study(Frozen):
         names = {c.name for c in self.contenders}
         return tuple(name for name in contender.needs if name in names)
 
-    def depth(self, contender: Contender) -> int:
-        """How many contenders must have been trained before it, one after another."""
-        return max((1 + self.depth(self.contender(name)) for name in self.needs(contender)), default=0)
+    def depths(self) -> dict[str, int]:
+        """How many contenders must have been trained before each, one after another.
+
+        Raises:
+            CycleError: one needs itself, directly or through others.
+        """
+        needs = {contender.name: self.needs(contender) for contender in self.contenders}
+        depths: dict[str, int] = {}
+        for name in TopologicalSorter(needs).static_order():
+            depths[name] = max((1 + depths[needed] for needed in needs[name]), default=0)
+        return depths
 
     def same_run(self, one: Contender, other: Contender) -> bool:
         """Whether both would train to the same bits, whatever they are called."""
@@ -185,46 +166,38 @@ class Study(Frozen):
         ]
 
 
-def merge_points(study: Study) -> Study:
-    """The study without the contenders that only a sweep's point made, where an earlier contender is the same run:
-    once all models' parameters are spelled out, a point that names a default is its base. All that speaks of them
-    speaks of the earlier one."""
-    same: dict[str, str] = {}
-    for name in dict.fromkeys(point.contender for sweep in study.sweeps for point in sweep.points):
-        first = next(c for c in study.contenders if study.same_run(c, study.contender(name)))
-        if first.name != name:
-            same[name] = first.name
-    if not same:
-        return study
-
-    def renamed(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(same.get(name, name) for name in names))
-
-    def merged(contender: Contender) -> Contender:
-        teacher = contender.recipe.teacher
-        recipe = contender.recipe.model_copy(update={"teacher": same.get(teacher, teacher)})
-        return contender.model_copy(update={"ensemble": renamed(contender.ensemble), "recipe": recipe})
-
-    def points(sweep: Sweep) -> tuple[Point, ...]:
-        return tuple(p.model_copy(update={"contender": same.get(p.contender, p.contender)}) for p in sweep.points)
-
-    def sides(stated: Hypothesis) -> dict[str, str]:
-        return {key: same.get(name, name) for key, name in (("better", stated.better), ("worse", stated.worse))}
-
-    return study.model_copy(
-        update={
-            "contenders": tuple(merged(c) for c in study.contenders if c.name not in same),
-            "sweeps": tuple(sweep.model_copy(update={"points": points(sweep)}) for sweep in study.sweeps),
-            "hypotheses": tuple(stated.model_copy(update=sides(stated)) for stated in study.hypotheses),
-            "shown": {kind: list(renamed(names)) for kind, names in study.shown.items()},
-            "sections": tuple(section.model_copy(update={"of": renamed(section.of)}) for section in study.sections),
-        }
-    )
-
-
 CONTENDER_KEYS = tuple(key for key in Contender.model_fields if key not in ("name", "recipe"))
 ENSEMBLE_FIELDS = ("views",)
 """Of the recipe's fields those that are said of an ensemble, which trains nothing."""
+
+
+Tables = dict[str, dict[str, Any]]
+CONTENDERS = 'each is one, such as [contenders.plain] with model = "conv"'
+SWEEPS = 'each is one, such as [sweeps.rate] with of = "plain" and points = [{ lr = 0.1 }, { lr = 1 }]'
+LARGEST_STUDY = 1000
+"""Contenders at the most: a grid of six values of six keys would have 46,656."""
+
+
+def _tables(value: object, where: str, valid: str) -> Tables:
+    """`value` as a table of tables.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(value, dict):
+        raise UsageError(f"{where} = {value!r}: must be a table; {valid}")
+    for key, inner in value.items():
+        if not isinstance(inner, dict):
+            raise UsageError(f"{where}.{key} = {inner!r}: must be a table; {valid}")
+    return value
+
+
+def _parameters(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The model's parameters that a contender's or a point's table gives."""
+    given = table.get("parameters", {})
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{where}: parameters = {given!r}: must be a table, such as {{ width = 10 }}")
+    return given
 
 
 def _contender(name: str, table: Mapping[str, Any], base: Contender | None, recipe: Recipe, where: str) -> Contender:
@@ -243,7 +216,7 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
     if base:
         own = {"model": base.model, "dataset": base.dataset, "validation": base.validation, **own}
         kept = base.parameters if own["model"] == base.model else {}
-        own["parameters"] = {**kept, **own.get("parameters", {})}
+        own["parameters"] = {**kept, **_parameters(own, where)}
     return validate(Contender, {"name": name, **own}, where, strict=True)
 
 
@@ -258,8 +231,8 @@ def check_ensemble_fields(fields: Iterable[str], where: str) -> None:
         raise UsageError(f"{where}: {other} is for what is trained; of the recipe an ensemble takes {known} only")
 
 
-def _label(point: Mapping[str, Any]) -> str:
-    plain = {**point, **point.get("parameters", {})}
+def _label(point: Mapping[str, Any], where: str) -> str:
+    plain = {**point, **_parameters(point, where)}
     skip = (*CONTENDER_KEYS, "label")
     return ",".join(f"{key}={value}" for key, value in plain.items() if key not in skip)
 
@@ -279,12 +252,14 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
     if base.ensemble:
         raise UsageError(f"{where}: of = {base.name!r}: an ensemble; a sweep varies what is trained")
     points = []
-    for point in table.get("points", []):
+    if not isinstance(given := table.get("points", []), list):
+        raise UsageError(f"{where}: points = {given!r}: must be a list of tables, such as [{{ lr = 0.1 }}]")
+    for point in given:
         if not isinstance(point, dict):
             raise UsageError(f"{where}: points = [{point!r}, ...]: each point is a table, such as {{ lr = 0.1 }}")
-        label = str(point.get("label") or _label(point))
+        label = str(point.get("label") or _label(point, where))
         changes = {key: value for key, value in point.items() if key not in ("label", "reported")}
-        made = _contender(re.sub(r"[^A-Za-z0-9._=+,-]+", "-", label), changes, base, recipe, f"{where} {label}")
+        made = _contender(_plain(label), changes, base, recipe, f"{where} {label}")
         same = next((c for c in contenders if c.same_run_as(made)), None)
         if same is None:
             contenders.append(made)
@@ -296,11 +271,20 @@ def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], rec
     return validate(Sweep, {"name": name, "points": points, **rest}, where, strict=True)
 
 
-def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
+def _plain(label: str) -> str:
+    """A label as a contender's name."""
+    return re.sub(r"[^A-Za-z0-9._=+,-]+", "-", label)
+
+
+def _grid(contenders: list[Contender], grid: Any, where: str) -> list[Contender]:
     """Each contender with each combination of the grid's values; ensembles as they are."""
+    if not isinstance(grid, dict):
+        raise UsageError(f"{where}: grid = {grid!r}: must be a table of lists, such as [grid] with lr = [0.01, 0.1]")
     for key, listed in grid.items():
         if not isinstance(listed, list) or not listed:
             raise UsageError(f"{where} [grid]: {key} = {listed!r}: must be a list of values, such as [0.01, 0.1]")
+    if (count := math.prod(map(len, grid.values())) * len(contenders)) > LARGEST_STUDY:
+        raise UsageError(f"{where} [grid]: makes {count:,} contenders: must be at most {LARGEST_STUDY:,}")
     made = []
     for contender in contenders:
         if contender.ensemble:
@@ -308,8 +292,8 @@ def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str
             continue
         for values in itertools.product(*grid.values()):
             changes = dict(zip(grid, values, strict=True))
-            name = f"{contender.name},{_label(changes)}"
-            made.append(_contender(name, changes, contender, contender.recipe, f"{where} [grid]"))
+            name = f"{contender.name},{_label(changes, f'{where} [grid]')}"
+            made.append(_contender(_plain(name), changes, contender, contender.recipe, f"{where} [grid]"))
     return made
 
 
@@ -321,13 +305,24 @@ def parse_study(text: str, name: str, where: str) -> Study:
     """
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits and lists in lists among them
+    except ValueError as error:  # numbers of thousands of digits among them
         raise UsageError(f"{where}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{where}: lists or tables in one another, too deep for a study") from None
+    try:
+        return _study(table, text, name, where)
+    except RecursionError:
+        raise UsageError(f"{where}: lists or tables in one another, too deep for a study") from None
+
+
+def _study(table: dict[str, Any], text: str, name: str, where: str) -> Study:
     about = "\n".join(map(displayable, itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())))
-    recipe = validate(Recipe, table.pop("recipe", {}), f"{where} [recipe]", strict=True)
+    if not isinstance(shared := table.pop("recipe", {}), dict):
+        raise UsageError(f"{where}: recipe = {shared!r}: must be a table, such as [recipe] with epochs = 2")
+    recipe = validate(Recipe, shared, f"{where} [recipe]", strict=True)
     contenders = [
         _contender(key, value, None, recipe, f"{where} [contenders.{key}]")
-        for key, value in table.pop("contenders", {}).items()
+        for key, value in _tables(table.pop("contenders", {}), f"{where}: contenders", CONTENDERS).items()
     ]
     if grid := table.pop("grid", {}):
         contenders = _grid(contenders, grid, where)
@@ -335,8 +330,10 @@ def parse_study(text: str, name: str, where: str) -> Study:
         raise UsageError(f"{where}: a study needs at least one [contenders.NAME]")
     sweeps = [
         _sweep(key, value, contenders, recipe, f"{where} [sweeps.{key}]")
-        for key, value in table.pop("sweeps", {}).items()
+        for key, value in _tables(table.pop("sweeps", {}), f"{where}: sweeps", SWEEPS).items()
     ]
+    if len(contenders) > LARGEST_STUDY:
+        raise UsageError(f"{where}: {len(contenders):,} contenders: must be at most {LARGEST_STUDY:,}")
     names = [contender.name for contender in contenders]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
@@ -391,12 +388,10 @@ def check_needs(study: Study, where: str) -> None:
                     f"{where}: {contender.name} needs {name}, which has another part drawn for validation: "
                     "give both the same validation"
                 )
-        _check_circle(study, (contender.name,), where)
-
-
-def _check_circle(study: Study, chain: tuple[str, ...], where: str) -> None:
-    for name in study.needs(study.contender(chain[-1])):
-        if name in chain:
-            circle = " needs ".join((*chain[chain.index(name) :], name))
-            raise UsageError(f"{where}: {circle}: none of them can be trained first")
-        _check_circle(study, (*chain, name), where)
+    try:
+        study.depths()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))[:-1]  # each needs the next, the last the first
+        first = min(range(len(circle)), key=lambda i: list(datasets).index(circle[i]))
+        said = " needs ".join((*circle[first:], *circle[:first], circle[first]))
+        raise UsageError(f"{where}: {said}: none of them can be trained first") from None

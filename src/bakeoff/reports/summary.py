@@ -14,7 +14,8 @@ from bakeoff.record import Run
 from bakeoff.reports import answer, comparisons, evidence, hypotheses, tables
 from bakeoff.reports.tables import Summary, by_contender, by_images, correct, over_runs
 from bakeoff.spec import Contender, Recipe
-from bakeoff.study import Failed, Study, Sweep
+from bakeoff.study import Study
+from bakeoff.study_parts import Failed, Sweep
 
 SPLITS = ("test", "validation", "train")
 

@@ -71,7 +71,7 @@ class Rounds:
         jobs = self.jobs or default_jobs(kind, len(works), self.setting.threads)
         # what a run needs before it; then the longest first, so that no core waits at the end
         costs = {c.name: _cost(c, study, self.datasets[study.dataset_of(c)]) for c in study.contenders}
-        rank = {c.name: (study.depth(c), -costs[c.name]) for c in study.contenders}
+        rank = {name: (depth, -costs[name]) for name, depth in study.depths().items()}
         missing.sort(key=lambda work: rank[work.spec.contender])
         data = {(name, study.validation, study.images): found for name, found in self.datasets.items()}
         if last:
@@ -90,8 +90,8 @@ def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: b
         anew: a record that an earlier version made of the same run does not count.
     """
     paths: dict[tuple[str, int], Path] = {}
-    works = {}
-    for spec in sorted(study.runs(), key=lambda spec: study.depth(study.contender(spec.contender))):
+    works, depths = {}, study.depths()
+    for spec in sorted(study.runs(), key=lambda spec: depths[spec.contender]):
         needs = tuple(paths[needed] for needed in study.needed(spec))
         data = datasets[spec.dataset]
         path = folder / run_directory(spec, data, needs) if anew else find_run(folder, spec, data, needs)

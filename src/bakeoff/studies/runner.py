@@ -27,10 +27,12 @@ from bakeoff.reports.sections import check_sections
 from bakeoff.scales import at_scale, split_names
 from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.studies.engines import Failure, Setting, cores, default_threads, interruptible
+from bakeoff.studies.merging import merge_points
 from bakeoff.studies.rounds import Rounds, has_ended, write_study
 from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
 from bakeoff.studies.sequential import until_decided as add_seeds
-from bakeoff.study import Failed, Study, load_study, merge_points, parse_study
+from bakeoff.study import Study, load_study, parse_study
+from bakeoff.study_parts import Failed
 from bakeoff.training.device import find_device
 from bakeoff.training.naming import find_run
 from bakeoff.training.run import Progress, check_spec, check_views, train_run
@@ -60,14 +62,21 @@ def find_study(name: str) -> Study:
     Raises:
         UsageError: there is none, or it is not valid.
     """
-    if name.endswith(".toml") or Path(name).is_file():
-        if not Path(name).is_file():
+    if name.endswith(".toml") or _is_file(name):
+        if not _is_file(name):
             raise UsageError(f"{name}: no such file")
         return load_study(Path(name))
     studies = packaged_studies()
     if name not in studies:
         raise UsageError(f"no study {name!r}{closest(name, studies)}; a study of your own is a path to a .toml file")
     return studies[name]
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a name too long for one
+        return False
 
 
 def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
