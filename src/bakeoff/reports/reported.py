@@ -154,7 +154,7 @@ def _as_printed(count: float, published: float) -> bool:
 
 def _incomparable(reasons: Sequence[str], ours: str = "") -> str:
     only_unprinted = all(reason.startswith(UNPRINTED) for reason in reasons)
-    return f"{'' if only_unprinted else 'not comparable: '}{' and '.join(reasons)}{f'; {ours}' if ours else ''}"
+    return f"{'' if only_unprinted else 'not comparable: '}{listing(reasons)}{f'; {ours}' if ours else ''}"
 
 
 def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float]:
