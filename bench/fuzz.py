@@ -43,7 +43,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from bakeoff import create_model, load_dataset, load_study, read_run, train
-from bakeoff.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, validate
+from bakeoff.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, menu, validate
 from bakeoff.data import load_images
 from bakeoff.data.cifar import read_splits
 from bakeoff.data.idx import Payload
@@ -251,17 +251,28 @@ def other_readers(folder: Path) -> dict[str, Reader]:
     save_file(tensors, folder / "a.safetensors")
     run = train(str(folder / "named.npz"), "logistic", epochs=1, out=folder / "runs").path
     study = Path(__import__("bakeoff").__file__).parent / "studies" / "quickstart.toml"
-    more = (
-        '[sweeps.width]\nquestion = "?"\nbase = "conv"\nkey = "parameters.width"\nvalues = [2, 4]\n'
-        '[scales.small]\nimages = 100\nseeds = 1\n[scales.small.recipe]\nepochs = 1\n'
-        '[[sections]]\nkind = "league"\n'
-    )  # fmt: skip
+    more = """
+[contenders.both]
+ensemble = ["conv", "resnet8"]
+[sweeps.rate]
+of = "conv"
+question = "?"
+points = [{ lr = 0.1 }, { label = "slow", lr = 0.01, reported = { test_accuracy = 0.9 } }]
+[scales.small]
+images = 100
+seeds = 1
+without = ["resnet8", "both"]
+recipe = { epochs = 1 }
+[scales.small.contenders.conv]
+epochs = 2
+[[hypotheses]]
+says = "deeper is better"
+source = "report"
+better = "resnet8"
+worse = "conv"
+"""
     tables = [SCHEDULES, STOPS, KEEPS, FEEDS, VIEWS, FALLBACKS, POOLS]
-    said = [
-        f"{name}:{','.join(f'{key}={field.default}' for key, field in choice.model_fields.items())}".encode()
-        for table in tables
-        for name, choice in table.items()
-    ]
+    said = [choice.encode() for table in tables for choice in menu(table).split(" | ")]
     every: dict[str, Any] = {name: choice for table in tables for name, choice in table.items()}
 
     def recipe(data: bytes) -> object:
@@ -354,8 +365,7 @@ def fuzz(name: str, reader: Reader, options: argparse.Namespace) -> dict[str, An
     draw, began, slowest = random.Random(f"{options.seed} {name}"), time.process_time(), 0.0
     counts = {"read": 0, "refused": 0, "failures": 0}
     for seed in reader.seeds:
-        with contextlib.suppress(BakeoffError):
-            reader.read(seed)  # what is loaded once is no matter of the file
+        reader.read(seed)  # it is valid; and what is loaded once is no matter of the file
     before, most = peak(), peak()
     for _ in range(options.executions):
         seed = draw.choice(reader.seeds)
