@@ -89,6 +89,9 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
 
 ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995)
 
+BEGINNINGS = (0.2, 0.3, 0.4, 0.6, 0.7)
+"""Where a log axis may begin as well; elsewhere they would be too many labels."""
+
 
 def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     """A percent axis: linear, or logarithmic in the error where the errors differ more than tenfold.
@@ -104,13 +107,13 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     if worst < 10 * best or worst < 0.05:
         axis = linear([1 - worst, 1.0 if max(known) == 1 else 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
-    low = max(t for t in ROUND_ACCURACIES if t <= 1 - worst)  # a label where the axis begins
+    low = max(t for t in (*BEGINNINGS, *ROUND_ACCURACIES) if t <= 1 - worst)  # a label where the axis begins
     if max(known) == 1:  # 100 % has no place on a log scale: what is above the last label lies there with it
         high = next((t for t in ROUND_ACCURACIES if 1 - t <= best), ROUND_ACCURACIES[-1])
     else:
         high = 1 - best / 1.1
     first, last = math.log10(1 - low), math.log10(1 - high)
-    ticks = [t for t in ROUND_ACCURACIES if low <= t <= high]
+    ticks = sorted({low, *(t for t in ROUND_ACCURACIES if low <= t <= high)})
     if len(ticks) > 6:
         ticks = [t for t in ticks if t in (low, ticks[-1]) or t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
     labels = [(t, f"{100 * t:g}") for t in ticks]
