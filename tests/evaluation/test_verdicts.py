@@ -49,21 +49,29 @@ def twin_moderated(contenders):
     """(variance between seeds, degrees of freedom) of each; at least four have several runs."""
     several = [c for c in contenders if c["n"] > 1]
 
-    def ratio(c):
-        return max(c["s2"], c["r"] / c["images"]) / c["g"]
+    def median_f(n, d0):
+        return stats.chi2.median(n - 1) / (n - 1) if math.isinf(d0) else stats.f.median(n - 1, d0)
 
-    usual = statistics.median(ratio(c) / (stats.chi2.median(c["n"] - 1) / (c["n"] - 1)) for c in several)
-    kept = [c for c in several if ratio(c) <= 10 * usual]
-    logs = [math.log(ratio(c)) - special.digamma((c["n"] - 1) / 2) + math.log((c["n"] - 1) / 2) for c in kept]
+    def expected(c, s0):
+        return max(s0 * c["g"] + c["r"] / c["images"], 1e-300)
+
+    def usual(some, d0):
+        low, high = 0.0, 1e6
+        for _ in range(200):
+            s0 = (low + high) / 2
+            above = statistics.median(c["s2"] / expected(c, s0) / median_f(c["n"], d0) for c in some) > 1
+            low, high = (s0, high) if above else (low, s0)
+        return high
+
+    first = usual(several, math.inf)
+    ratio = {id(c): max(c["s2"], c["r"] / c["images"]) / expected(c, first) for c in several}
+    kept = [c for c in several if ratio[id(c)] <= 10]
+    logs = [math.log(ratio[id(c)]) - special.digamma((c["n"] - 1) / 2) + math.log((c["n"] - 1) / 2) for c in kept]
     excess = statistics.variance(logs) - statistics.mean(float(special.polygamma(1, (c["n"] - 1) / 2)) for c in kept)
     d0 = math.inf
     if excess > 1e-6:
         d0 = 2 * math.exp(optimize.brentq(lambda x: special.polygamma(1, math.exp(x)) - excess, -6, 14))
-
-    def median_f(n):
-        return stats.chi2.median(n - 1) / (n - 1) if math.isinf(d0) else stats.f.median(n - 1, d0)
-
-    s0 = statistics.median(c["s2"] / c["g"] / median_f(c["n"]) for c in kept)
+    s0 = usual(kept, d0)
     d0 = min(d0, len(several) - 3, 4)
     result = []
     for c in contenders:
@@ -72,7 +80,7 @@ def twin_moderated(contenders):
             result.append((max(c["s2"], least), c["n"] - 1))
         else:
             own = (c["n"] - 1) * c["s2"] if c["n"] > 1 else 0.0
-            result.append((max((d0 * s0 * c["g"] + own) / (d0 + c["n"] - 1), least), d0 + c["n"] - 1))
+            result.append((max((d0 * expected(c, s0) + own) / (d0 + c["n"] - 1), least), d0 + c["n"] - 1))
     return result
 
 

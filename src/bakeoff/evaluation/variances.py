@@ -25,7 +25,9 @@ BORROWING = 4
 MOST_BORROWED = 4.0
 """Degrees of freedom that are borrowed at most, because contenders' true spreads differ."""
 OUTLIER = 10.0
-"""Times the usual spread beyond which a contender's own spread stands alone."""
+"""Times the expected variance beyond which a contender's own variance stands alone."""
+_TINY = 1e-100
+"""In place of a variance of 0, so that ratios are finite."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ class Variances:
 def seed_variances(found: Moments) -> Variances:
     """Moderated variances where four or more contenders have two or more seeds, else each contender's own.
 
-    On the logit scale contenders are taken to spread alike: their ratios s^2 / (p(1 - p))^2 follow s0^2 F(n - 1, d0).
-    A contender whose ratio exceeds the usual one tenfold borrows nothing. No variance is below what the noise gives.
+    On the logit scale contenders are taken to spread alike, by s0. A contender's variance s^2 is expected to be
+    s0^2 (p(1 - p))^2 plus the noise of its answers, which is known, over the number of images; the ratio of s^2 to that
+    follows F(n - 1, d0). One whose ratio exceeds ten borrows nothing. No variance is below what the noise gives.
     """
     least = found.noise / found.images
     several = found.runs > 1
@@ -86,17 +89,32 @@ def seed_variances(found: Moments) -> Variances:
         return Variances(own, freedom, 0.0)
     answers = found.runs * found.images
     p = (found.mean * answers + 0.5) / (answers + 1)
-    scale = (p * (1 - p)) ** 2
-    ratio, df = np.maximum(own / scale, np.finfo(float).tiny), np.maximum(freedom, 1)
-    kept = several & (ratio <= OUTLIER * np.median((ratio / _median_f(df, np.inf))[several]))
+    scale, df = (p * (1 - p)) ** 2, np.maximum(freedom, 1)
+    expected = np.maximum(_spread(found.seeds, scale, least, df, several) * scale + least, _TINY)
+    kept = several & (own <= OUTLIER * expected)
+    ratio = np.maximum(own / expected, _TINY)
     logs = np.log(ratio) - special.digamma(df / 2) + np.log(df / 2)
     d0 = _prior_freedom(float(logs[kept].var(ddof=1) - special.polygamma(1, df[kept] / 2).mean()))
-    s0 = float(np.median((found.seeds / scale / _median_f(df, d0))[kept]))
+    expected = _spread(found.seeds, scale, least, df, kept, d0) * scale + least
     d0 = min(d0, k - 3, MOST_BORROWED)
-    moderated = (d0 * s0 * scale + freedom * np.where(several, found.seeds, 0)) / (d0 + freedom)
+    moderated = (d0 * expected + freedom * np.where(several, found.seeds, 0)) / (d0 + freedom)
     borrows = kept | ~several
     seeds = np.where(borrows, np.maximum(moderated, least), own)
     return Variances(seeds, np.where(borrows, d0 + freedom, freedom), d0)
+
+
+def _spread(seeds: Floats, scale: Floats, least: Floats, freedom: Floats, kept: Bools, prior: float = np.inf) -> float:
+    """s0^2, at which half of the `kept` contenders have a ratio above the median of F; 0 where noise explains all."""
+    middle = _median_f(freedom[kept], prior)
+
+    def excess(spread: float) -> float:
+        expected = np.maximum(spread * scale[kept] + least[kept], _TINY)
+        return float(np.median(seeds[kept] / expected / middle)) - 1
+
+    most = float((seeds[kept] / np.maximum(scale[kept], _TINY) / middle).max())
+    if excess(0) <= 0 or most == 0:
+        return 0.0
+    return float(optimize.brentq(excess, 0, most))
 
 
 def _median_f(freedom: Floats, prior: float) -> Floats:
