@@ -93,6 +93,8 @@ def test_a_record_that_cannot_be_read_is_neither_set_aside_nor_trained_again(
     assert code == 1
     assert "predictions.npz: cannot be read: permission denied" in said
     assert "damaged" not in said
+    code, said = call("list", "runs", "--out", study.parent, "--json", capsys=capsys)
+    assert (code, said.count('"unreadable"'), said.count('"finished"')) == (0, 1, 1)
     assert {path.name for path in study.iterdir()} == before
 
 

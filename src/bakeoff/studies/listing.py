@@ -10,7 +10,7 @@ import torch
 
 from bakeoff import record
 from bakeoff.data import SOURCES
-from bakeoff.errors import BakeoffError
+from bakeoff.errors import BakeoffError, Damaged
 from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
 from bakeoff.readings import count_readings
 from bakeoff.studies.runner import packaged_studies
@@ -64,17 +64,20 @@ def list_runs(out: Path) -> Rows:
     """The runs under `out`: status, validation accuracy, and how often their test split was read."""
     rows = []
     for path in record.find_runs(out):
-        said = record.status(path).replace("running", "unfinished")
-        row: dict[str, Any] = {"run": str(path), "status": said}
+        row: dict[str, Any] = {"run": str(path), "status": "unfinished"}
         row |= dict.fromkeys(("dataset", "validation_accuracy", "ended", "seconds", "test_reads"))
-        if row["status"] in ("finished", "diverged"):
-            try:
+        try:
+            if record.status(path) != "running":
                 run = record.read_run(path)
-            except BakeoffError:
-                row["status"] = "damaged"
-            else:
-                row |= {"dataset": run.spec.dataset, "validation_accuracy": run.metrics.get("validation_accuracy")}
-                row |= {"ended": run.ended, "seconds": run.seconds, "test_reads": count_readings(path)}
+                row |= {"status": run.status, "dataset": run.spec.dataset, "ended": run.ended, "seconds": run.seconds}
+                row |= {
+                    "validation_accuracy": run.metrics.get("validation_accuracy"),
+                    "test_reads": count_readings(path),
+                }
+        except Damaged:
+            row["status"] = "damaged"
+        except BakeoffError:
+            row["status"] = "unreadable"
         rows.append(row)
     return rows
 
