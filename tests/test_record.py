@@ -207,3 +207,13 @@ def test_what_a_kill_left_of_an_ended_run_is_removed(tmp_path: Path) -> None:
     record.tidy(path)
     assert sorted(file.name for file in path.iterdir()) == sorted(["run.json", *record.FILES])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_record_without_class_names_is_damaged_whatever_its_checksum_says(tmp_path: Path) -> None:
+    path = write(tmp_path / "run")
+    for classes in (None, 3, [1, 2]):
+        said = json.loads((path / "run.json").read_text())
+        said["dataset"]["classes"] = classes
+        record.write_description(path, {key: said[key] for key in said if key not in ("checksum", "format")})
+        with pytest.raises(BakeoffError, match=r"run\.json: damaged"):
+            record.read_run(path)

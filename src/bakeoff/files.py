@@ -44,8 +44,9 @@ def most_bytes() -> int:
 def check_bytes(size: int, what: str) -> None:
     """Raises BakeoffError where `size` bytes are above the bound; `what` begins the sentence ("a.npz promises")."""
     if size > (most := most_bytes()):
+        shown = min(size, 1 << 100)  # a header may promise what no float can hold
         raise BakeoffError(
-            f"{what} {size / GIB:,.3g} GiB where up to {most / GIB:,.3g} GiB are read: set {VARIABLE} to allow more"
+            f"{what} {shown / GIB:,.3g} GiB where up to {most / GIB:,.3g} GiB are read: set {VARIABLE} to allow more"
         )
 
 

@@ -97,3 +97,9 @@ def test_images_and_labels_must_be_as_many():
 def test_files_are_found_by_their_names_in_the_wild(tmp_path, name, prefix, found):
     (tmp_path / name).touch()
     assert find_idx(tmp_path, prefix, "train-images") == (tmp_path / name if found else None)
+
+
+def test_a_header_of_255_sides_is_one_sentence(tmp_path):
+    (tmp_path / "a").write_bytes(bytes([0, 0, 8, 255]) + b"\xff" * 2000)
+    with pytest.raises(BakeoffError, match=r"its header promises 1\.18e\+21 GiB"):
+        read_payload(tmp_path / "a")

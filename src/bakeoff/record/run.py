@@ -258,6 +258,8 @@ def read_run(path: Path | str) -> Run:
         history = [parse_json(line) for line in contents["history.jsonl"].splitlines()]
         spec, notes = read_spec(description["spec"])
         metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
+        if not all(isinstance(name, str) for name in [*description["dataset"]["classes"]]):
+            raise ValueError("a class name is no text")
         fields = {f.name: description[f.name] for f in dataclasses.fields(Run) if f.name in description}
         whole = {"started": None, "step": 0, "environment": description["environment"]}
         run = Run(
