@@ -180,7 +180,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_run(tmp_path: Path, alone: dic
         """Kill whichever worker holds the lock of quick's first run, once it has a checkpoint, so many times."""
         while len(victims) < kills:
             for lock in folder.glob(".quick-seed0*.lock"):
-                begun = list(folder.glob("quick-seed0*/checkpoint/state.safetensors"))
+                begun = list(folder.glob("quick-seed0*/checkpoint/*.safetensors"))
                 for pid in [pid for pid in _workers() if begun and pid not in victims and _has_open(pid, lock)]:
                     os.kill(pid, signal.SIGKILL)
                     victims.add(pid)
@@ -189,13 +189,17 @@ def test_a_killed_worker_costs_one_attempt_of_one_run(tmp_path: Path, alone: dic
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     killed = (
-        r"quick-seed0-\w+: its worker process was killed by SIGKILL \(often: out of memory\); it is tried once more"
+        r"quick-seed0-\w+: its worker process was killed by SIGKILL \(often: out of memory.*; it is tried once more"
     )
     with contextlib.ExitStack() as stack:
         stack.enter_context(pytest.warns(UserWarning, match=killed))
         if kills == 2:
-            stack.enter_context(pytest.warns(UserWarning, match="quick, seed 0: no finished record"))
-            stack.enter_context(pytest.raises(BakeoffError, match=r"quick-seed0-\w+: twice: its worker process was"))
+            stack.enter_context(
+                pytest.warns(UserWarning, match="quick, seed 0: failed: its worker process was killed by SIGKILL twice")
+            )
+            stack.enter_context(
+                pytest.raises(BakeoffError, match=r"quick-seed0-\w+: its worker process was killed by SIGKILL twice")
+            )
         bakeoff.run_study(study, out=tmp_path, jobs=2, checkpoint_seconds=0)
     thread.join()
     assert set(_workers()) <= before
@@ -203,6 +207,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_run(tmp_path: Path, alone: dic
     assert _bits(folder) == {name: bits for name, bits in alone.items() if name not in missing}
     summary = json.loads((folder / "summary.json").read_text())
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 2, "quick": 2 - len(missing)}
+    assert [failure["run"] for failure in summary["failures"]] == sorted(missing)
 
 
 def _workers() -> list[int]:

@@ -31,6 +31,7 @@ LARGEST_POOL = 8
 """Worker processes by default at the most: each has its own PyTorch."""
 RETRY_SECONDS = 1.0
 """How long a run that another process is training is left alone before it is looked at again."""
+MEMORY = "(often: out of memory; fewer --jobs need less)"
 
 Key = tuple[str, float, int | None]
 """What decides a dataset: reference, part drawn for validation, training images."""
@@ -148,11 +149,11 @@ class Schedule:
         elif outcome.kind == "killed" and work.path not in self.killed:
             self.killed.add(work.path)
             self.left[work.path] = self.left.pop(work.path)  # after the others
-            warnings.warn(f"{work.path.name}: {outcome.reason}; it is tried once more", stacklevel=2)
+            warnings.warn(f"{work.path.name}: {outcome.reason} {MEMORY}; it is tried once more", stacklevel=2)
         elif outcome.kind != "interrupted":
             if outcome.kind != "trained":
-                twice = "twice: " if outcome.kind == "killed" else ""
-                self.failures.append(Failure(work, twice + outcome.reason))
+                twice = f" twice {MEMORY}" if outcome.kind == "killed" else ""
+                self.failures.append(Failure(work, outcome.reason + twice))
             del self.left[work.path]
             self.done(work)
 

@@ -71,7 +71,7 @@ class Worker:
         if self.work is not None:
             code = self.process.exitcode or 0
             how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            yield Outcome("killed", f"its worker process {how} (often: out of memory)")
+            yield Outcome("killed", f"its worker process {how}")
 
     def end(self, until: float) -> None:
         self.process.join(max(0.0, until - time.monotonic()))
