@@ -36,8 +36,9 @@ from bakeoff.reports.page import write_report
 from bakeoff.scales import at_scale
 from bakeoff.spec import RunSpec
 from bakeoff.studies.engines import LARGEST_POOL, Setting, Work, default_jobs, default_threads, execute, interruptible
+from bakeoff.studies.reporting import collect
 from bakeoff.studies.rounds import plan
-from bakeoff.studies.runner import check_study, collect, find_study, published_studies
+from bakeoff.studies.runner import check_study, find_study, published_studies
 from bakeoff.study import Study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import build_model, check_spec

@@ -12,7 +12,8 @@ import pytest
 
 from bakeoff.record import find_runs, read_run
 from bakeoff.spec import RESULTS
-from bakeoff.studies.runner import report, run_study, train
+from bakeoff.studies.reporting import report
+from bakeoff.studies.runner import run_study, train
 
 EARLIER = Path(__file__).parent / "earlier"
 RECIPE = {"epochs": 1, "batch_size": 16, "schedule": "constant"}

@@ -15,7 +15,7 @@ from bakeoff.cli import exit_code
 from bakeoff.errors import MissingData, RunsFailed
 from bakeoff.record import find_runs
 from bakeoff.spec import RunSpec
-from bakeoff.studies import engines, runner
+from bakeoff.studies import engines, reporting
 from bakeoff.study import parse_study
 
 STUDY = """
@@ -74,7 +74,7 @@ def test_a_file_where_a_folder_should_be_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "tiny" / "tables").rename(tmp_path / "away")
     (tmp_path / "tiny" / "tables").write_text("mine")
     with pytest.raises(bakeoff.BakeoffError, match="tables: cannot be a folder"):
-        runner.report(tmp_path / "tiny")
+        reporting.report(tmp_path / "tiny")
 
 
 # runs that fail
@@ -112,7 +112,7 @@ def test_a_run_that_raises_anything_leaves_the_others(
     assert "fail(" not in (folder / "report.md").read_text()
     assert "Traceback" in (folder / name / "checkpoint" / "traceback.txt").read_text()
     with pytest.warns(UserWarning, match="slow, seed 1: failed"):
-        assert runner.report(folder)["failures"] == summary["failures"], "rendered again, it is still told"
+        assert reporting.report(folder)["failures"] == summary["failures"], "rendered again, it is still told"
     monkeypatch.undo()
     again = bakeoff.run_study(study, out=tmp_path, jobs=1)
     assert again["failures"] == []

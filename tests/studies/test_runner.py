@@ -18,7 +18,7 @@ from bakeoff.record import find_runs, read_run
 from bakeoff.reports.sections import SECTIONS
 from bakeoff.scales import at_scale
 from bakeoff.ship.predict import evaluate as measure
-from bakeoff.studies import runner
+from bakeoff.studies import reporting, runner
 from bakeoff.studies.runner import find_study, published_studies
 from bakeoff.study import parse_study
 
@@ -70,7 +70,7 @@ def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
         file.unlink()
     gone.rmdir()
     with pytest.warns(UserWarning, match="slow, seed 1: no finished record"):
-        summary = runner.report(tmp_path / "tiny")
+        summary = reporting.report(tmp_path / "tiny")
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 1, "quick": 2}
     assert "slow, seed 1: no finished record" in (tmp_path / "tiny" / "report.md").read_text()
 
@@ -310,7 +310,7 @@ def test_a_study_json_that_names_no_runs(tmp_path: Path) -> None:
     with pytest.raises(
         bakeoff.BakeoffError, match="does not name its runs, being of an earlier version: the study's `bak"
     ):
-        runner.report(tmp_path)
+        reporting.report(tmp_path)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import bakeoff
 from bakeoff.cli import bakeoff as command
 from bakeoff.record import find_runs, read_run
-from bakeoff.studies import runner
+from bakeoff.studies import reporting, runner
 from bakeoff.studies.sequential import on_fresh_seeds, until_decided
 from bakeoff.study import parse_study
 
@@ -61,7 +61,7 @@ def test_the_choice_is_trained_again_on_the_seeds_after_the_studys_own(confirmed
 
 def test_a_report_rendered_again_and_the_same_command_keep_the_fresh_runs(confirmed):
     out, summary = confirmed
-    assert runner.report(out / "tiny")["confirmation"] == summary["confirmation"]
+    assert reporting.report(out / "tiny")["confirmation"] == summary["confirmation"]
     trained: list[str] = []
     again = bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=out, jobs=1, done=trained.append)
     assert trained == []

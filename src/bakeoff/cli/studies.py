@@ -36,7 +36,8 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
     command goes on. A field of the recipe given here replaces that of every contender.
     """
-    from bakeoff.studies.runner import find_study, published_studies, report_all, run_study
+    from bakeoff.studies.reporting import report_all
+    from bakeoff.studies.runner import find_study, published_studies, run_study
     from bakeoff.terminal import display
 
     if (study is None) != every:
@@ -90,8 +91,8 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 @JSON
 def report(folder: Path, every: bool, json_out: bool) -> None:
     """Render a study's FOLDER again from its records."""
-    from bakeoff.studies.runner import report as render
-    from bakeoff.studies.runner import report_all
+    from bakeoff.studies.reporting import report as render
+    from bakeoff.studies.reporting import report_all
 
     if every:
         index, summaries = report_all(folder)
