@@ -125,12 +125,6 @@ class Study(Frozen):
             depths[name] = max((1 + depths[needed] for needed in needs[name]), default=0)
         return depths
 
-    def same_run(self, one: Contender, other: Contender) -> bool:
-        """Whether both would train to the same bits, whatever they are called."""
-        return self.dataset_of(one) == self.dataset_of(other) and one.same_run_as(
-            other.model_copy(update={"dataset": one.dataset})
-        )
-
     def seeds_of(self, contender: Contender) -> range:
         count = 1 if contender.over_seeds else self.seeds_each.get(contender.name, self.seeds)
         return range(self.first_seed, self.first_seed + count)

@@ -15,6 +15,7 @@ from bakeoff.record import find_runs
 from bakeoff.scales import at_scale, split_names
 from bakeoff.studies import runner
 from bakeoff.study import parse_study
+from bakeoff.training.naming import resolved
 
 GRID = """
 title = "Grid"
@@ -101,7 +102,7 @@ points = [
 ]
 [sweeps.rate]
 of = "base"
-points = [{ lr = 0.003 }, { lr = 0.1 }]
+points = [{ lr = 0.003 }, { lr = 0.1 }, { schedule = "one-cycle:warmup=0.3" }]
 [[hypotheses]]
 source = "ours"
 says = "Wide is better"
@@ -114,7 +115,7 @@ of = ["width=50", "width=2"]
 
 
 def test_a_point_that_spells_out_a_default_is_the_base(tmp_path: Path) -> None:
-    """width 50 and dropout 0 are small_cnn's own, lr 0.003 is the recipe's: each is trained once."""
+    """width 50 and dropout 0 are small_cnn's own, lr and schedule the recipe's: each is trained once."""
     trained: list[str] = []
     study = parse_study(SWEEP, "sweep", "sweep.toml")
     summary = bakeoff.run_study(study, out=tmp_path, jobs=1, done=trained.append)
@@ -127,7 +128,7 @@ def test_a_point_that_spells_out_a_default_is_the_base(tmp_path: Path) -> None:
         ("no dropout", "width=2"),
     ]
     assert width["points"][0]["reported"] == {"test_accuracy": 0.9}
-    assert [p["contender"] for p in rate["points"]] == ["base", "lr=0.1"]
+    assert [p["contender"] for p in rate["points"]] == ["base", "lr=0.1", "base"]
     assert next(c for c in summary["contenders"] if c["name"] == "both")["ensemble"] == ["base", "width=2"]
     kept = json.loads((tmp_path / "sweep" / "study.json").read_text())
     assert (kept["hypotheses"][0]["better"], kept["sections"][0]["of"]) == ("base", ["base", "width=2"])
@@ -152,7 +153,6 @@ def test_no_packaged_sweep_trains_the_same_twice(name: str, scale: str) -> None:
         pytest.skip("; ".join(map(str, absent.values())))
     checked = runner.check_study(study, loaded)
     points = {point.contender for sweep in checked.sweeps for point in sweep.points}
-    for point in points:
-        same = [c.name for c in checked.contenders if checked.same_run(c, checked.contender(point))]
-        assert same[0] == point
+    runs = [spec for spec in checked.runs() if spec.seed == 0 and spec.contender in points]
+    assert len({json.dumps([spec.dataset, resolved(spec)]) for spec in runs}) == len(points)
     assert all(len({point.contender for point in sweep.points}) > 1 for sweep in checked.sweeps)

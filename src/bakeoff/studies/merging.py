@@ -8,17 +8,20 @@ from bakeoff.hypothesis import Hypothesis
 from bakeoff.spec import Contender
 from bakeoff.study import Study
 from bakeoff.study_parts import Point, Sweep
+from bakeoff.training.naming import resolved
 
 
 def merge_points(study: Study) -> Study:
     """The study without the contenders that only a sweep's point made, where an earlier contender is the same run:
-    once all models' parameters are spelled out, a point that names a default is its base. All that speaks of them
+    once all parameters and choices are spelled out, a point that names a default is its base. All that speaks of them
     speaks of the earlier one."""
+    specs = {spec.contender: spec for spec in reversed(study.runs())}  # of the first seed of each
+    trained = {name: (s.dataset, s.recipe.teacher, s.recipe.weights, resolved(s)) for name, s in specs.items()}
     same: dict[str, str] = {}
     for name in dict.fromkeys(point.contender for sweep in study.sweeps for point in sweep.points):
-        first = next(c for c in study.contenders if study.same_run(c, study.contender(name)))
-        if first.name != name:
-            same[name] = first.name
+        first = next(c.name for c in study.contenders if trained[c.name] == trained[name])
+        if first != name:
+            same[name] = first
     if not same:
         return study
 
