@@ -34,6 +34,8 @@ model = "conv"
 keep = "best:monitor=test_accuracy"
 [scales.small]
 only = ["good", "poor"]
+[scales.cut]
+images = 900
 """
 SKILLS = {"good": 6.0, "twin": 6.0, "poor": 3.0, "picked": 6.5}
 
@@ -205,6 +207,17 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     assert "figures that lie up to 0.56 points apart" in titles[-1]
     assert "Of the report's 1 statement, 1 is supported: “theirs”." in summary["answer"]
     assert "Of our own 1 statement, 1 is contradicted: “our own”." in summary["answer"]
+
+
+def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
+    text = stated("poor", "good", says="theirs")
+    study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "cut")
+    summary = summarise(study, runs)
+    context = Context.of(study, runs, summary, "command")
+    (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
+    assert "As far as this part of the study tells, of the report's 1 statement, 1 is contradicted" in summary["answer"]
+    last = [block.text for block in part.blocks if isinstance(block, Words)][-1]
+    assert "not for the report's own experiment" in last
 
 
 def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):

@@ -24,7 +24,7 @@ def lines(summary: Summary) -> list[str]:
     said = [_lead(best, summary), headline.rivals(best, summary), headline.can_be_best(summary)]
     said += [headline.flattered(best, summary), headline.seeds_added(summary)]
     said.append(headline.still_rising(best, summary))
-    said += [hypotheses.sentences(summary["hypotheses"]), _additions(summary)]
+    said += [hypotheses.sentences(summary["hypotheses"], whole=summary["comparable"]), _additions(summary)]
     said += [*_faults(summary), *(sweep["answer"] for sweep in summary["sweeps"])]
     return [line for line in said if line]
 

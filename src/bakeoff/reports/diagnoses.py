@@ -54,6 +54,10 @@ def _explained(context: Context, judged: list[Summary]) -> str:
         "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
         "undecided may still be so: the interval says how large it could be."
     )
+    if not context.study.comparable:
+        words += (
+            " Data or recipes are cut at this scale: verdicts hold for this part, not for the report's own experiment."
+        )
     if any(one["within_noise"] for one in judged):
         words += (
             f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."

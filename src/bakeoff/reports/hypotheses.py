@@ -171,10 +171,15 @@ RESULTS = {
 """What can become of a hypothesis, with the words for one and for several."""
 
 
-def sentences(judged: Sequence[Summary]) -> str:
-    """How many of the report's and of our hypotheses are supported, contradicted or left open, and which."""
+def sentences(judged: Sequence[Summary], *, whole: bool = True) -> str:
+    """How many of the report's and of our hypotheses are supported, contradicted or left open, and which.
+
+    Args:
+        whole: the runs are those that the study describes; where data or recipes are cut, they tell of that part only.
+    """
     parts = [_counted([one for one in judged if one["source"] == source], source) for source in WHOSE]
-    return " ".join(filter(None, parts))
+    told = " ".join(filter(None, parts))
+    return told if whole or not told else f"As far as this part of the study tells, {told[0].lower()}{told[1:]}"
 
 
 def _counted(judged: Sequence[Summary], source: str) -> str:

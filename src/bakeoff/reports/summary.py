@@ -73,6 +73,7 @@ def _summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> 
         "title": study.title,
         "scale": study.scale,
         "cuts": list(study.cuts),
+        "comparable": study.comparable,
         "question": study.question,
         "answer": "",
         "estimand": comparisons.ESTIMAND,
