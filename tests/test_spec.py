@@ -3,23 +3,15 @@
 import pytest
 
 from bakeoff.choices import (
-    POOLS,
-    Best,
     Cosine,
     Early,
-    OneCycle,
     Plateau,
-    SeveralViews,
     Step,
-    Switch,
     parse_choice,
-    schema_of,
     validate,
 )
-from bakeoff.data.augment import AUGMENTATIONS
-from bakeoff.data.preprocess import CHANGES, COPIES
 from bakeoff.errors import UsageError
-from bakeoff.spec import RESULTS, Recipe, RunSpec
+from bakeoff.spec import Recipe
 
 
 @pytest.mark.parametrize(
@@ -121,80 +113,6 @@ def test_choosing_on_test_is_marked() -> None:
     assert Recipe(keep="best:monitor=test_accuracy").selects_on_test
     assert not Recipe(keep="best:monitor=validation_accuracy").selects_on_test
     assert not Recipe().selects_on_test
-
-
-def test_a_default_that_changes_raises_results() -> None:
-    """Names leave defaults out: a default may change only together with RESULTS, whose digits stand here."""
-    assert RESULTS == 3
-    defaults = {
-        "epochs": 10,
-        "batch_size": 128,
-        "optimizer": "adam",
-        "lr": 0.003,
-        "momentum": 0.0,
-        "nesterov": False,
-        "l2": 0.0,
-        "weight_decay": 0.0,
-        "schedule": "one-cycle",
-        "loss": "cross_entropy",
-        "label_smoothing": 0.0,
-        "stop": "never",
-        "feed": "split",
-        "weights": "",
-        "freeze": "",
-        "keep": "last",
-        "fits": 1,
-        "gradient_clip": 0.0,
-        "ema": 0.0,
-        "precision": "auto",
-        "init": "torch",
-        "pixels": "standardise",
-        "preprocess": (),
-        "augment": (),
-        "views": "one",
-        "l2_on": "all",
-        "fallback": "never",
-        "teacher": "",
-        "pool": "unlabelled:confidence=0.95",
-    }
-    assert {name: getattr(Recipe(), name) for name in defaults} == defaults
-    pools = [pool() for pool in POOLS.values()]
-    spec = RunSpec(contender="c", model="conv", dataset="mnist")
-    assert (spec.validation, spec.images, spec.seed, spec.parameters) == (1 / 6, None, 0, {})
-    chosen = [Step(), Cosine(), OneCycle(), Plateau(), Early(), Best(), SeveralViews(), Switch(), *pools]
-    assert [tuple(dict(choice).values()) for choice in chosen] == [
-        (3, 0.1),
-        (0.0, 0.0),
-        (0.3, 25.0, 1e4),
-        ("validation_loss", 0.5, 3, 1e-4),
-        ("validation_loss", 5, 0.0),
-        ("validation_loss",),
-        (1, False),
-        ("sgd", 0.01, 0.1, 3, 0.01),
-        (0.95,),
-        (0.95,),
-    ]
-    steps = {
-        "rotate": (10.0,),
-        "zoom": (0.1,),
-        "shift": (0.1,),
-        "shear": (10.0,),
-        "flip": ("random",),
-        "elastic": (34.0, 4.0),
-        "crop": (4,),
-        "cutout": (8, 0.0),
-        "brightness": (0.2,),
-        "contrast": (0.2,),
-        "noise": (0.05,),
-        "mixup": (0.2,),
-        "cutmix": (1.0,),
-        "threshold": (230,),
-        "downscale": (2,),
-        "repeat": (3,),
-        "upscale": (2,),
-    }
-    table = {**AUGMENTATIONS, **CHANGES, **COPIES}
-    assert {name: tuple(dict(schema_of(table[name])()).values()) for name in steps} == steps
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 81])

@@ -109,6 +109,15 @@ def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: l
     np.testing.assert_allclose(above.logits("test"), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_ladder_of_ensembles_asks_each_member_once(blocks: Dataset, members: list[Run]) -> None:
+    """Each rung averages the two below it: asked anew for every mention, the last one would take 10^8 answers."""
+    ladder = [*members[:2]]
+    for rung in range(40):
+        ladder.append(averaged(blocks, members[0].path.parent, ladder[-2:], f"rung{rung}"))
+    seen = averaged(blocks, members[0].path.parent, [ladder[-1], members[0]], "top", views=VIEWS)
+    assert np.isfinite(seen.logits("test")).all()
+
+
 def test_a_member_with_larger_logits_counts_no_more_than_another() -> None:
     """Two members are 60 % sure of class 0; a third, whose logits are a thousand times larger, is sure of class 1.
     The mean of the logits would be class 1; that of the probabilities is finite even where a member leaves none."""

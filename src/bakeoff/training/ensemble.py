@@ -73,7 +73,7 @@ def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path
         "needs": [run.path.name for run in runs],
         "decides": deciding(spec, dataset, members),
         "parameters": sum(run.parameters for run in runs),
-        "multiply_adds": sum(_multiply_adds(run, views) for run in runs),
+        "multiply_adds": sum(_multiply_adds(run, views, {}) for run in runs),
         "metrics": metrics,
         "seconds": round(seconds, 3),
         "images_per_second": round(seen / max(seconds, 1e-9), 1),
@@ -90,10 +90,13 @@ def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: 
     return logits_of(run, images.cpu().numpy(), device=device, views=None if one else views)
 
 
-def _multiply_adds(run: record.Run, views: Views) -> int:
-    """Of a member's answer to one image."""
+def _multiply_adds(run: record.Run, views: Views, known: dict[str, int]) -> int:
+    """Of a member's answer to one image; `known` holds those of the runs beside it, by directory name."""
     if isinstance(views, OneView):
         return run.multiply_adds
-    if run.spec.members:
-        return sum(_multiply_adds(record.read_finished(run.path.parent / name), views) for name in run.needs)
-    return run.multiply_adds // run.spec.recipe.views_choice.count * views.count
+    if not run.spec.members:
+        return run.multiply_adds // run.spec.recipe.views_choice.count * views.count
+    for name in run.needs:
+        if name not in known:
+            known[name] = _multiply_adds(record.read_finished(run.path.parent / name), views, known)
+    return sum(known[name] for name in run.needs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -37,6 +38,20 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
         UsageError: a run that diverged, or images of another shape.
         BakeoffError: damaged weights, or a member without a finished record.
     """
+    return _logits_of(run, images, device, views, {})
+
+
+Answers = dict[tuple[Path, Views | None], NDArray[np.float32]]
+"""Logits by run and views: an ensemble of ensembles asks the same member many times."""
+
+
+def _logits_of(run: Run, images: Images, device: str, views: Views | None, known: Answers) -> NDArray[np.float32]:
+    if (run.path, views) not in known:
+        known[run.path, views] = _compute(run, images, device, views, known)
+    return known[run.path, views]
+
+
+def _compute(run: Run, images: Images, device: str, views: Views | None, known: Answers) -> NDArray[np.float32]:
     shape = tuple(run.dataset["shape"])
     if images.shape[1:] != shape:
         raise UsageError(
@@ -48,7 +63,7 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
     if run.spec.members:
         asked = views or (None if isinstance(own, OneView) else own)  # else each member looks as it always does
         members = [read_finished(run.path.parent / name) for name in run.needs]
-        return mean_answer([logits_of(member, images, device=device, views=asked) for member in members])
+        return mean_answer([_logits_of(member, images, device, asked, known) for member in members])
     where, recipe = find_device(device), run.spec.recipe
     moments = np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
     normalise = normaliser(recipe.pixels, *moments, where, recipe.preprocess)
