@@ -83,7 +83,7 @@ def test_one_that_cannot_be_read_is_not_damaged(blocks: Dataset, cut: Path, tmp_
     file = checkpoint_files(path / "checkpoint")[0]
     kept = file.rename(tmp_path / "kept")
     file.mkdir()  # reading fails, for root too
-    with pytest.raises(BakeoffError, match="cannot be read: is a directory"):  # and no warning: that is an error here
+    with pytest.raises(BakeoffError, match="cannot be read"):  # and no warning: that is an error here
         train_run(small(**RECIPE), blocks, path, threads=1)
     file.rmdir()
     kept.rename(file)
