@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -142,6 +143,17 @@ def test_their_verdicts_are_those_of_the_family_of_all_pairs(found, summary):
         assert pair["difference"] == (told["difference"] if turned else -told["difference"])
         assert (pair["p"], pair["p_adjusted"]) == (told["p"], told["p_adjusted"])
         assert tables.beaten(pair) == tables.beaten(told)
+
+
+def test_runs_stand_in_the_order_of_the_columns(study, runs):
+    """Four of the first, three of the second."""
+    last = max(run.spec.seed for run in runs)
+    some = [run for run in runs if (run.spec.contender, run.spec.seed) != ("no-softmax", last)]
+    context = Context.of(study, some, summarise(study, some), "command")
+    part = next(part for part in compose(context) if part.kind == "diagnoses")
+    table = next(block for block in part.blocks if isinstance(block, Table))
+    row = next(row for row in table.rows if row[1].text == "no-softmax")
+    assert row[5].text == f"{last + 1} and {last}"
 
 
 def test_cutting_pixels_is_said_in_a_sentence(found, study, runs):
@@ -349,9 +361,29 @@ teacher = "b"
     gain = answers(runs, "both").mean() - answers(runs, "a").mean()
     assert told["both"]["difference"] == pytest.approx(gain)
     assert "both, the mean of a and b, is the choice" in summary["answer"]
-    assert "against its best member, a." in summary["answer"]
+    assert "both, an ensemble, gets " in summary["answer"]
+    assert "against its best member by validation, a." in summary["answer"]
     assert "against the same without its teacher, a, undecided." in summary["answer"]
     assert "against its teacher, b" in summary["answer"]
+
+
+def test_the_same_network_asked_several_times_is_not_called_an_ensemble_with_a_best_member(tmp_path, write_run):
+    text = """
+title = "t"
+question = "q?"
+dataset = "digits"
+seeds = 3
+[contenders.a]
+model = "conv"
+[contenders.views]
+ensemble = ["a"]
+views = "several:shift=1"
+"""
+    study = parse_study(text, "more", "more.toml")
+    runs = [write_run(spec, tmp_path, skill={"a": 5.0, "views": 6.0}[spec.contender]) for spec in study.runs()]
+    answer = summarise(study, runs)["answer"]
+    assert re.search(r"views, made of a alone, gets \+\S+ points \[\S+ \S+\] against it", answer)
+    assert "member" not in answer
 
 
 def test_an_ensemble_with_a_member_that_chooses_on_test_is_no_choice(tmp_path, write_run):

@@ -1,6 +1,7 @@
 """Hypotheses of a report and our own: what supports, contradicts or leaves each open, on the page and off it."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -126,7 +127,11 @@ def test_faster_is_better_after_the_same_training_time(runs):
     one, other = judged(changed, stated("good", "poor", "faster"), stated("poor", "good", "faster"))
     assert one["difference"] == pytest.approx(0.9 - 0.7)
     assert one["result"] == "supported"
-    assert one["verdict"] == "supported: +20.00 points of validation accuracy after 20.0 s of training each"
+    assert re.fullmatch(
+        r"supported: \+20\.00 points \[\+19\.\d\d, \+20\.\d\d\] of validation accuracy after 20\.0 s of training each "
+        r"\(4 and 4 runs, Welch's p < 0\.0001 over 2 such tests\)",
+        one["verdict"],
+    )
     assert (other["result"], other["difference"]) == ("contradicted", pytest.approx(-0.2))
     assert one["p_adjusted"] == pytest.approx(2 * one["p"]), "two such tests"
     level = trained_at(changed, "poor", [0.9, 0.95, 0.96], 20)
@@ -189,6 +194,30 @@ def test_a_network_of_which_no_run_trains_is_worse_if_enough_runs_say_so(tmp_pat
     assert one["result"] == result
     assert words in one["verdict"]
     assert turned["result"] == {"supported": "contradicted"}.get(result, result)
+
+
+def test_the_p_of_failures_counts_each_pair_that_failures_could_decide(tmp_path, write_run):
+    """Of three pairs two have runs that failed: 2 / 70, twice; the third cannot be decided so."""
+    text = HEAD + "".join(f'[contenders.{name}]\nmodel = "{name}"\n' for name in ("conv", "drop", "nin"))
+    text += stated("conv", "nin") + stated("drop", "nin") + stated("conv", "drop") + stated("nin", "conv", "faster")
+    study = parse_study(text, "h", "h.toml")
+    found = [write_run(spec, tmp_path, skill=0.0 if spec.model == "nin" else 5.0) for spec in study.runs()]
+    one, other, *_ = summarise(study, found)["hypotheses"]
+    for judgement in (one, other):
+        assert (judgement["result"], judgement["verdict"]) == ("no result", "no result: no run of nin trained")
+    alone = study.model_copy(update={"hypotheses": study.hypotheses[:1]})
+    assert summarise(alone, found)["hypotheses"][0]["result"] == "supported"
+
+
+def test_what_is_not_about_test_accuracy_stands_in_no_column_of_test_accuracy(runs):
+    changed = trained_at(trained_at(runs, "good", [0.5, 0.9, 0.9, 0.9], 10), "poor", [0.7, 0.8], 20)
+    study = parse_study(HEAD + CONTENDERS + stated("good", "poor", "faster") + stated("good", "poor"), "h", "h.toml")
+    context = Context.of(study, changed, summarise(study, changed), "command")
+    (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
+    faster, better = next(block for block in part.blocks if isinstance(block, Table)).rows
+    assert [cell.text for cell in faster[2:6]] == ["–"] * 4
+    assert "points [" in faster[-1].text
+    assert "–" not in [cell.text for cell in better[2:6]]
 
 
 def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):

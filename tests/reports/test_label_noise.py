@@ -86,7 +86,10 @@ def test_a_verdict_that_hangs_on_wrong_labels_is_told(study, runs):
 def test_verdicts_that_stay_are_told_too(study, runs):
     two = study.model_copy(update={"contenders": (study.contender("believes"), study.contender("weak"))})
     *_, verdicts = shown(two, [run for run in runs if run.spec.contender != "sees"])
-    assert verdicts.text == "Without these images every verdict among believes and weak stays what it is."
+    assert verdicts.text == (
+        "A check beside the page's verdicts, in which all pairs are decided anew: without these images every verdict "
+        "among believes and weak stays what it is."
+    )
 
 
 def test_one_contender_has_no_verdicts(study, runs):

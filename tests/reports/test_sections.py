@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
 from bakeoff.errors import UsageError
+from bakeoff.evaluation.verdicts import decide
 from bakeoff.reports import tables
 from bakeoff.reports.blocks import Figures, Gallery, Groups, Table, Words
 from bakeoff.reports.context import Context
@@ -51,10 +52,7 @@ def test_every_section_shows_something(context, kind):
             assert {len(row) for row in block.rows} == {len(block.heads)}
 
 
-NOBODY = (
-    "Without a run that trained: no run trained of lr=100.0; "
-    "logistic, conv, baseline, resnet20 and lr=0.01 have no record."
-)
+NOBODY = "No run of lr=100.0 trained; there is no record of logistic, conv, baseline, resnet20 and lr=0.01."
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +75,10 @@ def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
 def test_a_section_of_those_who_failed_names_them(lost, context, kind):
     of = Section(kind=kind, of=("lr=100.0", "conv"))
     (part,) = compose(with_sections(lost, of))
-    assert part.blocks == [Words("Without a run that trained: no run trained of lr=100.0; conv has no record.")]
+    assert part.blocks == [Words("No run of lr=100.0 trained; there is no record of conv.")]
     (part,) = compose(with_sections(context, of))
     assert len(part.blocks) > 1 or kind in ("cost", "seeds", "significance")
-    told = Words("Without a run that trained: no run trained of lr=100.0.") in part.blocks
+    told = Words("No run of lr=100.0 trained.") in part.blocks
     assert told == (kind not in ("league", "sweeps"))  # which show them in their own rows
 
 
@@ -544,6 +542,28 @@ def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
     table = next(block for block in parts["per_class"].blocks if isinstance(block, Table))
     assert [head.label.split()[0] for head in table.heads[2:5]] == [best, "logistic", "conv"]
     assert "Shown: the choice, logistic and conv as the study names them, and the best after it" in table.caption
+
+
+def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs):
+    """As every other accuracy: of the class's images alone, each of which three seeds have answered."""
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
+    group = context.finished["conv"]
+    for k, row in enumerate(table.rows):
+        right = np.stack([tables.correct(run)[run.labels("test") == k] for run in group])
+        found = decide({"conv": right}).estimates["conv"]
+        assert tables.interval(vars(found)) in row[-1].drawn
+    assert "new seeds and new images of the class" in table.caption
+
+
+def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, write_run):
+    labels = np.repeat([0, 1, 2], [1, 499, 500])
+    some = [
+        write_run(spec, tmp_path, skill=5.0, test_labels=labels) for spec in study.runs() if spec.contender == "conv"
+    ]
+    context = Context.of(study, some, summarise(study, some), "command")
+    (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
+    assert "[0.00, 100.00]" in table.rows[0][-1].drawn
 
 
 def test_who_is_shown_in_no_section_is_refused(study):

@@ -88,7 +88,7 @@ def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
     assert by_name["lr=100.0"]["test_accuracy"] == {"mean": None, "low": None, "high": None}
     assert (
         "Training failed for conv in 1 of 3 runs (no better than guessing), baseline in 1 of 3 runs (diverged) and "
-        "lr=100.0 in 3 of 3 runs (diverged); the accuracies are those of the runs that trained."
+        "lr=100.0 in 3 of 3 runs (diverged); accuracies and verdicts are those of the runs that trained."
     ) in summary["answer"]
     trained = {row["contender"].removesuffix(" †"): row["trained"] for row in tables.league_text(summary)}
     assert (trained["conv"], trained["baseline"], trained["logistic"], trained["lr=100.0"]) == (
@@ -137,6 +137,34 @@ def test_a_contender_that_selects_on_test_is_never_the_choice(study, runs):
     assert only["answer"].startswith("No answer yet")
 
 
+def test_only_those_that_may_be_chosen_can_be_best_or_keep_another_from_it(tmp_path, write_run, text):
+    """`baseline` chooses its epoch on the test set."""
+    summary = planted(tmp_path, write_run, text, {"baseline": 7.5, "conv": 5.0, "resnet20": 5.001, "logistic": 3.0})
+    assert {(p["a"], p["b"]): p["verdict"] for p in summary["comparisons"]}["baseline", "resnet20"] == "better"
+    assert summary["can_be_best"] == ["conv", "resnet20"]
+    assert (
+        "With 95 % confidence the best of the 3 contenders with a result that neither chose nor trained on the test "
+        "set is among conv and resnet20."
+    ) in summary["answer"]
+    assert (
+        "baseline did better on the test set; but the test set must not choose, and baseline chose or trained on it."
+    ) in summary["answer"]
+
+
+def test_where_no_run_trained_nothing_is_said_of_those_that_did(study, runs):
+    answer = summarise(study, [run for run in runs if run.spec.contender == "lr=100.0"])["answer"]
+    assert answer.splitlines()[0].endswith("Training failed for lr=100.0 in 3 of 3 runs (diverged).")
+
+
+def test_what_would_decide_is_a_chance_and_rests_on_the_difference_measured(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001})
+    (pair,) = summary["comparisons"]
+    for changes in ({"seeds_needed": 40}, {"limited_by": "images"}, {"limited_by": "seeds"}):
+        words = tables.what_would_decide({**pair, "seeds_needed": None, "limited_by": None, **changes})
+        assert "probably" in words
+        assert words.endswith("if the difference is as measured")
+
+
 def planted(tmp_path, write_run, text, skills, **changes):
     """The summary of contenders of `text` with these skills."""
     study = parse_study(text, "s", "s.toml").model_copy(update=changes)
@@ -150,7 +178,9 @@ def test_an_undecided_pair_is_never_called_equal(tmp_path, write_run, text):
     assert pair["verdict"] == "undecided"
     assert "Undecided is whether it is better than" in summary["answer"]
     assert not re.search("no difference|as good|equal", summary["answer"])
-    assert "With 95 % confidence the best of all is among conv and resnet20." in summary["answer"]
+    assert (
+        "Each of the 2 contenders with a result can still be the best: none is shown to be beaten." in summary["answer"]
+    )
 
 
 def test_a_pair_within_the_margin_is_as_good_and_the_margin_is_told(tmp_path, write_run, text):

@@ -144,6 +144,9 @@ def test_a_row_carries_the_images_own_id(run: Run, tmp_path: Path) -> None:
     assert [row["id"] for row in predict_split(run, None, "validation")[0]] == load_dataset(
         "digits", images=300
     ).validation.ids.tolist()
+    assert run.image_name("test", 0).endswith(" (from 0) before the split"), (
+        "no image of the test split is a train image"
+    )
     images, labels = digits(40)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         (tmp_path / "new" / str(label)).mkdir(parents=True, exist_ok=True)

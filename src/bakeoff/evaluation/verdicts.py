@@ -90,6 +90,7 @@ def decide(
     correct: Mapping[str, Correct],
     *,
     declared: Collection[tuple[str, str]] = (),
+    candidates: Collection[str] | None = None,
     margin: float = MARGIN,
     level: float = LEVEL,
 ) -> Verdicts:
@@ -97,7 +98,8 @@ def decide(
 
     Contenders need neither equally many runs nor shared seeds; where two have equally many, rows of fewer than four
     contenders are paired in their order. `declared` pairs, in either order, share half the level (all of it if there
-    are no others). The chance of any false verdict in the result is at most `level`, in (0, 1). `margin` is in
+    are no others). Only `candidates`, by default all, can be best or keep another from it. The chance of any false
+    verdict in the result is at most `level`, in (0, 1). `margin` is in
     accuracy, above 0. Raises BakeoffError unless all were tested on the same number of images, 2 or more.
     """
     names = list(correct)
@@ -121,7 +123,7 @@ def decide(
     return Verdicts(
         pairs,
         {name: _estimate(found, spread, c) for c, name in enumerate(names)},
-        _can_be_best(names, pairs, tests, level),
+        _can_be_best(names if candidates is None else [n for n in names if n in candidates], pairs, tests, level),
         "moderated" if spread.borrowed else "crossed",
         plan(family, levels[0]),
         margin,
@@ -203,6 +205,8 @@ def _can_be_best(names: Sequence[str], pairs: Sequence[Pair], tests: Tests, leve
     others = max(len(names) - 1, 1)
     beaten = set()
     for pair, first_better, second_better in zip(pairs, tests.above(0), tests.below(0), strict=True):
+        if not {pair.a, pair.b} <= {*names}:
+            continue
         if pair.verdict == "better" or (not pair.single_run and first_better * others < level):
             beaten.add(pair.b)
         if pair.verdict == "worse" or (not pair.single_run and second_better * others < level):

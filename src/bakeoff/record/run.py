@@ -109,7 +109,8 @@ class Run:
             return None
         if ids.dtype.kind == "U":
             return str(ids[place])
-        return f"image {ids[place]} (from 0) of the {'train' if split in self.dataset.get('drawn', ()) else split} data"
+        drawn = split in self.dataset.get("drawn", ())
+        return f"image {ids[place]} (from 0) " + ("before the split" if drawn else f"of the {split} data")
 
     def test_metrics(self) -> dict[str, float]:
         """`test_accuracy` (a fraction) and `test_loss` (mean cross-entropy, nats), from the stored logits."""

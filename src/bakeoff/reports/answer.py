@@ -69,9 +69,14 @@ def unsure(pair: Mapping[str, Any]) -> str:
 def _additions(summary: Summary) -> str:
     """What ensembles and teachers add."""
     said = []
+    members = {c["name"]: c["ensemble"] for c in summary["contenders"]}
     for pair in summary["additions"]:
-        who = f"{pair['a']}, {'an ensemble' if pair['what'] == 'ensemble' else 'taught by another'},"
-        said.append(f"{who} gets {difference(pair)} against {pair['against']}, {pair['b']}{unsure(pair)}.")
+        who, against = f"{pair['a']}, taught by another,", f"{pair['against']}, {pair['b']}"
+        if pair["what"] == "ensemble":
+            who = f"{pair['a']}, an ensemble,"
+            if members[pair["a"]] == [pair["b"]]:
+                who, against = f"{pair['a']}, made of {pair['b']} alone,", "it"
+        said.append(f"{who} gets {difference(pair)} against {against}{unsure(pair)}.")
     return " ".join(said)
 
 
@@ -93,11 +98,9 @@ def of_softmax(entry: Summary) -> list[str]:
             f"Without the softmax before its cross-entropy, {entry['contender']} gets {difference(pair)}{unsure(pair)}."
         )
     if gap:
-        parts = [f"{p['to']} alone gains {100 * p['difference']:.2f} ({share(p['share'])})" for p in gap["parts"]]
-        whole = sum(part["share"] for part in gap["parts"])
-        rest = "" if len(parts) == 1 else "; they overlap" if whole > 1 else "; the rest takes several changes at once"
+        parts = [f"{p['to']} alone gains {difference(p)} ({share(p['share'])})" for p in gap["parts"]]
         way = f"{100 * gap['difference']:.2f} points from {entry['contender']} to {gap['to']}"
-        said.append(f"Of the {way}, {listing(parts)}{rest}.")
+        said.append(f"Of the {way}, {listing(parts)}.")
     return said
 
 
@@ -182,6 +185,7 @@ def _failures(summary: Summary) -> str:
         if lost:
             how = [words if count == lost else f"{count} {words}" for words, count in ways.items() if count]
             said.append(f"{c['name']} in {lost} of {plural(c['n'] + c['failed'], 'run')} ({', '.join(how)})")
-    return (
-        f"Training failed for {headline.few(said)}; the accuracies are those of the runs that trained." if said else ""
-    )
+    if not said:
+        return ""
+    rest = "; accuracies and verdicts are those of the runs that trained" if tables.ranking(summary) else ""
+    return f"Training failed for {headline.few(said)}{rest}."

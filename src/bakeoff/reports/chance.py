@@ -46,7 +46,7 @@ def one_seed(ranked: Sequence[Summary]) -> str:
     instead = f", most often {tables.listing(said)}" if said else ""
     return (
         f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
-        f"winner than {best} in {100 * (1 - chances[best]):.0f} % of studies{instead}."
+        f"winner than {best} in {100 * (1 - chances[best]):.0f} % of the draws{instead}."
     )
 
 

@@ -23,9 +23,10 @@ ESTIMAND = (
 )
 
 
-def decide(study: Study, right: Right) -> Verdicts:
-    """The verdict on every pair of contenders on one dataset."""
-    return verdicts.decide(right, declared=declared(study, right), margin=study.margin, level=study.level)
+def decide(study: Study, right: Right, candidates: Collection[str] | None = None) -> Verdicts:
+    """The verdict on every pair of contenders on one dataset; who of the `candidates`, by default all, can be best."""
+    among = declared(study, right)
+    return verdicts.decide(right, declared=among, candidates=candidates, margin=study.margin, level=study.level)
 
 
 def estimates(right: Right) -> dict[str, Estimate]:

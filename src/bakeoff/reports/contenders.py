@@ -232,7 +232,7 @@ def cost(context: Context, section: Section) -> list[Block]:
             for c in ranked
         ]
         front = [spot.name for spot in figures.pareto(spots)]
-        caption = f"Front, cheapest first: {tables.listing(front)}." if len(front) <= 8 else ""
+        caption = f"Front of the means, cheapest first: {tables.listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
     heads = [Head("contender", "text"), Head("n"), Head("parameters"), Head("multiply-adds"), Head("seconds")]
     heads += [Head("training images/s"), Head("test accuracy")]

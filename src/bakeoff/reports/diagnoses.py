@@ -43,7 +43,8 @@ def _hypotheses(judged: list[Summary]) -> Table:
     for one in judged:
         cells = [Cell(one["says"]), Cell(f"{one['better']} {RELATIONS[one['relation']]} {one['worse']}")]
         cells += [Cell(_given(one))] if given else []
-        cells += _tested(one) if "difference" in one else [Cell("–")] * 4
+        of_family = "difference" in one and one["relation"] != "faster"  # which is about validation accuracy
+        cells += _tested(one) if of_family else [Cell("–")] * 4
         rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
     heads = [Head("hypothesis", "text"), Head("that is", "text"), *([Head("the report's difference")] if given else [])]
     return Table([*heads, *TESTED, Head("verdict", "text")], rows)
@@ -63,7 +64,12 @@ def _explained(context: Context, judged: list[Summary]) -> str:
             f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
         )
     if any("Fisher" in one["verdict"] for one in judged):
-        words += " Where no run of a contender trained, Fisher's exact test of how many runs trained stands for them."
+        words += (
+            " Where no run of a contender trained, Fisher's exact test of how many runs trained may decide; a test "
+            "apart from the verdicts on test accuracy."
+        )
+    if any("cheaper" in one["relation"] and "difference" in one for one in judged):
+        words += " Cheaper: each run took less training time than each of the other's, on one machine; no test."
     if any(one["relation"] == "faster" for one in judged):
         words += (
             " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
@@ -109,7 +115,8 @@ def _one_change(found: Summary) -> list[Block]:
     rows = []
     for pair in found["one_change"]:
         tone = {"better": "good", "worse": "bad"}.get(pair["verdict"], "quiet")
-        cells = [Cell(pair["from"]), Cell(pair["to"]), Cell(pair["change"]), *_tested(pair)]
+        in_order = {**pair, "runs": pair["runs"][::-1]}  # of the first, then of the second
+        cells = [Cell(pair["from"]), Cell(pair["to"]), Cell(pair["change"]), *_tested(in_order)]
         rows.append([*cells, Cell(tables.verdict(pair), tone=tone)])
     caption = (
         "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
@@ -128,8 +135,8 @@ def _softmax(entries: list[Summary]) -> list[Block]:
     said = (
         "A network that ends in softmax and is trained with cross-entropy has its probabilities taken for logits. Even "
         f"where it is right and sure, its loss is ln(e + K − 1) − 1 = {first['floor']:.4f} for these "
-        f"{first['classes']} classes, and that of equal guessing is ln K = {first['equal_loss']:.4f}: all of training "
-        "happens between the two, with gradients that are small from the start."
+        f"{first['classes']} classes, and that of equal guessing is ln K = {first['equal_loss']:.4f}: what training "
+        "can gain lies between the two, with gradients that are small from the start."
     )
     heads = [Head("contender", "text"), Head("n"), Head("training loss reached"), Head("of the way down")]
     reported = any(entry["reported_loss"] is not None for entry in entries)
@@ -158,7 +165,7 @@ def _guessing(entries: list[Summary]) -> list[Block]:
     if not entries:
         return []
     heads = [Head("contender", "text"), Head("runs"), Head("training loss"), Head("of equal guessing")]
-    heads += [Head("validation"), Head("most frequent class"), Head("what makes it learn", "text")]
+    heads += [Head("validation"), Head("most frequent class"), Head("nearest that learns", "text")]
     rows = []
     for entry in entries:
         cells = [Cell(entry["contender"]), Cell(f"{entry['runs']} of {entry['n']}")]
@@ -169,7 +176,8 @@ def _guessing(entries: list[Summary]) -> list[Block]:
     caption = (
         "Runs whose validation accuracy is not shown to beat always naming the most frequent class (binomial test): "
         "like runs that diverged, they failed to train and count in no mean. Training loss: the lowest of an epoch, "
-        "mean over these runs. What makes it learn: the contenders nearest to it that do."
+        "mean over these runs. Nearest that learns: of the contenders all of whose runs trained, those that differ "
+        "least from it, and in what."
     )
     return [Words("Hardly better than guessing", heading=True), Table(heads, rows, caption)]
 

@@ -246,7 +246,7 @@ def additions(study: Study, summary: Summary) -> list[Summary]:
             continue
         if c.ensemble:
             member = next((name for name in trained if name in c.ensemble), None)
-            found += [(c.name, member, "ensemble", "its best member")] if member else []
+            found += [(c.name, member, "ensemble", "its best member by validation")] if member else []
         elif other := partner(study, c, trained):
             against = "its teacher" if other == c.recipe.teacher else "the same without its teacher"
             found.append((c.name, other, "pupil", against))

@@ -24,7 +24,12 @@ def rivals(best: Summary, summary: Summary) -> str:
     names = {verdict: [p["b"] for p in some] for verdict, some in by_verdict.items()}
     sentences = [f"It is better than {few(names['better'])}."] if "better" in names else []
     if "worse" in names:
-        sentences.append(f"{few(names['worse'])} did better on the test set; but the test set must not choose.")
+        looked = [c["name"] for c in tables.ranking(summary) if not tables.may_be_chosen(c)]
+        looked = [name for name in names["worse"] if name in looked]
+        flattered = f", and {listing(looked)} chose or trained on it" if looked else ""
+        sentences.append(
+            f"{few(names['worse'])} did better on the test set; but the test set must not choose{flattered}."
+        )
     if "as good" in names:
         verb = "is" if len(names["as good"]) == 1 else "are"
         sentences.append(f"{few(names['as good'])} {verb} as good, within {tables.margin(summary['margin'])}.")
@@ -62,7 +67,8 @@ def _undecided(pairs: Sequence[Summary]) -> str:
     for reason, words in tables.LIMITS.items():
         if count := sum(p["limited_by"] == reason for p in pairs):
             ways.append(words.format(_of_them(count, len(pairs))))
-    return f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: {'; '.join(ways)}."
+    assumed = ", if the differences are as measured" if any(not p["single_run"] for p in pairs) else ""
+    return f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: {'; '.join(ways)}{assumed}."
 
 
 def _of_them(count: int, every: int) -> str:
@@ -95,11 +101,16 @@ def _count(summary: Summary) -> list[str]:
 
 def can_be_best(summary: Summary) -> str:
     """Among which contenders the best one is: a second answer, which choosing among them does not flatter."""
-    names = summary["can_be_best"]
-    if len(tables.ranking(summary)) < 2 or not names:
+    names, ranked = summary["can_be_best"], tables.ranking(summary)
+    honest = [c["name"] for c in ranked if tables.may_be_chosen(c)]
+    if len(honest) < 2 or not names:
         return ""
+    of = f"the {len(honest)} contenders with a result"
+    of += "" if len(honest) == len(ranked) else " that neither chose nor trained on the test set"
+    if len(names) == len(honest):
+        return f"Each of {of} can still be the best: none is shown to be beaten."
     among = "" if len(names) == 1 else "among "
-    return f"With {100 * (1 - summary['level']):g} % confidence the best of all is {among}{few(names)}."
+    return f"With {100 * (1 - summary['level']):g} % confidence the best of {of} is {among}{few(names)}."
 
 
 def still_rising(best: Summary, summary: Summary) -> str:

@@ -19,6 +19,7 @@ Groups = Mapping[str, Sequence[Run]]
 """Contenders' runs that trained, by name."""
 
 LEVEL = 0.05
+DECIDED_BY_FAILURES = ("better", "not worse")
 SAME_MACHINE = ("processor", "cores", "threads", "device")
 
 
@@ -35,7 +36,7 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
         if not names >= {*two}:
             result, words = "not run", "not run at this scale"
         elif not (groups[two[0]] and groups[two[1]]):
-            result, words = _of_failures(hypothesis, groups, summary)
+            result, words = _of_failures(hypothesis, groups, summary, study.hypotheses)
         elif hypothesis.relation == "faster":
             pair, result, words = _faster(groups[two[0]], groups[two[1]], timed)
         else:
@@ -50,23 +51,42 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
     return judged
 
 
-def _of_failures(hypothesis: Hypothesis, groups: Groups, summary: Summary) -> tuple[str, str]:
-    """Where no run of one of the two trained: that alone may decide who is better, by Fisher's exact test."""
+def _of_failures(
+    hypothesis: Hypothesis, groups: Groups, summary: Summary, hypotheses: Sequence[Hypothesis]
+) -> tuple[str, str]:
+    """Where no run of one of the two trained: that alone may decide who is better, by Fisher's exact test.
+
+    Its p is multiplied by the number of pairs of `hypotheses` that could be decided so; it is not of the family of
+    verdicts.
+    """
     two = (hypothesis.better, hypothesis.worse)
     ended = {c["name"]: c["n"] + c["failed"] for c in summary["contenders"]}
     lost = [name for name in two if not groups[name]]
     if absent := [name for name in lost if not ended[name]]:
         return "no result", f"no result: no record of {listing(absent)}"
     words = f"no run of {listing(lost)} trained"
-    if len(lost) == 2 or hypothesis.relation not in ("better", "not worse"):
+    if len(lost) == 2 or hypothesis.relation not in DECIDED_BY_FAILURES:
         return "no result", f"no result: {words}"
     counts = [(len(groups[name]), ended[name] - len(groups[name])) for name in two]
-    p = float(stats.fisher_exact(counts).pvalue)
+    tests = len({frozenset((h.better, h.worse)) for h in hypotheses if _may_be_of_failures(h, groups, ended)})
+    p = min(float(stats.fisher_exact(counts).pvalue) * tests, 1.0)
     trained = " against ".join(f"{count} of {count + others}" for count, others in counts)
     if p >= LEVEL:
         return "no result", f"no result: {words}"
     result = "supported" if lost[0] == hypothesis.worse else "contradicted"
-    return result, f"{result}: {trained} runs trained (Fisher's exact p = {tables.p_value(p)})"
+    return result, f"{result}: {trained} runs trained (Fisher's exact {_p(p, tests)})"
+
+
+def _may_be_of_failures(hypothesis: Hypothesis, groups: Groups, ended: Mapping[str, int]) -> bool:
+    """Whether a run of the two failed to train: else Fisher's test cannot reject, and takes no part of the level."""
+    names = (hypothesis.better, hypothesis.worse)
+    known = hypothesis.relation in DECIDED_BY_FAILURES and ended.keys() >= {*names}
+    return known and any(ended[name] > len(groups[name]) for name in names)
+
+
+def _p(value: float, tests: int) -> str:
+    """A p that was multiplied by the number of such tests: `p = 0.034`, `p < 0.0001 over 2 such tests`."""
+    return f"p {'< 0.0001' if value < 0.0001 else f'= {value:.2g}'}{f' over {tests} such tests' if tests > 1 else ''}"
 
 
 def _reported(hypothesis: Hypothesis, study: Study) -> Summary:
@@ -144,7 +164,10 @@ def _faster(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Sum
     between = test.confidence_interval(0.95)
     pair: Summary = {"difference": difference, "low": float(between.low), "high": float(between.high)}
     pair |= {"p": float(test.pvalue), "p_adjusted": p, "runs": [len(values), len(theirs)], "seconds": time}
-    words = f"{points(difference)} points of validation accuracy after {time:,.1f} s of training each"
+    words = (
+        f"{points(difference)} points [{points(pair['low'])}, {points(pair['high'])}] of validation accuracy after "
+        f"{time:,.1f} s of training each ({pair['runs'][0]} and {pair['runs'][1]} runs, Welch's {_p(p, tests)})"
+    )
     if not p < LEVEL:
         return pair, "undecided", f"undecided: {words}"
     return pair, *(

@@ -16,6 +16,7 @@ from bakeoff.study import Section
 
 FEW = 4
 """How many contenders stand in the table."""
+CHECK = "A check beside the page's verdicts, in which all pairs are decided anew: without these images"
 
 
 def label_noise(context: Context, section: Section) -> list[Block]:
@@ -77,5 +78,5 @@ def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Blo
     if not after:
         return []
     if changed:
-        return [Words(f"Without these images another verdict stands in {tables.listing(changed)}.")]
-    return [Words(f"Without these images every verdict among {tables.listing(names)} stays what it is.")]
+        return [Words(f"{CHECK} another verdict stands in {tables.listing(changed)}.")]
+    return [Words(f"{CHECK} every verdict among {tables.listing(names)} stays what it is.")]

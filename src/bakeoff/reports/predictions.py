@@ -15,7 +15,7 @@ from PIL import Image
 from bakeoff.data.errata import published_errata
 from bakeoff.evaluation import errors, metrics
 from bakeoff.record import Run
-from bakeoff.reports import figures, tables
+from bakeoff.reports import comparisons, figures, tables
 from bakeoff.reports.blocks import Block, Cell, Figure, Figures, Gallery, Group, Groups, Head, Table, Thumbnail, Words
 from bakeoff.reports.context import Context, dot
 from bakeoff.reports.figures import Series
@@ -127,11 +127,12 @@ def per_class(context: Context, section: Section) -> list[Block]:
     }
     first = context.finished[names[0]][0]
     images = np.bincount(first.labels("test"), minlength=len(context.classes))
+    right = {name: np.stack([tables.correct(run) for run in context.finished[name]]) for name in names}
     rows, marks = [], []
     for k, label in enumerate(context.classes):
         dots = []
         for i, name in enumerate(names):
-            found = tables.over_runs(recalls[name][:, k].tolist(), int(images[k]))
+            found = _of_class(right[name][:, first.labels("test") == k])
             dots.append(dot(f"{name}, class {label}", found, f"s{i + 1}", "accuracy", SHAPES[i]))
         marks.append(dots)
     every = [mark for dots in marks for mark in dots]
@@ -142,9 +143,20 @@ def per_class(context: Context, section: Section) -> list[Block]:
     heads = [Head("class", "text"), Head("test images")]
     heads += [Head(f"{name} {sign}") for name, sign in zip(names, SIGNS, strict=False)]
     heads.append(Head(axis.label, "plot", figures.dots_axis(axis)))
-    intervals = "intervals 95 %, Student's t over the seeds (Wilson's of one seed, or where all agree)"
+    intervals = (
+        "intervals 95 %, each of its class alone, for new seeds and new images of the class (Wilson's of one seed)"
+    )
     said = f"Means over seeds; {intervals}. {_how_many(names, context, context.named(section))}"
     return [Table(heads, rows, said)]
+
+
+def _of_class(right: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean and 95 % interval of one class's answers (n, M); of less than two images it leaves all open, of none nan."""
+    if right.shape[1] < 2:
+        mean = float(right.mean()) if right.size else math.nan
+        return {"mean": mean, "low": 0.0 * mean, "high": 1.0 + 0.0 * mean}
+    found = comparisons.estimates({"": right})[""]
+    return {"mean": found.mean, "low": found.low, "high": found.high}
 
 
 SHAPES = ("circle", "diamond", "square", "triangle")

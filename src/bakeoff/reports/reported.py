@@ -243,9 +243,14 @@ def reported(context: Context, section: Section) -> list[Block]:
     caption = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
         "(t over two or more seeds, and for training and validation accuracy the noise of other images): inside it is "
-        "reproduced; ours better, exceeded. Parameters are compared to the digits that are printed. "
+        f"reproduced, unless it is wider than {100 * UNDECIDABLE:g} points; ours better, exceeded. "
+        "Parameters are compared to the digits that are printed. "
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
+    if any(c["trained"] < c["n"] for c in context.summary["contenders"]):
+        caption += (
+            " n counts the runs that ended, those that did not train among them: unlike elsewhere, they count here."
+        )
     if study.unprinted:
         caption += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
     words = [Words(_of_noise(name, values)) for name, values in figures_of(study).items()]

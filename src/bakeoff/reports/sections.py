@@ -126,9 +126,9 @@ def _said(context: Context, section: Section, function: Callable[[Context, Secti
     if told or not without or (context.ranked and not section.of):
         return blocks
     lost, absent = ([c["name"] for c in without if bool(c["n"] + c["failed"]) == ran] for ran in (True, False))
-    said = [f"no run trained of {headline.few(lost)}"] if lost else []
-    said += [f"{headline.few(absent)} {'has' if len(absent) == 1 else 'have'} no record"] if absent else []
-    return [*blocks, Words(f"Without a run that trained: {'; '.join(said)}.")]
+    said = [f"No run of {headline.few(lost)} trained"] if lost else []
+    said += [f"{'there' if lost else 'There'} is no record of {headline.few(absent)}"] if absent else []
+    return [*blocks, Words(f"{'; '.join(said)}.")]
 
 
 def _asked_for(study: Study, section: Section) -> Sequence[str]:

@@ -66,7 +66,10 @@ def on_dataset(study: Study, runs: Sequence[Run], name: str, fresh: Sequence[Run
 def _summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> Summary:
     ended, diverged = by_contender(study, runs), by_contender(study, runs, "diverged")
     groups, failed = evidence.only_learnt(ended), failures(study, runs)
-    verdicts = comparisons.decide(study, _right(groups, "test"))
+    honest = [
+        c.name for c in study.contenders if not any(r.selects_on_test or r.trains_on_test for r in _recipes(c, study))
+    ]
+    verdicts = comparisons.decide(study, _right(groups, "test"), honest)
     estimates = {"test": verdicts.estimates, "validation": comparisons.estimates(_right(groups, "validation"))}
     summary: Summary = {
         "study": study.name,

@@ -142,9 +142,15 @@ def may_be_chosen(contender: Summary) -> bool:
 
 def what_would_decide(pair: Mapping[str, Any]) -> str:
     """What an undecided pair needs."""
-    if pair["seeds_needed"] is not None:
-        return f"{pair['seeds_needed']:,} seeds of each would probably decide it"
-    return LIMITS[pair["limited_by"]].format("it")
+    if pair["limited_by"] == "single run":
+        return LIMITS["single run"].format("it")
+    seeds = pair["seeds_needed"]
+    words = (
+        LIMITS[pair["limited_by"]].format("it")
+        if seeds is None
+        else f"{seeds:,} seeds of each would probably decide it"
+    )
+    return f"{words}, if the difference is as measured"
 
 
 def decided_by(pair: Mapping[str, Any]) -> str:
@@ -156,8 +162,8 @@ def decided_by(pair: Mapping[str, Any]) -> str:
 
 
 LIMITS = {
-    "images": "no number of seeds can decide {}, the test set is too small",
-    "seeds": "not even 1,000 seeds would decide {}",
+    "images": "more seeds alone would probably not decide {}, the test set is too small",
+    "seeds": "1,000 seeds of each would probably not decide {}",
     "single run": "one run, which says nothing of other seeds, cannot decide {}",
 }
 """What stands in the way of deciding, of `limited_by`."""
