@@ -8,6 +8,7 @@ import pytest
 from bakeoff.errors import BakeoffError
 from bakeoff.reports.index import write_index
 from bakeoff.reports.page import write_report
+from bakeoff.scales import at_scale
 from bakeoff.study import parse_study
 
 
@@ -26,6 +27,16 @@ def test_the_index_links_every_report_and_repeats_its_answer(tmp_path, study, ru
     assert summary["answer"].split("\n")[0].replace(" %", "\u00a0%") in page.replace("n\u00a0=\u00a0", "n = ")
     assert page.count("<svg") > 2
     assert "http" not in page.replace("http-equiv", "")
+
+
+def test_an_answer_of_a_part_of_a_study_is_told_as_that(tmp_path, study, write_run):
+    part = at_scale(study, "small")
+    (tmp_path / "s").mkdir()
+    found = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in part.runs() if spec.contender == "conv"]
+    write_report(part, found, tmp_path / "s", command="bakeoff run")
+    page = write_index([tmp_path / "s"], tmp_path).read_text()
+    assert "This is a part of the study: " in page
+    assert "What it shows holds for this part." in page
 
 
 def test_a_damaged_summary_is_named(tmp_path):

@@ -174,7 +174,9 @@ def test_other_validation_images_are_no_reason_to_call_it_not_reproduced(runs):
 def test_seeds_that_agree_exactly_reproduce_or_refute_nothing(runs):
     ours = [fake(run, validation_loss=0.5) for run in runs[:3]]
     assert judge("loss", 0.5, ours)[1] == "reproduced"
-    assert judge("loss", 0.501, ours)[1] == "not decidable: our seeds agree exactly"
+    assert judge("loss", 0.501, ours) == ("0.500", "not decidable: our seeds agree exactly"), (
+        "an interval of no width is none"
+    )
 
 
 def test_one_run_is_not_judged(runs):

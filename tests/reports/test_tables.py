@@ -162,7 +162,7 @@ def test_what_would_decide_is_a_chance_and_rests_on_the_difference_measured(tmp_
     for changes in ({"seeds_needed": 40}, {"limited_by": "images"}, {"limited_by": "seeds"}):
         words = tables.what_would_decide({**pair, "seeds_needed": None, "limited_by": None, **changes})
         assert "probably" in words
-        assert words.endswith("if the difference is as measured")
+        assert words.startswith("if the difference is as measured, ")
 
 
 def planted(tmp_path, write_run, text, skills, **changes):

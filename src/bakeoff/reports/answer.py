@@ -13,6 +13,8 @@ from bakeoff.study import Study
 
 FEW_PAIRS = 3
 """Pairs of a sweep's values that a sentence still names."""
+PART = "This is a part of the study:"
+"""How the sentence begins that tells a scale's cuts."""
 THRESHOLD = re.compile(r"preprocess: none → threshold:at=(\d+)")
 
 
@@ -32,7 +34,7 @@ def lines(summary: Summary) -> list[str]:
 def cuts(study: Study) -> list[str]:
     """That this is not the whole study, where it is not: in its scale's words, or else cut by cut."""
     said = study.cuts_in_words or "; ".join(study.cuts)
-    return [f"This is a part of the study: {said}. What it shows holds for this part."] if study.cuts else []
+    return [f"{PART} {said}. What it shows holds for this part."] if study.cuts else []
 
 
 def _lead(best: Summary, summary: Summary) -> str:

@@ -44,7 +44,7 @@ def league(context: Context, section: Section) -> list[Block]:
     if not ranked:
         return []
     axis = _axis([c["test_accuracy"] for c in ranked], "test accuracy")
-    plots = {c["name"]: [_test_dot(c)] for c in ranked}
+    plots = {c["name"]: [accuracy_dot(c)] for c in ranked}
     heads = [Head("contender", "text"), Head("runs trained"), Head("test accuracy, 95 % interval")]
     heads += [Head(axis.label, "plot", figures.dots_axis(axis)), Head("validation"), Head("parameters")]
     heads.append(Head("against the choice", "text"))
@@ -64,9 +64,9 @@ def league(context: Context, section: Section) -> list[Block]:
     return [Table(heads, rows, _league_caption(context, ranked)), *notes, Figures([drawn], only_file=True)]
 
 
-def _test_dot(contender: Summary, what: str = "test accuracy") -> figures.Dot:
+def accuracy_dot(contender: Summary, what: str = "test accuracy") -> figures.Dot:
     """A contender's test accuracy as a mark, grey where it is that of one run."""
-    one = contender["interval"] == "wilson"
+    one = contender.get("interval") == "wilson"  # summaries of earlier versions do not say
     return dot(
         contender["name"], contender["test_accuracy"], "s0" if one else "s1", f"one run, {what}" if one else what
     )
@@ -98,7 +98,7 @@ def sweeps(context: Context, section: Section) -> list[Block]:
         if not any(c["trained"] for c in known) or (section.of and not {*section.of} & {c["name"] for c in known}):
             continue
         dots = [
-            _test_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None
+            accuracy_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None
             for p, c in zip(sweep["points"], known, strict=True)
         ]
         comparable = context.study.comparable  # marks of a whole study's figures mislead beside those of a cut one
@@ -227,7 +227,7 @@ def cost(context: Context, section: Section) -> list[Block]:
             figures.Spot(
                 c["name"],
                 c[key],
-                _test_dot(c, f"{short(c[key])} {label}, test accuracy"),
+                accuracy_dot(c, f"{short(c[key])} {label}, test accuracy"),
             )
             for c in ranked
         ]

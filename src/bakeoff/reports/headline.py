@@ -67,8 +67,10 @@ def _undecided(pairs: Sequence[Summary]) -> str:
     for reason, words in tables.LIMITS.items():
         if count := sum(p["limited_by"] == reason for p in pairs):
             ways.append(words.format(_of_them(count, len(pairs))))
-    assumed = ", if the differences are as measured" if any(not p["single_run"] for p in pairs) else ""
-    return f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: {'; '.join(ways)}{assumed}."
+    return (
+        f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: if the differences are as measured, "
+        f"{'; '.join(ways)}."
+    )
 
 
 def _of_them(count: int, every: int) -> str:

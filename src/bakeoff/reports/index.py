@@ -11,8 +11,9 @@ from urllib.parse import quote
 from bakeoff.errors import BakeoffError
 from bakeoff.record import write_atomic
 from bakeoff.reports import figures, tables
+from bakeoff.reports.answer import PART
 from bakeoff.reports.blocks import Figure
-from bakeoff.reports.context import dot
+from bakeoff.reports.contenders import accuracy_dot
 from bakeoff.reports.page import render
 from bakeoff.reports.svg import accuracy
 from bakeoff.reports.tables import Summary
@@ -69,9 +70,10 @@ def datasets(summary: Summary) -> list[str]:
 
 
 def _leads(summary: Summary) -> list[str]:
-    """The first sentence of the answer; of several datasets, one for each."""
+    """The first sentence of the answer, of several datasets one for each; and that it is of a part of the study."""
     lines = summary["answer"].split("\n")
-    return [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
+    first = [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
+    return first + [line for line in lines if line.startswith(PART)]
 
 
 def _facts(summary: Summary) -> list[str]:
@@ -79,6 +81,10 @@ def _facts(summary: Summary) -> list[str]:
     n = sum(contender["n"] for contender in contenders)
     said = [f"{summary['scale']} scale", tables.plural(len(contenders), "contender"), tables.plural(n, "finished run")]
     return said + datasets(summary)
+
+
+def _single(contender: Summary) -> bool:
+    return bool(contender.get("interval") == "wilson")
 
 
 def _thumbnails(summary: Summary) -> list[Figure]:
@@ -89,9 +95,10 @@ def _thumbnails(summary: Summary) -> list[Figure]:
         ranked = tables.ranking(part)
         if not ranked:
             continue
-        best = [(c["name"], [dot(c["name"], c["test_accuracy"], "s1", "test accuracy")]) for c in ranked[:BEST]]
+        best = [(c["name"], [accuracy_dot(c)]) for c in ranked[:BEST]]
         marks = [mark for _, dots in best for mark in dots]
         axis = accuracy([mark.mean for mark in marks], figures.ends(marks), "test accuracy")
         said = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
+        said += " Grey: of a single run, for new images alone." if any(_single(c) for c in ranked[:BEST]) else ""
         drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), said))
     return drawn

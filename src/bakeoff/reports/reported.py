@@ -131,7 +131,8 @@ def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str
     if measure.split:
         ours = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
     else:
-        ours = f"{mean:.{measure.digits}f} [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
+        between = "" if low == high else f" [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
+        ours = f"{mean:.{measure.digits}f}{between}"
     within, wide = low <= published <= high, high - low > UNDECIDABLE
     if high == low and not within:  # equal seeds are chance too
         return ours, _incomparable(reasons) if reasons else "not decidable: our seeds agree exactly"

@@ -33,9 +33,9 @@ def p_value(value: float | None) -> str:
 
 
 def interval(found: Mapping[str, float | None]) -> str:
-    """`98.31 % [98.10, 98.52]`."""
+    """`98.31 % [98.10, 98.52]`, or the mean alone where there is no interval, or one of no width."""
     mean, low, high = found["mean"], found["low"], found["high"]
-    if mean is None or low is None or high is None:
+    if mean is None or low is None or high is None or low == high:
         return percent(mean)
     return f"{percent(mean)} [{100 * low:.2f}, {100 * high:.2f}]"
 
@@ -142,15 +142,11 @@ def may_be_chosen(contender: Summary) -> bool:
 
 def what_would_decide(pair: Mapping[str, Any]) -> str:
     """What an undecided pair needs."""
-    if pair["limited_by"] == "single run":
-        return LIMITS["single run"].format("it")
-    seeds = pair["seeds_needed"]
-    words = (
-        LIMITS[pair["limited_by"]].format("it")
-        if seeds is None
-        else f"{seeds:,} seeds of each would probably decide it"
-    )
-    return f"{words}, if the difference is as measured"
+    limit, seeds = pair["limited_by"], pair["seeds_needed"]
+    if limit == "single run":
+        return LIMITS[limit].format("it")
+    words = LIMITS[limit].format("it") if seeds is None else f"{seeds:,} seeds of each would probably decide it"
+    return f"if the difference is as measured, {words}"
 
 
 def decided_by(pair: Mapping[str, Any]) -> str:
@@ -162,7 +158,7 @@ def decided_by(pair: Mapping[str, Any]) -> str:
 
 
 LIMITS = {
-    "images": "more seeds alone would probably not decide {}, the test set is too small",
+    "images": "more seeds alone would probably not decide {}: the test set is too small",
     "seeds": "1,000 seeds of each would probably not decide {}",
     "single run": "one run, which says nothing of other seeds, cannot decide {}",
 }
