@@ -363,8 +363,10 @@ teacher = "b"
     assert "both, the mean of a and b, is the choice" in summary["answer"]
     assert "both, an ensemble, gets " in summary["answer"]
     assert "against its best member by validation, a." in summary["answer"]
-    assert "against the same without its teacher, a, undecided." in summary["answer"]
-    assert "against its teacher, b" in summary["answer"]
+    assert (
+        "against the same without its teacher, a, undecided; it was trained on these test images." in summary["answer"]
+    )
+    assert "against its teacher, b." in summary["answer"], "which saw no test image"
 
 
 def test_the_same_network_asked_several_times_is_not_called_an_ensemble_with_a_best_member(tmp_path, write_run):

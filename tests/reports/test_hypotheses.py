@@ -168,6 +168,16 @@ def test_choosing_on_the_test_set_supports_nothing(runs):
     assert contradicted["verdict"].endswith("picked chose by test accuracy, which flatters it")
 
 
+def test_a_pupil_that_trained_on_test_images_supports_nothing(tmp_path, write_run):
+    text = HEAD + '[contenders.plain]\nmodel = "conv"\n[contenders.pupil]\nmodel = "conv"\nteacher = "plain"\n'
+    study = parse_study(text + 'pool = "test:confidence=0.9"\n' + stated("pupil", "plain"), "h", "h.toml")
+    skills = {"plain": 4.0, "pupil": 6.0}
+    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    (one,) = summarise(study, found)["hypotheses"]
+    assert one["result"] == "undecided"
+    assert one["verdict"] == "undecided: better; pupil trained on test images, which flatters it"
+
+
 def test_what_was_not_run_or_has_no_result(runs):
     hypotheses = stated("good", "poor"), stated("good", "twin")
     some = [run for run in runs if run.spec.contender == "good"]

@@ -99,7 +99,7 @@ def decide(
     Contenders need neither equally many runs nor shared seeds; where two have equally many, rows of fewer than four
     contenders are paired in their order. `declared` pairs, in either order, share half the level (all of it if there
     are no others). Only `candidates`, by default all, can be best or keep another from it. The chance of any false
-    verdict in the result is at most `level`, in (0, 1). `margin` is in
+    verdict in the result is to be at most `level`, in (0, 1). `margin` is in
     accuracy, above 0. Raises BakeoffError unless all were tested on the same number of images, 2 or more.
     """
     names = list(correct)

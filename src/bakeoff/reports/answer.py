@@ -71,14 +71,15 @@ def unsure(pair: Mapping[str, Any]) -> str:
 def _additions(summary: Summary) -> str:
     """What ensembles and teachers add."""
     said = []
-    members = {c["name"]: c["ensemble"] for c in summary["contenders"]}
+    by_name = {c["name"]: c for c in summary["contenders"]}
     for pair in summary["additions"]:
         who, against = f"{pair['a']}, taught by another,", f"{pair['against']}, {pair['b']}"
         if pair["what"] == "ensemble":
             who = f"{pair['a']}, an ensemble,"
-            if members[pair["a"]] == [pair["b"]]:
+            if by_name[pair["a"]]["ensemble"] == [pair["b"]]:
                 who, against = f"{pair['a']}, made of {pair['b']} alone,", "it"
-        said.append(f"{who} gets {difference(pair)} against {against}{unsure(pair)}.")
+        seen = "; it was trained on these test images" if by_name[pair["a"]]["trains_on_test"] else ""
+        said.append(f"{who} gets {difference(pair)} against {against}{unsure(pair)}{seen}.")
     return " ".join(said)
 
 

@@ -27,7 +27,11 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
     """Each hypothesis with its result (a key of RESULTS), the same in words as `verdict`, and the comparison that it
     rests on."""
     names = {contender.name for contender in study.contenders}
-    chosen_on_test = [c["name"] for c in summary["contenders"] if c["selects_on_test"]]
+    how = {
+        c["name"]: "chose by test accuracy" if c["selects_on_test"] else "trained on test images"
+        for c in summary["contenders"]
+        if not tables.may_be_chosen(c)
+    }
     timed = sum(hypothesis.relation == "faster" for hypothesis in study.hypotheses)
     judged = []
     for hypothesis in study.hypotheses:
@@ -41,10 +45,10 @@ def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
             pair, result, words = _faster(groups[two[0]], groups[two[1]], timed)
         else:
             pair, result, words = _of_verdict(hypothesis, groups, study.margin, summary)
-            if flattered := [name for name in two if name in chosen_on_test]:
+            if flattered := [name for name in two if name in how]:
                 if result == "supported" and two[0] in flattered:
                     result, words = "undecided", words.replace("supported: ", "undecided: ")
-                words += f"; {listing(flattered)} chose by test accuracy, which flatters it"
+                words += "".join(f"; {name} {how[name]}, which flatters it" for name in flattered)
         judged.append(
             {**hypothesis.model_dump(), **_reported(hypothesis, study), **pair, "result": result, "verdict": words}
         )
