@@ -568,6 +568,16 @@ def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, wri
     assert "[0.00, 100.00]" in table.rows[0][-1].drawn
 
 
+def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study, runs, context):
+    alone = [run for run in runs if run.spec.seed == 0]
+    single = Context.of(study, alone, summarise(study, alone), "command")
+    for kind, place in (("significance", 1), ("hypotheses", -1)):
+        for each, told in ((single, True), (context, False)):
+            block = compose(with_sections(each, Section(kind=kind)))[0].blocks[place]
+            caption = block.caption if isinstance(block, Table) else block.text
+            assert ("for new images alone, of these runs" in caption) == told
+
+
 def test_who_is_shown_in_no_section_is_refused(study):
     with pytest.raises(UsageError, match=r"\[shown\]: no section 'rok' \(closest: roc"):
         check_sections(study.model_copy(update={"shown": {"rok": ["conv"]}}))

@@ -171,6 +171,7 @@ def _pairs(pairs: Sequence[Summary]) -> Table:
         "those that the study file names before any run share half the level). To decide it: seeds of each with "
         "which the pair is decided in 8 of 10 studies, if the difference is the one measured."
     )
+    caption += tables.ONE_RUN if any(p["single_run"] for p in pairs) else ""
     return Table(heads, rows, caption)
 
 

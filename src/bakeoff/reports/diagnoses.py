@@ -59,6 +59,10 @@ def _explained(context: Context, judged: list[Summary]) -> str:
         words += (
             " Data or recipes are cut at this scale: verdicts hold for this part, not for the report's own experiment."
         )
+    if any(one["reported"] for one in judged):
+        words += " The report's difference is that of the figures it prints, of validation or test images, a run each."
+    if any(one.get("single_run") for one in judged):
+        words += tables.ONE_RUN
     if any(one["within_noise"] for one in judged):
         words += (
             f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
@@ -122,6 +126,7 @@ def _one_change(found: Summary) -> list[Block]:
         "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
         "momentum and schedule count as one thing. p is adjusted over all pairs of the dataset."
     )
+    caption += tables.ONE_RUN if any(pair["single_run"] for pair in found["one_change"]) else ""
     if found["one_change_others"]:
         caption += f" There was no room for {tables.plural(found['one_change_others'], 'more pair')}."
     said = [Words(sentence) for pair in found["one_change"] if (sentence := answer.of_threshold(pair))]

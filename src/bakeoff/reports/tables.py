@@ -149,6 +149,12 @@ def what_would_decide(pair: Mapping[str, Any]) -> str:
     return f"if the difference is as measured, {words}"
 
 
+ONE_RUN = (
+    " Where one of the two has a single run and no spread to borrow, interval and p are for new images alone, of these "
+    "runs."
+)
+
+
 def decided_by(pair: Mapping[str, Any]) -> str:
     """What would decide an undecided pair, in few words for a table; a dash for one that is decided."""
     if pair["verdict"] != "undecided":
