@@ -126,6 +126,52 @@ def test_a_parent_that_has_seen_the_validation_images_is_refused(
         assert train(str(data), "logistic", validation=own, **settings).status == "finished"
 
 
+def test_a_parent_that_has_seen_the_test_images_under_another_name_is_refused(data: Path, tmp_path: Path) -> None:
+    """Three images in front, in a file of another name: the places of the test split hold trained images."""
+    parent = train(str(data), "logistic", epochs=1, threads=1, out=tmp_path / "parent")
+    images, labels = CHANGES["three images in front"](*images_and_labels())
+    np.savez(tmp_path / "more.npz", images=images, labels=labels)
+    settings = {"epochs": 1, "threads": 1, "out": tmp_path / "child"}
+    for key, more in (("weights", {}), ("teacher", {"pool": "test:confidence=0.1"})):
+        with pytest.raises(UsageError, match=r"was trained on \d+ of the \d+ validation images: choose another run"):
+            train(str(tmp_path / "more.npz"), "logistic", **{key: str(parent.path)}, **more, **settings)
+    new = np.random.default_rng(3).integers(0, 256, (90, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "new.npz", images=new, labels=np.arange(90) % 3)
+    assert train(str(tmp_path / "new.npz"), "logistic", weights=str(parent.path), **settings).status == "finished"
+
+
+@pytest.mark.parametrize("fault", ["trained", "chosen", "of its parent"])
+def test_a_parent_that_learnt_from_the_test_images_is_refused(data: Path, tmp_path: Path, fault: str) -> None:
+    """What begins from it would be judged by images it has seen, and nothing on a page would tell."""
+    settings = {"epochs": 1, "threads": 1, "out": tmp_path}
+    if fault == "chosen":
+        parent = train(str(data), "logistic", keep="best:monitor=test_accuracy", **settings)
+    else:
+        teacher = train(str(data), "logistic", **settings)
+        taught = {"teacher": str(teacher.path), "pool": "test:confidence=0.1"}
+        parent = train(str(data), "logistic", **taught, **settings)
+        if fault == "of its parent":
+            parent = train(str(data), "logistic", **taught, **{**settings, "weights": str(parent.path)})
+    with pytest.raises(UsageError, match=r"was trained on, or chosen by, (\d+) of the \1 test images"):
+        train(str(data), "logistic", weights=str(parent.path), **settings)
+
+
+def test_a_pupil_of_the_test_images_says_so_where_it_is_measured_on_them(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+) -> None:
+    settings = {"epochs": 1, "threads": 1, "out": tmp_path}
+    teacher = train(str(data), "logistic", **settings)
+    taught = train(str(data), "logistic", teacher=str(teacher.path), pool="test:confidence=0.1", **settings)
+    assert taught.pool
+    assert taught.pool["taken"] > 0
+    out = call(capsys, "evaluate", taught.path, "--split", "test")[1]
+    assert f"the run was trained on {taught.pool['taken']} of these images" in out
+    assert "trained on" not in call(capsys, "evaluate", teacher.path, "--split", "test")[1]
+    other = train(str(data), "small_cnn:width=2", **settings)
+    pairs = json.loads(call(capsys, "compare", taught.path, other.path, "--json")[1])
+    assert "logistic (trained on test)" in json.dumps(pairs)
+
+
 @pytest.mark.parametrize("verb", ["weights", "file", "from"])
 def test_a_damaged_run_gives_no_weights(
     capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, verb: str

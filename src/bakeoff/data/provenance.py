@@ -35,36 +35,49 @@ def check_unchanged(run: Run, dataset: Dataset) -> None:
 
 
 def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
-    """That a run which a new one begins from or is taught by has seen none of the images the new one is judged by.
+    """That a run which a new one begins from or is taught by, and those that it came from, have seen none of the
+    images the new one is judged by: neither trained on them nor chosen an epoch by them.
 
-    Looks only where `source` is a run's directory, or its weights, and both are trained on the same dataset.
+    Looks only where `source` is a run's directory, or its weights; of other data than the new run's only while they
+    are at hand as they were.
 
     Args:
         spec, dataset: those of the new run.
 
     Raises:
         BakeoffError: the data have changed since the parent was trained.
-        UsageError: the parent was trained on validation or test images of the new run.
+        UsageError: the parent has seen validation or test images of the new run.
     """
     folder = find_origin(source)
     if folder is None:
         return
     parent = read_run(folder)
-    theirs, ours = parent.spec, spec
-    if theirs.dataset != ours.dataset:
+    theirs = parent.spec
+    before = [folder.parent / name for name in (*parent.needs, *([parent.pool["teacher"]] if parent.pool else []))]
+    for earlier in filter(None, (*map(str, before), theirs.recipe.weights, theirs.recipe.teacher)):
+        check_parent(earlier, spec, dataset)
+    cut_alike = (theirs.dataset, theirs.validation, theirs.images) == (spec.dataset, spec.validation, spec.images)
+    try:
+        data = (
+            dataset if cut_alike else load_dataset(theirs.dataset, validation=theirs.validation, images=theirs.images)
+        )
+        check_unchanged(parent, data)
+    except BakeoffError:
+        if theirs.dataset == spec.dataset:
+            raise
         return
-    if (theirs.validation, theirs.images) == (ours.validation, ours.images):
-        check_unchanged(parent, dataset)
+    told = spec.recipe.trains_on_test or spec.recipe.selects_on_test  # such a run is marked as one itself
+    knows_test = not told and (theirs.recipe.trains_on_test or theirs.recipe.selects_on_test)
+    if cut_alike and not knows_test:
         return
-    data = load_dataset(theirs.dataset, validation=theirs.validation, images=theirs.images)
-    check_unchanged(parent, data)
-    seen = set(_digests(data.train.images)) - set(_digests(dataset.train.images))
+    seen = {*_digests(data.train.images), *(_digests(data.test.images) if knows_test else ())}
+    seen -= set(_digests(dataset.train.images))
     for name, split in (("validation", dataset.validation), ("test", dataset.test)):
         if shared := sum(digest in seen for digest in _digests(split.images)):
-            raise UsageError(
-                f"{source}: was trained on {shared:,} of the {len(split):,} {name} images: choose "
-                f"validation = {theirs.validation:g}, as that run did"
-            )
+            what = "was trained on, or chosen by," if knows_test else "was trained on"
+            alike = theirs.dataset == spec.dataset and not knows_test
+            mend = f"validation = {theirs.validation:g}, as that run did" if alike else "another run, or other data"
+            raise UsageError(f"{source}: {what} {shared:,} of the {len(split):,} {name} images: choose {mend}")
 
 
 def count_trained_on(run: Run, images: Images) -> int | None:

@@ -44,8 +44,9 @@ class Part(NamedTuple):
 def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device: str = "auto") -> dict[str, Any]:
     """A run's metrics on a split of any dataset with its shape and classes; see `find_part`.
 
-    Reading the run's own test split is counted in its directory: `test_reads` says how often that has happened. Of
-    other data, `trained_on` says how many of the images the run was trained on; None where that cannot be told.
+    Reading the run's own test split is counted in its directory: `test_reads` says how often that has happened.
+    `trained_on` says how many of the images the run was trained on, of other data, or of its own test split where a
+    teacher labelled that; None where that cannot be told.
 
     Raises:
         UsageError: a dataset that does not fit.
@@ -75,7 +76,8 @@ def _protocol(run: Run, part: Part, by: str) -> dict[str, int | None]:
     if part.split != "test":
         return {}
     count_reading(run.path, by)
-    return {"test_reads": count_readings(run.path)}
+    labelled = {"trained_on": int(run.pool["taken"])} if run.pool and run.spec.recipe.trains_on_test else {}
+    return {**labelled, "test_reads": count_readings(run.path)}
 
 
 def find_part(run: Run, reference: str | None, split: str | None = None) -> Part:

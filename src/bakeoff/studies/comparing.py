@@ -109,7 +109,9 @@ def name_contenders(runs: Sequence[Run]) -> Groups:
         mine = settings[run.path]
         others = [settings[other.path] for other in runs if other.spec.contender == run.spec.contender]
         differ = [key for key in mine | _all(others) if any(other.get(key) != mine.get(key) for other in others)]
-        mark = ["(chosen on test)"] if run.spec.recipe.selects_on_test and "keep" not in differ else []
+        recipe = run.spec.recipe
+        mark = ["(chosen on test)"] if recipe.selects_on_test and "keep" not in differ else []
+        mark += ["(trained on test)"] if recipe.trains_on_test and "pool" not in differ else []
         name = " ".join([run.spec.contender, *mark, *(f"{key}={mine.get(key)}" for key in differ)])
         groups.setdefault(name, []).append(run)
     return groups
