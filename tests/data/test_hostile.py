@@ -199,6 +199,16 @@ def test_the_bound_can_be_raised_and_must_be_a_number(tmp_path, monkeypatch):
         assert f"BAKEOFF_MAX_GIB = '{text}': must be a number" in sentence(str(tmp_path / "a.npz"), UsageError)
 
 
+def test_one_picture_is_held_to_the_bound_too(tmp_path, monkeypatch):
+    for label in ("a", "b"):
+        (tmp_path / "pictures" / label).mkdir(parents=True)
+        Image.new("L", (700, 700)).save(tmp_path / "pictures" / label / "large.png")
+    monkeypatch.setenv("BAKEOFF_MAX_GIB", str(1 / 1024))
+    assert "large.png: decoded, it has 0.00183 GiB where up to 0.000977 GiB are read" in sentence(
+        f"{tmp_path / 'pictures'}:size=8,resize=pad"
+    )
+
+
 @pytest.mark.parametrize(("width", "height"), [(13_300, 13_300), (10**8, 1), (1, 10**8), (2**31 - 1, 2**31 - 1)])
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header(tmp_path, width, height):
     file = save_class_folders(tmp_path / "data") / "ant" / "x.png"

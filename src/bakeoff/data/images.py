@@ -175,6 +175,7 @@ def _decoded(stream: BinaryIO, file: Path) -> Image:
         width, height = opened_file.size
         if width * height > MOST_PIXELS:
             raise BakeoffError(f"{file} has {width} x {height} pixels where up to {MOST_PIXELS:,} are valid")
+        check_bytes(4 * width * height, f"{file}: decoded, it has")
         picture = ImageOps.exif_transpose(opened_file)
     if picture.mode.startswith("I;16"):  # Pillow would clip at 255
         picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
