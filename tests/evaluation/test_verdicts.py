@@ -392,3 +392,11 @@ def test_decided_pairs_need_nothing_and_larger_differences_fewer_seeds():
     seeds = [need.seeds or math.inf for need in found.plan.values()]
     assert seeds == sorted(seeds, reverse=True)
     assert seeds[-1] < 20
+
+
+def test_runs_that_are_all_right_are_no_more_sure_than_their_images_are_many() -> None:
+    """Thirty images, all right in three runs: 0.9^30 = 4 %, so 91 % for new images is possible."""
+    one, three = (decide({"a": np.ones((runs, 30), bool)}).estimates["a"] for runs in (1, 3))
+    assert (three.low, three.high) == (one.low, one.high)
+    assert three.low < 0.91
+    assert three.kind == "new images"

@@ -256,7 +256,7 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     assert "As far as this part of the study tells, of the report's 1 statement, 1 is contradicted" in summary["answer"]
     last = [block.text for block in part.blocks if isinstance(block, Words)][-1]
-    assert "not for the report's own experiment" in last
+    assert "not for the whole experiment" in last
 
 
 def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):

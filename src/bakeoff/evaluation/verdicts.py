@@ -220,9 +220,9 @@ def _estimate(found: Moments, spread: Variances, c: int) -> Estimate:
     Korn & Graubard, Survey Methodology 24 (1998) 193-201, for proportions from clusters.
     """
     n, answers, mean = int(found.runs[c]), int(found.runs[c]) * found.images, float(found.mean[c])
-    if n == 1:
-        one = wilson(round(mean * answers), answers)
-        return Estimate(mean, one.low, one.high, 1, "wilson")
+    if n == 1 or mean in (0.0, 1.0):  # runs that all agree may do so because of the images: no more count than these
+        one = wilson(round(mean * found.images), found.images)
+        return Estimate(mean, one.low, one.high, n, "wilson" if n == 1 else "new images")
     seeds = spread.seeds[c] / n
     images = max(found.shared[c, c] - found.noise[c] / n, 0.0) / found.images
     p = (mean * answers + 0.5) / (answers + 1)

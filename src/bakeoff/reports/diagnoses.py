@@ -56,9 +56,7 @@ def _explained(context: Context, judged: list[Summary]) -> str:
         "undecided may still be so: the interval says how large it could be."
     )
     if not context.study.comparable:
-        words += (
-            " Data or recipes are cut at this scale: verdicts hold for this part, not for the report's own experiment."
-        )
+        words += " Data or recipes are cut at this scale: verdicts hold for this part, not for the whole experiment."
     if any(one["reported"] for one in judged):
         words += " The report's difference is that of the figures it prints, of validation or test images, a run each."
     if any(one.get("single_run") for one in judged):
