@@ -217,3 +217,40 @@ def test_a_record_without_class_names_is_damaged_whatever_its_checksum_says(tmp_
         record.write_description(path, {key: said[key] for key in said if key not in ("checksum", "format")})
         with pytest.raises(BakeoffError, match=r"run\.json: damaged"):
             record.read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("", "environment", None),
+        ("", "status", ["finished"]),
+        ("", "parameters", "x"),
+        ("environment", "threads", "x"),
+        ("environment", "threads", 0),
+        ("metrics", "validation_accuracy", None),
+        ("dataset", "counts", [1]),
+        ("dataset", "counts", {"validation": 3}),
+        ("dataset", "train_sample", "x"),
+        ("dataset", "name", None),
+        ("spec", "contender", None),
+        ("spec", "model", [1]),
+        ("spec", "parameters", "x"),
+        ("spec", "seed", "x"),
+        ("spec", "validation", [1]),
+        ("spec/recipe", "keep", None),
+        ("spec/recipe", "preprocess", 3),
+    ],
+)
+def test_a_value_of_another_kind_is_damage_whatever_its_checksum_says(
+    tmp_path: Path, table: str, key: str, value: object
+) -> None:
+    """Whatever reads a record, a page among others, would stumble over it."""
+    path = write(tmp_path / "run")
+    said = json.loads((path / "run.json").read_text())
+    inner = said
+    for name in filter(None, table.split("/")):
+        inner = inner[name]
+    inner[key] = value
+    record.write_description(path, {name: said[name] for name in said if name not in ("checksum", "format")})
+    with pytest.raises(BakeoffError, match=rf"run\.json: damaged.*{key}"):
+        record.read_run(path)

@@ -33,6 +33,7 @@ from bakeoff.arrays import read_arrays
 from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record.files import exists, make_folder, parse_json, read_bytes, strict_json, write_atomic
 from bakeoff.record.locks import only_process
+from bakeoff.record.shape import check_kinds
 from bakeoff.record.tolerant import read_spec
 from bakeoff.spec import RESULTS, RunSpec
 
@@ -259,8 +260,7 @@ def read_run(path: Path | str) -> Run:
         history = [parse_json(line) for line in contents["history.jsonl"].splitlines()]
         spec, notes = read_spec(description["spec"])
         metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
-        if not all(isinstance(name, str) for name in [*description["dataset"]["classes"]]):
-            raise ValueError("a class name is no text")
+        check_kinds(description, spec)
         fields = {f.name: description[f.name] for f in dataclasses.fields(Run) if f.name in description}
         whole = {"started": None, "step": 0, "environment": description["environment"]}
         run = Run(
