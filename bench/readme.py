@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.reports.reported import generated_anew
-from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural
+from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural, seeds_said
 from bakeoff.scales import at_scale
 from bakeoff.studies.runner import find_study, published_studies
 from bakeoff.study import Study
@@ -84,7 +84,10 @@ def _rows(summary: Summary, link: str) -> list[list[str]]:
 
 
 def _accuracy(contender: Summary | None) -> str:
-    return f"{contender['name']} {interval(contender['test_accuracy'])}" if contender else "–"
+    """Its interval over seeds; of a single run, which tells nothing of other seeds, over the images alone."""
+    if not contender:
+        return "–"
+    return f"{contender['name']} {interval(contender['test_accuracy'])}{' (one run)' * (contender['n'] == 1)}"
 
 
 def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, str]:
@@ -122,7 +125,8 @@ def _ours(contender: Summary | None, study: Study, summary: Summary, split: str)
     if contender["name"] in [entry["contender"] for entry in summary.get("diagnoses", {}).get("guessing", [])]:
         return "did not learn"
     other = " on images made anew" if generated_anew(study, contender["name"]) else ""
-    return f"{percent(contender[f'{split}_accuracy']['mean'])}{' in validation' * (split == 'validation')}{other}"
+    where = f"{' in validation' * (split == 'validation')}{other}"
+    return f"{percent(contender[f'{split}_accuracy']['mean'])}{where} ({seeds_said([contender['n']])})"
 
 
 def _machines(found: dict[str, Summary], scale: str) -> list[str]:

@@ -130,13 +130,22 @@ def test_a_row_for_each_dataset_with_the_choice_and_our_own(tmp_path: Path) -> N
     ]
 
 
+def test_a_single_run_is_marked(tmp_path: Path) -> None:
+    """Its interval is of its images alone, and tells nothing of other seeds."""
+    write_summary(tmp_path, "small-cnn", [contender("base", 0.97), contender("house-all-seeds", 0.99, n=1)])
+    ours = "house-all-seeds 99.00 % [98.00, 100.00] (one run)"
+    assert cells(tmp_path, "small-cnn")[0][2:] == [ours, "1", ours]
+
+
 def test_the_reports_best_is_its_best_of_all_it_ran(tmp_path: Path) -> None:
     """Ours stands beside it only where that network was run as published, and learned something."""
     base, best = contender("base", 0.97), contender("best-as-reported", 0.99, selects_on_test=True)
     write_summary(tmp_path / "a", "small-cnn", [base])
     assert cells(tmp_path / "a", "small-cnn")[0][:2] == ["best-as-reported: 98.32 %", "not run"]
     write_summary(tmp_path / "b", "small-cnn", [base, best])
-    assert cells(tmp_path / "b", "small-cnn")[0][:2] == ["best-as-reported †: 98.32 %", "99.00 %"]
+    assert cells(tmp_path / "b", "small-cnn")[0][:2] == ["best-as-reported †: 98.32 %", "99.00 % (n = 3)"]
+    write_summary(tmp_path / "one", "small-cnn", [contender("best-as-reported", 0.99, n=1)])
+    assert cells(tmp_path / "one", "small-cnn")[0][1] == "99.00 % (n = 1)"
     write_summary(tmp_path / "c", "small-cnn", [base, best], scale="laptop")
     assert cells(tmp_path / "c", "small-cnn", "laptop")[0][:2] == ["best-as-reported †: 98.32 %", "cut at this scale"]
     write_summary(tmp_path / "d", "augmented-resnet", [contender("resnet34", 0.1)], lost=("resnet34",))
@@ -144,7 +153,7 @@ def test_the_reports_best_is_its_best_of_all_it_ran(tmp_path: Path) -> None:
     write_summary(tmp_path / "e", "highest-digit", [contender("keras-cnn", 0.95)])
     assert cells(tmp_path / "e", "highest-digit")[0][:2] == [
         "keras-cnn: 97.60 % in validation",
-        "96.00 % in validation on images made anew",
+        "96.00 % in validation on images made anew (n = 3)",
     ]
 
 
