@@ -140,6 +140,8 @@ def write_run(
                 **{split: np.bincount(found, minlength=10).tolist() for split, found in labels.items()},
             },
             "shape": [channels, size, size],
+            "mean": [0.1] * channels,
+            "std": [0.3] * channels,
             "train_sample": images // 5 * 10,
         },
         "environment": ENVIRONMENT,

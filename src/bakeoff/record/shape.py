@@ -5,31 +5,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bakeoff.spec import Recipe, RunSpec
 
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Data(BaseModel):
+class _Part(BaseModel, strict=True):
+    """Values are as they stand: a number in quotes is none."""
+
+
+class _Counts(_Part):
+    train: list[Count]
+    validation: list[Count]
+    test: list[Count]
+
+
+class _Data(_Part):
     name: str
     fingerprint: str
     classes: list[str]
-    shape: tuple[int, int, int]
-    counts: dict[str, list[Count]]
-    mean: list[float] = []
-    std: list[float] = []
+    shape: Annotated[list[int], Field(min_length=3, max_length=3)]
+    counts: _Counts
+    mean: list[float]
+    std: list[float]
     train_sample: Count
     test_fingerprint: str | None = None
     drawn: list[str] = []
 
+    @model_validator(mode="after")
+    def _sizes(self) -> _Data:
+        if not len(self.mean) == len(self.std) == self.shape[0]:
+            raise ValueError("mean and std must have a number for each channel")
+        if any(len(found) != len(self.classes) or not any(found) for found in vars(self.counts).values()):
+            raise ValueError("counts must have a number for each class, and not 0 for all")
+        return self
 
-class _Environment(BaseModel):
-    threads: Annotated[int, Field(ge=1)] = 1
+
+class _Environment(_Part):
+    threads: Annotated[int, Field(ge=1)]
 
 
-class _Record(BaseModel):
+class _Decides(_Part):
+    results: int
+
+
+class _Record(_Part):
     status: Literal["finished", "diverged"]
     dataset: _Data
     environment: _Environment
@@ -41,9 +63,11 @@ class _Record(BaseModel):
     ended: str | None = None
     needs: list[str] = []
     segments: list[dict[str, Any]] = []
-    decides: dict[str, Any] | None = None
+    decides: _Decides | None = None
 
 
+MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
+"""Metrics that every finished run has, and that are read."""
 KINDS: dict[str, type | tuple[type, ...]] = {
     "contender": str,
     "model": str,
@@ -68,8 +92,9 @@ def check_kinds(description: Mapping[str, Any], spec: RunSpec) -> None:
     except ValidationError as failure:
         first = failure.errors()[0]
         raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    if description["status"] == "finished" and "validation_accuracy" not in description["metrics"]:
-        raise ValueError("metrics.validation_accuracy is missing")
+    absent = [name for name in MEASURED if name not in description["metrics"]]
+    if absent and description["status"] == "finished":
+        raise ValueError(f"metrics.{absent[0]} is missing")
     recipe = {name: (int, float) if kind is float else kind for name, kind in _kinds(Recipe()).items()}
     for part, kinds in ((spec, KINDS), (spec.recipe, recipe)):
         for name, kind in kinds.items():
