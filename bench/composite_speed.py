@@ -21,7 +21,7 @@ from PIL import Image
 
 from bakeoff.data import load_dataset
 from bakeoff.data.composite import TASKS, Composite
-from bakeoff.data.glyphs import INK
+from bakeoff.data.digit_shapes import INK
 from bakeoff.data.textures import texture
 
 IMAGES, BATCH, ROUNDS = 10_240, 128, 7

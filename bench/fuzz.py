@@ -43,13 +43,13 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from bakeoff import create_model, load_dataset, load_study, read_run, train
-from bakeoff.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, menu, validate
 from bakeoff.data import load_images
 from bakeoff.data.cifar import read_splits
 from bakeoff.data.idx import Payload
 from bakeoff.errors import BakeoffError
 from bakeoff.models.tensors import read_tensors
 from bakeoff.spec import Recipe
+from bakeoff.spec.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, menu, validate
 from bakeoff.training.checkpoint import last_checkpoint, save_checkpoint
 from bakeoff.training.loop import new_state
 

@@ -26,20 +26,20 @@ import torch
 from numpy.typing import NDArray
 
 from bakeoff import record
-from bakeoff.choices import CropFeed, FreshFeed
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
+from bakeoff.engines.execute import LARGEST_POOL, Setting, Work, default_jobs, default_threads, execute, interruptible
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run, write_atomic
-from bakeoff.reports.page import write_report
-from bakeoff.scales import at_scale
+from bakeoff.report.page import write_report
 from bakeoff.spec import RunSpec
-from bakeoff.studies.engines import LARGEST_POOL, Setting, Work, default_jobs, default_threads, execute, interruptible
+from bakeoff.spec.choices import CropFeed, FreshFeed
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import Study
 from bakeoff.studies.reporting import collect
 from bakeoff.studies.rounds import plan
 from bakeoff.studies.runner import check_study, find_study, published_studies
-from bakeoff.study import Study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import build_model, check_spec
 from keep import keep

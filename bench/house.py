@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import bakeoff
+from bakeoff.engines.execute import cores
 from bakeoff.record import find_runs, read_run, write_json
-from bakeoff.scales import at_scale
-from bakeoff.studies.engines import cores
+from bakeoff.spec.scales import at_scale
 from bakeoff.studies.runner import find_study
 
 ROOT = Path(__file__).parents[1]

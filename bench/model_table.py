@@ -23,7 +23,7 @@ import torch.nn.functional as F
 
 from bakeoff.models import MODELS, count_multiply_adds, count_parameters, create_model
 from bakeoff.record import environment, write_atomic, write_json
-from bakeoff.reports.svg import short
+from bakeoff.report.render.svg import short
 from bakeoff.training.device import find_precision
 
 SIZES = (28, 32, 64, 128)

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.reports.reported import generated_anew
-from bakeoff.reports.tables import Summary, interval, listing, percent, pick, plural, seeds_said
-from bakeoff.scales import at_scale
+from bakeoff.findings.tables import Summary, interval, listing, percent, pick, plural, seeds_said
+from bakeoff.report.sections.reported import generated_anew
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import Study
 from bakeoff.studies.runner import find_study, published_studies
-from bakeoff.study import Study
 
 ROOT = Path(__file__).parents[1]
 SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}

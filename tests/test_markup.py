@@ -10,9 +10,8 @@ import pytest
 from rich.console import Console
 
 import bakeoff as package
-from bakeoff import terminal
-from bakeoff.cli import bakeoff, exit_code
-from bakeoff.reports.blocks import Code, Words, escaped, markdown
+from bakeoff.cli import bakeoff, exit_code, terminal
+from bakeoff.report.render.blocks import Code, Words, escaped, markdown
 
 CLASSES = ["[/bold]", "[red]stop", "<b>&amp;|`x`", "# *c*"]
 QUESTION = "Does [a] beat [b]? <i>Or</i> | not"

@@ -9,8 +9,8 @@ import pytest
 
 import bakeoff as package
 from bakeoff.cli import bakeoff, exit_code
-from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import find_runs, read_run
+from bakeoff.record.readings import count_reading, count_readings
 
 STUDY = """
 title = "Two"

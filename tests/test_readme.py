@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff.cli import bakeoff
-from bakeoff.scales import at_scale
+from bakeoff.spec.scales import at_scale
 from bakeoff.studies.runner import find_study
 
 ROOT = Path(__file__).parent.parent

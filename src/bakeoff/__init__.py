@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from bakeoff.models import create_model
     from bakeoff.record import Run, read_run
     from bakeoff.spec import Recipe
+    from bakeoff.spec.study import Study, load_study
     from bakeoff.studies.runner import run_study, train
-    from bakeoff.study import Study, load_study
 
 _HOMES = {
     "BakeoffError": "bakeoff.errors",
     "Dataset": "bakeoff.data",
     "Recipe": "bakeoff.spec",
     "Run": "bakeoff.record",
-    "Study": "bakeoff.study",
+    "Study": "bakeoff.spec.study",
     "UsageError": "bakeoff.errors",
     "create_model": "bakeoff.models",
     "load_dataset": "bakeoff.data",
-    "load_study": "bakeoff.study",
+    "load_study": "bakeoff.spec.study",
     "read_run": "bakeoff.record",
     "run_study": "bakeoff.studies.runner",
     "train": "bakeoff.studies.runner",

@@ -9,10 +9,10 @@ from PIL import Image, ImageEnhance
 from scipy import stats
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from bakeoff.choices import parse_choice, schema_of
 from bakeoff.data.augment import AUGMENTATIONS, Batch, augmenter
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe
+from bakeoff.spec.choices import parse_choice, schema_of
 
 H, W, N = 20, 28, 6
 

@@ -8,13 +8,13 @@ import pytest
 from scipy import ndimage
 from scipy.stats import chi2_contingency, chisquare
 
-from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, Split
 from bakeoff.data.composite import TASKS, Composite, CompositeOptions, composite_splits, composites
 from bakeoff.data.dataset import split_validation
-from bakeoff.data.glyphs import SCALE, TURN, Glyphs
+from bakeoff.data.digit_shapes import SCALE, TURN, Glyphs
 from bakeoff.data.textures import TEXTURES, texture
 from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.spec.choices import parse_choice, validate
 
 PUBLISHED = {
     "largest-digit": [3928, 4384, 3989, 4081, 3868, 3644, 3937, 4201, 4012, 3956],
@@ -63,7 +63,7 @@ def test_an_image_depends_on_seed_and_index_only(text: str, monkeypatch: pytest.
     for index in (0, 17, 59):
         np.testing.assert_array_equal(composite(text).render([index])[0][0], images[index])
     monkeypatch.setattr("bakeoff.data.composite.CHUNK", 7 * 64 * 64)
-    monkeypatch.setattr("bakeoff.data.glyphs.BLOCK", 5)
+    monkeypatch.setattr("bakeoff.data.digit_shapes.BLOCK", 5)
     split, split_labels = composite(text).render(range(60))
     np.testing.assert_array_equal(split, images)
     np.testing.assert_array_equal(split_labels, labels)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
-from bakeoff.choices import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import load
 from bakeoff.data.composite import Composite
@@ -15,6 +14,7 @@ from bakeoff.data.feeds import CROPS, Crops, Fresh, Placed, make_feed
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.choices import CropFeed, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.training.run import check_spec
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from bakeoff.choices import parse_choice, schema_of
 from bakeoff.data.preprocess import CHANGES, COPIES, change, copier, model_shape
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe
+from bakeoff.spec.choices import parse_choice, schema_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 12, 18), dtype=np.uint8)
 

@@ -11,7 +11,7 @@ from bakeoff import BakeoffError, UsageError, read_run, run_study, train
 from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import load_dataset
 from bakeoff.record import Run, find_runs
-from bakeoff.study import parse_study
+from bakeoff.spec.study import parse_study
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 

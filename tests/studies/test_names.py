@@ -12,10 +12,10 @@ import pytest
 
 import bakeoff
 from bakeoff.record import find_runs
-from bakeoff.scales import at_scale, split_names
+from bakeoff.spec.scales import at_scale, split_names
+from bakeoff.spec.study import parse_study
 from bakeoff.studies import runner
-from bakeoff.study import parse_study
-from bakeoff.training.naming import resolved
+from bakeoff.training.digest import resolved
 
 GRID = """
 title = "Grid"

@@ -12,11 +12,12 @@ import pytest
 import bakeoff
 from bakeoff.cli import bakeoff as bakeoff_cli
 from bakeoff.cli import exit_code
+from bakeoff.engines import execute as engines
 from bakeoff.errors import MissingData, RunsFailed
 from bakeoff.record import find_runs
 from bakeoff.spec import RunSpec
-from bakeoff.studies import engines, reporting
-from bakeoff.study import parse_study
+from bakeoff.spec.study import parse_study
+from bakeoff.studies import reporting
 
 STUDY = """
 title = "Tiny"

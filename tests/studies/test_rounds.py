@@ -10,9 +10,9 @@ from click.testing import CliRunner
 import bakeoff
 from bakeoff.cli import bakeoff as command
 from bakeoff.record import find_runs, read_run
+from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting, runner
 from bakeoff.studies.sequential import on_fresh_seeds, until_decided
-from bakeoff.study import parse_study
 
 STUDY = """
 title = "Tiny"

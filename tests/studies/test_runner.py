@@ -15,12 +15,12 @@ from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import BakeoffError
 from bakeoff.models import create_model
 from bakeoff.record import find_runs, read_run
-from bakeoff.reports.sections import SECTIONS
-from bakeoff.scales import at_scale
+from bakeoff.report.sections import SECTIONS
 from bakeoff.ship.predict import evaluate as measure
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting, runner
 from bakeoff.studies.runner import find_study, published_studies
-from bakeoff.study import parse_study
 
 STUDY = """
 # bakeoff run tiny.toml

@@ -9,7 +9,7 @@ from test_loop import bits, small
 
 from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, Interrupted
-from bakeoff.reports.summary import environment
+from bakeoff.report.summary import environment
 from bakeoff.training.checkpoint import checkpoint_files
 from bakeoff.training.run import train_run
 

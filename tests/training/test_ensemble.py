@@ -11,11 +11,11 @@ from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, check_weights, read_run, status
 from bakeoff.spec import RESULTS, Recipe, RunSpec
-from bakeoff.training import naming
+from bakeoff.training import digest as naming
 from bakeoff.training import run as training
+from bakeoff.training.digest import run_directory
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.inference import mean_answer
-from bakeoff.training.naming import run_directory
 from bakeoff.training.run import train_run
 
 VIEWS = "several:shift=1"

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_
 
-from bakeoff.choices import NoFallback, Switch
 from bakeoff.data import Dataset, Split
 from bakeoff.data.batches import INIT, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
@@ -17,6 +16,7 @@ from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.choices import NoFallback, Switch
 from bakeoff.training.loss import make_loss
 from bakeoff.training.run import check_spec, train_run
 from bakeoff.training.schedule import falls_back

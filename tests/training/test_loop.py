@@ -20,8 +20,8 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.training.digest import run_directory
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.naming import run_directory
 from bakeoff.training.run import build_model, check_spec, make_task, train_run
 
 EVERYTHING = {

@@ -13,8 +13,8 @@ from bakeoff.data.dataset import mean_and_std
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.training.digest import run_directory
 from bakeoff.training.inference import logits_of
-from bakeoff.training.naming import run_directory
 from bakeoff.training.run import check_spec, train_run
 
 

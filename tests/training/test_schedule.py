@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from bakeoff.choices import Best, Cosine, Early, OneCycle, Plateau, Step
 from bakeoff.data import Dataset
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.choices import Best, Cosine, Early, OneCycle, Plateau, Step
 from bakeoff.training.run import train_run
 from bakeoff.training.schedule import is_best, rate_factor, should_stop
 

@@ -23,9 +23,9 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     """Count a dataset's images per class and split, and write a contact sheet."""
     import dataclasses
 
+    from bakeoff.cli.terminal import print_table
     from bakeoff.data import load_dataset
     from bakeoff.data.contact import write_sheet
-    from bakeoff.terminal import print_table
 
     dataset = load_dataset(name)
     file = sheet or Path(f"{dataset.name}.png")
@@ -85,10 +85,10 @@ def fetch_data(name: str, json_out: bool) -> None:
     Of weights only the first 8 hex digits of the SHA-256 are published, in the file's name: these are checked, and the
     whole of it is shown here and kept in the record of every run that begins with them.
     """
+    from bakeoff.cli.terminal import downloads
     from bakeoff.data.fetch import download, fetch
     from bakeoff.models.weights import ADDRESS, published_weights, sha256
     from bakeoff.record import data_folders
-    from bakeoff.terminal import downloads
 
     kind, _, model = name.partition("/")
     sums: dict[str, str] = {}

@@ -15,8 +15,8 @@ from bakeoff.cli.common import JSON, Size, as_json
 @JSON
 def list_things(what: str, out: Path, json_out: bool) -> None:
     """List studies, datasets, models or runs."""
+    from bakeoff.cli.terminal import cell, print_table
     from bakeoff.studies.listing import LISTS
-    from bakeoff.terminal import cell, print_table
 
     chosen = {name: LISTS[name](out) for name in LISTS if what in (name, "all")}
     if json_out:
@@ -44,8 +44,8 @@ def show_model(model: str, size: tuple[int, int] | None, channels: int, classes:
     """
     import dataclasses
 
+    from bakeoff.cli.terminal import cell, print_table
     from bakeoff.models.layers import model_layers, usual_size
-    from bakeoff.terminal import cell, print_table
 
     size = size or usual_size(model)
     about = {"model": model, "channels": channels, "size": list(size), "classes": classes}

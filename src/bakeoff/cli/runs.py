@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, SPLITS, as_json, given
+from bakeoff.cli.options import RecipeCommand
 from bakeoff.errors import BakeoffError
-from bakeoff.options import RecipeCommand
 
 
 @click.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
@@ -32,11 +32,11 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
 
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
-    from bakeoff.choices import Best
-    from bakeoff.reports.tables import percent
+    from bakeoff.cli.terminal import display, print_table
+    from bakeoff.findings.tables import percent
+    from bakeoff.spec.choices import Best
     from bakeoff.studies.runner import train as train_one
     from bakeoff.studies.runner import train_further
-    from bakeoff.terminal import display, print_table
     from bakeoff.training.schedule import is_best
 
     options = given(options)
@@ -108,8 +108,8 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
 
     The test split of its own data is read when --split test asks for it; RUN's directory counts how often.
     """
+    from bakeoff.findings.tables import interval as show_interval
     from bakeoff.record import read_run
-    from bakeoff.reports.tables import interval as show_interval
     from bakeoff.ship.predict import evaluate as measure
 
     said = measure(read_run(run), dataset, split, device=device)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, as_json, given
+from bakeoff.cli.options import RecipeCommand
 from bakeoff.errors import BakeoffError, RunsFailed, UsageError
-from bakeoff.options import RecipeCommand
 
 
 @click.command(cls=RecipeCommand, short_help="Train what a study lacks, then write its report.")
@@ -36,9 +36,9 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
     command goes on. A field of the recipe given here replaces that of every contender.
     """
+    from bakeoff.cli.terminal import display
     from bakeoff.studies.reporting import report_all
     from bakeoff.studies.runner import find_study, published_studies, run_study
-    from bakeoff.terminal import display
 
     if (study is None) != every:
         raise click.UsageError("give either STUDY or --all")
@@ -77,8 +77,8 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
     if json_out:
         as_json(summary)
         return
-    from bakeoff.reports.tables import league_text
-    from bakeoff.terminal import print_table, print_text
+    from bakeoff.cli.terminal import print_table, print_text
+    from bakeoff.findings.tables import league_text
 
     print_table(league_text(summary), title=summary["question"])
     print_text(f"\n{summary['answer']}\n")
@@ -117,10 +117,10 @@ def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> 
 
     Each of RUNS is a run's directory or a folder of runs, such as a study's.
     """
-    from bakeoff.reports.comparisons import ESTIMAND
-    from bakeoff.reports.tables import measured, p_value, verdict
+    from bakeoff.cli.terminal import print_table, print_text
+    from bakeoff.findings.comparisons import ESTIMAND
+    from bakeoff.findings.tables import measured, p_value, verdict
     from bakeoff.studies.comparing import compare as compare_runs
-    from bakeoff.terminal import print_table, print_text
 
     pairs = compare_runs(runs, **given(options))
     if json_out:

@@ -19,8 +19,8 @@ from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 from torch import Generator, Tensor
 
-from bakeoff.choices import choose, parse_choice, schema_of
 from bakeoff.errors import UsageError
+from bakeoff.spec.choices import choose, parse_choice, schema_of
 
 Mix = tuple[Tensor, Tensor]
 """Of each mixed image: the label (N,) of its lighter part, and the share (N,), 0.5 ... 1, of its heavier part."""

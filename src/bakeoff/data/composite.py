@@ -18,11 +18,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
-from bakeoff.choices import Frozen, validate
 from bakeoff.data.dataset import Images, Labels, Split, split_validation
-from bakeoff.data.glyphs import SCALE, TURN, Glyphs, Ints
+from bakeoff.data.digit_shapes import SCALE, TURN, Glyphs, Ints
 from bakeoff.data.textures import TEXTURES, textures
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.spec.choices import Frozen, validate
 
 CLEAR = 0.9
 """Under the rule `largest`, no other digit is larger than this part of the largest."""

@@ -12,13 +12,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakeoff.choices import CropFeed, FeedChoice, FreshFeed, PlacedFeed, SplitFeed
 from bakeoff.data.batches import CROP, Loaded, derived_seed, permutation
 from bakeoff.data.composite import Composite, Parts
 from bakeoff.data.dataset import Images, Labels
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
+from bakeoff.spec.choices import CropFeed, FeedChoice, FreshFeed, PlacedFeed, SplitFeed
 
 CROPS = 6
 """Crops of each generated image."""

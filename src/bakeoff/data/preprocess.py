@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from bakeoff.choices import choose, parse_choice, schema_of
 from bakeoff.errors import UsageError
+from bakeoff.spec.choices import choose, parse_choice, schema_of
 
 Images = NDArray[np.uint8]
 

@@ -13,29 +13,16 @@ import numpy as np
 from pydantic import Field
 
 from bakeoff.characters import displayable, fit_for_display
-from bakeoff.choices import Frozen, parse_choice, validate
 from bakeoff.data import cifar
-from bakeoff.data.composite import (
-    Composite,
-    CompositeOptions,
-    HighestDigit,
-    LargestDigit,
-    composite_splits,
-    composites,
-)
-from bakeoff.data.dataset import (
-    Contents,
-    Dataset,
-    Split,
-    split_validation,
-    subset,
-)
+from bakeoff.data.composite import Composite, CompositeOptions, HighestDigit, LargestDigit, composite_splits, composites
+from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
-from bakeoff.data.own import load_own
+from bakeoff.data.local import load_own
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.files import exists, reading
 from bakeoff.record import data_folders
+from bakeoff.spec.choices import Frozen, parse_choice, validate
 
 TEST_FRACTION = 1 / 6
 """Drawn as test split where the data bring none."""

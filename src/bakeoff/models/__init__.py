@@ -11,16 +11,16 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakeoff.choices import Frozen, schema_of, validate
 from bakeoff.errors import UsageError, closest
 from bakeoff.models import densenet, digit_cnns, inner_imaging, resnet, small_cnn, small_resnet, vgg
 from bakeoff.models.conv import conv, drop
-from bakeoff.models.locator import locator
+from bakeoff.models.heatmap_classifier import locator
 from bakeoff.models.logistic import logistic
 from bakeoff.models.nin import nin
-from bakeoff.models.spotter import spotter
+from bakeoff.models.patch_classifier import spotter
 from bakeoff.models.timm_models import PREFIX, timm_builder
 from bakeoff.models.whitened import whitened_cnn
+from bakeoff.spec.choices import Frozen, schema_of, validate
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakeoff.choices import parse_choice
 from bakeoff.models import create_model, find_entry
+from bakeoff.spec.choices import parse_choice
 
 
 @dataclasses.dataclass(frozen=True)

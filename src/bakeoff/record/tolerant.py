@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bakeoff.choices import Frozen, validate
 from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record.files import parse_json, read_bytes
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.study import Study
+from bakeoff.spec.choices import Frozen, validate
+from bakeoff.spec.study import Study
 
 
 def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:

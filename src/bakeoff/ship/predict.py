@@ -19,8 +19,8 @@ from bakeoff.data.provenance import check_unchanged, count_trained_on
 from bakeoff.data.sources import draw_splits, read_contents
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
-from bakeoff.readings import count_reading, count_readings
 from bakeoff.record import Run, write_atomic
+from bakeoff.record.readings import count_reading, count_readings
 from bakeoff.training.inference import logits_of
 
 Header = tuple[str, str]

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from bakeoff import record
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.verdicts import MARGIN, decide
-from bakeoff.readings import count_reading
+from bakeoff.findings.comparisons import row
+from bakeoff.findings.evidence import learnt
+from bakeoff.findings.tables import Summary, correct
 from bakeoff.record import Run
-from bakeoff.reports.comparisons import row
-from bakeoff.reports.evidence import learnt
-from bakeoff.reports.tables import Summary, correct
+from bakeoff.record.readings import count_reading
 from bakeoff.spec import RunSpec
 
 Groups = dict[str, list[Run]]

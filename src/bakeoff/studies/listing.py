@@ -12,7 +12,7 @@ from bakeoff import record
 from bakeoff.data import SOURCES
 from bakeoff.errors import BakeoffError, Damaged
 from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
-from bakeoff.readings import count_readings
+from bakeoff.record.readings import count_readings
 from bakeoff.studies.runner import packaged_studies
 
 Rows = list[dict[str, Any]]

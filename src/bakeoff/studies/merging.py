@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bakeoff.hypothesis import Hypothesis
 from bakeoff.spec import Contender
-from bakeoff.study import Study
-from bakeoff.study_parts import Point, Sweep
-from bakeoff.training.naming import resolved
+from bakeoff.spec.hypothesis import Hypothesis
+from bakeoff.spec.study import Study
+from bakeoff.spec.study_parts import Point, Sweep
+from bakeoff.training.digest import resolved
 
 
 def merge_points(study: Study) -> Study:

@@ -8,15 +8,15 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from bakeoff import readings, record
+from bakeoff import record
 from bakeoff.errors import BakeoffError, Damaged, UsageError
-from bakeoff.record import Run
+from bakeoff.record import Run, readings
 from bakeoff.record.locks import only_process
-from bakeoff.reports.index import write_index
-from bakeoff.reports.page import write_report
+from bakeoff.report.index import write_index
+from bakeoff.report.page import write_report
+from bakeoff.spec.study import Study
+from bakeoff.spec.study_parts import Failed
 from bakeoff.studies.rounds import write_study
-from bakeoff.study import Study
-from bakeoff.study_parts import Failed
 
 REPORT_SECONDS = 600.0
 """How long a process that writes the same report is waited for."""

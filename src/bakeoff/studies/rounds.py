@@ -11,17 +11,18 @@ from pathlib import Path
 
 import torch
 
-from bakeoff import readings, record
+from bakeoff import record
 from bakeoff.data import Dataset
 from bakeoff.data.preprocess import model_shape
+from bakeoff.engines.execute import Failure, Setting, Work, default_jobs, execute
 from bakeoff.errors import BakeoffError, Damaged
 from bakeoff.models import count_multiply_adds
+from bakeoff.record import readings
 from bakeoff.record.locks import Locked, only_process
 from bakeoff.spec import Contender
-from bakeoff.studies.engines import Failure, Setting, Work, default_jobs, execute
-from bakeoff.study import Study
+from bakeoff.spec.study import Study
 from bakeoff.training.device import find_device
-from bakeoff.training.naming import find_run, run_directory
+from bakeoff.training.digest import find_run, run_directory
 from bakeoff.training.run import Progress, build_model
 
 

@@ -13,24 +13,24 @@ from typing import Any
 import torch
 
 from bakeoff import record
-from bakeoff.choices import parse_choice, validate
 from bakeoff.data import Dataset, load_dataset
+from bakeoff.engines.execute import Failure, Setting, cores, default_threads, interruptible
 from bakeoff.errors import BakeoffError, MissingData, RunsFailed, UsageError, closest
 from bakeoff.models.weights import find_weights
 from bakeoff.record import Run
-from bakeoff.reports.sections import check_sections
-from bakeoff.scales import at_scale, split_names
+from bakeoff.report.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec
-from bakeoff.studies.engines import Failure, Setting, cores, default_threads, interruptible
+from bakeoff.spec.choices import parse_choice, validate
+from bakeoff.spec.scales import at_scale, split_names
+from bakeoff.spec.study import Study, load_study, parse_study
+from bakeoff.spec.study_parts import Failed
 from bakeoff.studies.merging import merge_points
 from bakeoff.studies.reporting import collect, render
 from bakeoff.studies.rounds import Rounds, has_ended
 from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
 from bakeoff.studies.sequential import until_decided as add_seeds
-from bakeoff.study import Study, load_study, parse_study
-from bakeoff.study_parts import Failed
 from bakeoff.training.device import find_device
-from bakeoff.training.naming import find_run
+from bakeoff.training.digest import find_run
 from bakeoff.training.run import Progress, check_spec, check_views, train_run
 
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.sequential import continue_with, looks
+from bakeoff.findings import tables
+from bakeoff.findings.comparisons import declared
+from bakeoff.findings.evidence import only_learnt
+from bakeoff.findings.tables import Summary
 from bakeoff.record import Run
-from bakeoff.reports import tables
-from bakeoff.reports.comparisons import declared
-from bakeoff.reports.evidence import only_learnt
-from bakeoff.reports.tables import Summary
-from bakeoff.study import Enough, Study
+from bakeoff.spec.study import Enough, Study
 
 MAX_SEEDS = 10
 """Of a contender, where seeds are added until a study is decided."""

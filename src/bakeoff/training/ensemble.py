@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff import record
-from bakeoff.choices import OneView, Views
 from bakeoff.data.dataset import Dataset, mean_and_std
 from bakeoff.spec import RESULTS, RunSpec
+from bakeoff.spec.choices import OneView, Views
 from bakeoff.training.device import computing, find_device
+from bakeoff.training.digest import deciding
 from bakeoff.training.inference import logits_of, mean_answer
-from bakeoff.training.naming import deciding
 from bakeoff.training.run import conclude, describe_run, make_task, measured_splits, segment
 
 

@@ -13,13 +13,13 @@ from safetensors.torch import load
 from scipy.special import log_softmax, logsumexp
 from torch import nn
 
-from bakeoff.choices import OneView, Views
 from bakeoff.data.batches import normaliser
 from bakeoff.data.dataset import Images, by
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
+from bakeoff.spec.choices import OneView, Views
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.loop import infer_images
 

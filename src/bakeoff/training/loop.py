@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bakeoff.choices import Best, OneView, Switch, Views
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import AUGMENT, DROPOUT, Loaded, batches, coins, derived_seed
 from bakeoff.data.feeds import Feed
 from bakeoff.record import Row
 from bakeoff.spec import Recipe
+from bakeoff.spec.choices import Best, OneView, Switch, Views
 from bakeoff.training.device import seed_generators
 from bakeoff.training.loss import make_loss
 from bakeoff.training.optim import average, decay, hidden_weights, make_optimizer, pull, set_rate, trained
 from bakeoff.training.schedule import falls_back, is_best, rate_factor, should_stop
-from bakeoff.training.views import views_of
+from bakeoff.training.tta import views_of
 
 CURVE = (100, 20)
 """About how many points the curve of training loss and accuracy has in a run, and at most in an epoch."""

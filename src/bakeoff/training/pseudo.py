@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from bakeoff.choices import PoolOfTest
 from bakeoff.data.dataset import Dataset, Images, Split, by
 from bakeoff.errors import UsageError
 from bakeoff.record import Run, read_finished, read_run
 from bakeoff.spec import Recipe
+from bakeoff.spec.choices import PoolOfTest
 from bakeoff.training.inference import logits_of
 
 

@@ -18,7 +18,6 @@ from scipy.special import softmax
 from torch import Tensor, nn
 
 from bakeoff import record
-from bakeoff.choices import CropFeed, PlacedFeed, SeveralViews, parse_choice
 from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.batches import INIT, Loaded, batches, derived_seed, load, normaliser
 from bakeoff.data.dataset import Dataset, Split, mean_and_std, subset
@@ -30,12 +29,13 @@ from bakeoff.models import check_parameters, count_multiply_adds, count_paramete
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
 from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights
-from bakeoff.readings import count_reading
+from bakeoff.record.readings import count_reading
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.choices import CropFeed, PlacedFeed, SeveralViews, parse_choice
 from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
 from bakeoff.training.device import computing, find_device, find_precision, seed_generators
+from bakeoff.training.digest import deciding
 from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train
-from bakeoff.training.naming import deciding
 from bakeoff.training.optim import hidden_weights
 from bakeoff.training.pseudo import find_pool, find_teacher, teach
 

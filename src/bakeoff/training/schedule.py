@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bakeoff.choices import Best, Cosine, Early, Frozen, OneCycle, Plateau, Step, Switch
 from bakeoff.record import Row
+from bakeoff.spec.choices import Best, Cosine, Early, Frozen, OneCycle, Plateau, Step, Switch
 
 
 def rate_factor(schedule: Frozen, step: int, steps: int, epochs: int, rows: Sequence[Row]) -> float:

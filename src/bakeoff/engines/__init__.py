@@ -1,0 +1,1 @@
+"""Where runs are trained: in this process, or in workers beside it."""

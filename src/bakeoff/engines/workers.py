@@ -1,0 +1,205 @@
+"""Runs side by side, each in a worker process of its own.
+
+Parent and worker talk through one pipe: the parent sends runs, and None to stop; a worker sends its progress and
+outcomes. No semaphore and no file outlives either of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from bakeoff.data import Dataset
+from bakeoff.engines.execute import Key, Outcome, Schedule, Setting, Work, attempt, load
+from bakeoff.engines.sharing import SharedDataset, share
+from bakeoff.errors import Interrupted
+from bakeoff.training.run import Progress
+
+SHOW_SECONDS = 0.2
+"""Between two messages of a worker about its progress, and two looks at it."""
+ASK_SECONDS = 0.05
+"""Between two looks of a worker at whether it should stop."""
+END_SECONDS = 10.0
+"""How long a worker is given to end; a kill loses nothing but time."""
+
+Shared = dict[Key, SharedDataset]
+
+
+@dataclasses.dataclass
+class Worker:
+    """A worker process, as its parent sees it."""
+
+    process: BaseProcess
+    connection: Connection
+    work: Work | None = None
+    """What it is training."""
+    ended: bool = False
+
+    @classmethod
+    def start(cls, context: SpawnContext, setting: Setting, shared: Shared) -> Worker:
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, setting, shared), daemon=True)
+        with _ignoring_interrupts(), _without_main():
+            process.start()
+        theirs.close()
+        return cls(process, ours)
+
+    def send(self, work: Work | None) -> None:
+        with contextlib.suppress(OSError):  # it was killed, which is noticed at the next look
+            self.connection.send(work)
+
+    def receive(self) -> Iterator[Progress | Outcome]:
+        """What it has sent, and, if it has ended within a run, that."""
+        with contextlib.suppress(EOFError, OSError):
+            while self.connection.poll():
+                yield self.connection.recv()
+            return
+        self.ended = True
+        self.process.join(END_SECONDS)
+        if self.work is not None:
+            code = self.process.exitcode or 0
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            yield Outcome("killed", f"its worker process {how}")
+
+    def end(self, until: float) -> None:
+        self.process.join(max(0.0, until - time.monotonic()))
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.connection.close()
+
+
+def in_workers(
+    schedule: Schedule,
+    jobs: int,
+    setting: Setting,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+    data: dict[Key, Dataset],
+) -> None:
+    """Train what is left of `schedule` in up to `jobs` processes; those of `data` that they share are taken out."""
+    context = multiprocessing.get_context("spawn")
+    shared = share(data, context)
+    workers: list[Worker] = []
+    try:
+        while schedule.left:
+            stopping = stop()
+            if stopping:
+                for worker in workers:
+                    worker.send(None)
+            else:
+                _hand_out(schedule, workers, jobs, lambda: Worker.start(context, setting, shared))
+            if any(worker.work for worker in workers):
+                _listen(schedule, workers, show)
+            elif stopping:
+                raise Interrupted
+            else:
+                schedule.wait()
+    finally:
+        for worker in workers:
+            worker.send(None)
+        until = time.monotonic() + END_SECONDS
+        for worker in workers:
+            worker.end(until)
+
+
+def _hand_out(schedule: Schedule, workers: list[Worker], jobs: int, start: Callable[[], Worker]) -> None:
+    """Give each worker that has nothing to do a run, and start workers while there are runs for them."""
+    idle = [worker for worker in workers if worker.work is None]
+    while (idle or len(workers) < jobs) and (work := schedule.begin()):
+        if not idle:
+            workers.append(start())
+            idle = workers[-1:]
+        worker = idle.pop()
+        worker.work = work
+        worker.send(work)
+
+
+def _listen(schedule: Schedule, workers: list[Worker], show: Callable[[Progress], None]) -> None:
+    """Take what the workers have sent; those that have ended are taken out of `workers`."""
+    ready = wait([worker.connection for worker in workers], SHOW_SECONDS)
+    for worker in [worker for worker in workers if worker.connection in ready]:
+        for message in worker.receive():
+            if isinstance(message, Progress):
+                show(message)
+            elif worker.work is not None:
+                schedule.end(worker.work, message)
+                worker.work = None
+        if worker.ended:
+            workers.remove(worker)
+            worker.end(time.monotonic())
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Within: a new worker does not import the caller's script, which would run it again; it needs bakeoff only."""
+    main: dict[str, Any] = sys.modules["__main__"].__dict__
+    kept: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(kept)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Within: a new worker is born deaf to Ctrl-C, which in a terminal reaches all; its parent tells it to stop."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(connection: Connection, setting: Setting, shared: Shared) -> None:
+    """What a worker process does: train what it is sent, until it is told to stop."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    stopping, asked, shown = False, 0.0, 0.0
+
+    def stop() -> bool:
+        nonlocal stopping, asked
+        if not stopping and time.monotonic() - asked >= ASK_SECONDS:
+            asked = time.monotonic()
+            stopping = connection.poll()
+        return stopping
+
+    def show(progress: Progress) -> None:
+        nonlocal shown
+        if time.monotonic() - shown >= SHOW_SECONDS:
+            shown = time.monotonic()
+            connection.send(progress)
+
+    @functools.lru_cache(maxsize=2)
+    def dataset(key: Key) -> Dataset:
+        return shared[key].dataset() if key in shared else load(key)
+
+    while work := connection.recv():
+        outcome = attempt(work, dataset, setting, stop, show)
+        connection.send(outcome)
+        if outcome.unforeseen:
+            return  # a driver's state may be lost with it: the next run gets a new process
+
+
+def _end_with_parent() -> None:
+    """Without its parent a worker ends at once, so that nobody trains a run twice; a kill loses nothing."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""What a study's numbers show, as typed values: verdicts, hypotheses, faults and what they cost."""

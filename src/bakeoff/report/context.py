@@ -1,0 +1,110 @@
+"""What a section is given: the study, its runs, and its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.characters import displayable
+from bakeoff.data.duplicates import Duplicates
+from bakeoff.findings import tables
+from bakeoff.findings.evidence import only_learnt
+from bakeoff.findings.tables import Summary
+from bakeoff.record import Run
+from bakeoff.report.render.figures import Dot
+from bakeoff.report.summary import on_dataset
+from bakeoff.spec.study import Section, Study
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """One report's material.
+
+    Of each contender by name, in order of seed: `ended` holds the runs with predictions, `finished` those of them that
+    trained, on which all means rest.
+    """
+
+    study: Study
+    runs: Sequence[Run]
+    ended: Mapping[str, Sequence[Run]]
+    finished: Mapping[str, Sequence[Run]]
+    summary: Summary
+    command: str
+
+    @classmethod
+    def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
+        ended = tables.by_contender(study, runs)
+        return cls(study, runs, ended, only_learnt(ended), summary, command)
+
+    @functools.cached_property
+    def parts(self) -> list[Context]:
+        """This context for each of its datasets."""
+        if len(self.study.datasets) == 1:
+            return [self]
+        return [
+            Context.of(self.study.on(name), self.runs, on_dataset(self.study, self.runs, name), self.command)
+            for name in self.study.datasets
+        ]
+
+    @property
+    def ranked(self) -> list[Summary]:
+        """Contenders with a result, best by validation accuracy first."""
+        return tables.ranking(self.summary)
+
+    @property
+    def classes(self) -> list[str]:
+        first = next(group[0] for group in self.finished.values() if group)
+        return [displayable(str(name)) for name in first.dataset["classes"]]
+
+    def only(self, section: Section) -> list[Summary]:
+        """The ranked contenders, or those of them that the section is `of`."""
+        return [c for c in self.ranked if not section.of or c["name"] in section.of]
+
+    def shown(self, section: Section, most: int) -> list[str]:
+        """The first `most` names of a section that has room for only so many: the choice, those that the study names
+        for it, then the best."""
+        names = [c["name"] for c in self.only(section)]
+        best = tables.pick(self.summary)
+        first = [best["name"]] if best and best["name"] in names else []
+        return list(dict.fromkeys((*first, *self.named(section), *names)))[:most]
+
+    def named(self, section: Section) -> list[str]:
+        """The contenders that the study names for a section and that have a result."""
+        names = [c["name"] for c in self.only(section)]
+        return [name for name in self.study.shown.get(section.kind, ()) if name in names]
+
+    def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Logits (n M, K) and labels (n M,) of the contender's test predictions, seed after seed."""
+        runs = self.finished[name]
+        logits = np.concatenate([run.logits("test") for run in runs])
+        return logits, np.concatenate([run.labels("test") for run in runs])
+
+    def facts(self) -> list[str]:
+        """What the report rests on, in a few words each."""
+        trained = sum(c["trained"] for c in self.summary["contenders"])
+        failed = sum(c["n"] + c["failed"] for c in self.summary["contenders"]) - trained
+        said = [
+            f"{self.study.scale} scale",
+            tables.plural(len(self.study.contenders), "contender"),
+            tables.plural(trained, "run") + " that trained" + (f", {failed} that did not" if failed else ""),
+            tables.plural(self.study.seeds, "seed"),
+        ]
+        for name in self.study.datasets:
+            first = next((run for run in self.runs if run.spec.dataset == name), None)
+            if first:
+                counts = first.dataset["counts"]
+                said.append(f"{name}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
+                if twice := first.dataset.get("duplicates"):
+                    said += [f"{name}: {sentence}" for sentence in Duplicates(**twice).sentences()]
+        return said
+
+
+def dot(name: str, found: Mapping[str, Any], classes: str, what: str, shape: str = "circle") -> Dot:
+    """An accuracy with its interval as a mark."""
+    said = f"{name}: {what} {tables.interval(found)}"
+    return Dot(found["mean"], found["low"], found["high"], classes, said, shape)

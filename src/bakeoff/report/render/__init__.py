@@ -1,0 +1,1 @@
+"""Blocks, figures and pages as HTML, Markdown, LaTeX, CSV and SVG."""

@@ -1,0 +1,346 @@
+"""The report's plots: each function takes numbers and returns a picture as SVG text."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from markupsafe import escape
+from numpy.typing import NDArray
+
+from bakeoff.findings import tables
+from bakeoff.report.render.svg import (
+    SERIES,
+    Axis,
+    Key,
+    Panel,
+    Point,
+    accuracy,
+    categories,
+    cut_ends,
+    legend,
+    linear,
+    logarithmic,
+    mark,
+    number,
+    picture,
+    text,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dot:
+    """A value with its interval, on a row of its own or beside others."""
+
+    mean: float
+    low: float
+    high: float
+    classes: str
+    title: str
+    shape: str = "circle"
+
+
+def ends(dots: Iterable[Dot]) -> list[float]:
+    """Where the intervals end."""
+    return [value for dot in dots for value in (dot.low, dot.high)]
+
+
+def _percent(axis: Axis, value: float) -> str:
+    return f"{100 * axis.at(value):.2f}%"
+
+
+def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
+    """One table cell's drawing: as wide as the cell, the dots below each other, the grid of `axis` behind them."""
+    drawn = [
+        f'<line class="grid" x1="{_percent(axis, t)}" x2="{_percent(axis, t)}" y1="0" y2="100%"/>'
+        for t, _ in axis.ticks
+    ]
+    for i, dot in enumerate(dots):
+        y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
+        ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
+        drawn.append(f'<line class="whisker {dot.classes}" {ends} y1="{y}" y2="{y}"/>')
+        for value, classes, title, shape in cut_ends(axis, dot.low, dot.high, ("left", "right"), dot.classes):
+            drawn.append(mark(_percent(axis, value), y, shape, classes, title))
+        drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
+    return f'<svg class="row" width="100%" height="{row_height(len(dots))}" role="img">{"".join(drawn)}</svg>'
+
+
+def row_height(count: int) -> int:
+    """Pixels that a row of `count` dots takes."""
+    return 24 if count < 2 else 10 + 9 * count
+
+
+def dots_axis(axis: Axis) -> str:
+    """The labels that belong above a column of `dots_row`: the last, and of others as many as fit."""
+    drawn = "".join(
+        f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>'
+        for t, label in axis.ticks[:: -1 - (len(axis.ticks) - 1) // 6]
+    )
+    return f'<svg class="row" width="100%" height="14" aria-hidden="true">{drawn}</svg>'
+
+
+def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str, keys: Sequence[Key] = ()) -> str:
+    """All rows as one picture, for a file of its own; the legend `keys` below."""
+    left, width, y = 190, 640, 40
+    place = f'x="{left}" width="{width - left - 30}"'
+    body = [text(left, 14, axis.label), f'<svg {place} y="24" height="14">{dots_axis(axis)}</svg>']
+    for name, items in rows:
+        height = row_height(len(items))
+        body.append(text(left - 14, y + height / 2 + 4, name, "end strong", most=26))
+        body.append(f'<svg {place} y="{y}" height="{height}">{dots_row(axis, items)}</svg>')
+        y += height
+    below, extra = legend(keys, width, y)
+    return picture(width, y + 8 + extra, "".join([*body, below]), title)
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """A named line: its mean, and where known its lowest and highest, at each x."""
+
+    name: str
+    x: Sequence[float]
+    mean: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def curves(
+    series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str], rest: str = "other contender"
+) -> str:
+    """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey, along
+    the edge where they leave the range of the first."""
+    values = [v for s in series if s.name in shown for v in (*s.low, *s.high)]
+    values = values or [v for s in series for v in (*s.low, *s.high)]
+    if y_label.endswith("accuracy"):
+        y = accuracy(values, (), y_label)
+    else:
+        positive = [v for v in values if v > 0 and math.isfinite(v)]
+        wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
+        y = logarithmic(values, f"{y_label} (log scale)") if wide else linear(values, y_label)
+    x = linear([v for s in series for v in s.x] + [0], x_label, tight=True)
+    if x_label in ("epoch", "step"):
+        x = dataclasses.replace(x, ticks=tuple(t for t in x.ticks if t[0] == round(t[0])))
+    panel = Panel(x, y, f"{y_label} by {x_label}")
+    by_name = {s.name: s for s in series}
+    order = [(n, f"s{i + 1}") for i, n in enumerate(shown) if n in by_name][:SERIES]
+    coloured = {name for name, _ in order}
+    body = [panel.line(zip(s.x, s.mean, strict=True), "s0", s.name) for s in series if s.name not in coloured]
+    for name, classes in reversed(order):
+        s = by_name[name]
+        low, high = zip(s.x, s.low, strict=True), list(zip(s.x, s.high, strict=True))
+        body.append(panel.band(low, high, classes))
+        body.append(panel.line(zip(s.x, s.mean, strict=True), classes, name))
+    keys = [Key(name, classes) for name, classes in order]
+    others = len(series) - len(order)
+    return panel.draw(body, keys + ([Key(tables.plural(others, rest), "s0")] if others else []))
+
+
+def sweep(
+    title: str, head: str, labels: Sequence[str], dots: Sequence[Dot | None], reported: Sequence[float | None]
+) -> str:
+    """Test accuracy against the value of `head` that is varied; what a report gave lies over it as diamonds."""
+    published = [v for v in reported if v is not None]
+    known = [dot for dot in dots if dot]
+    y = accuracy([*(d.mean for d in known), *published], ends(known), "test accuracy")
+    panel = Panel(categories(labels, head), y, title)
+    ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in labels)
+    drawn = [(i, dot.mean) for i, dot in enumerate(dots) if dot]
+    body = [panel.line(drawn, "s1")] if ordered else []
+    for i, dot in enumerate(dots):
+        if dot:
+            body += [panel.whisker(i, dot.low, dot.high, "s1"), panel.dot(i, dot.mean, "dot s1", dot.title)]
+        else:
+            body.append(text(panel.at(i, 0)[0], panel.height - 46, "no result", "middle small"))
+    for i, value in enumerate(reported):
+        if value is not None:
+            said = f"{labels[i]}: reported {100 * value:.2f} %"
+            body.append(panel.dot(i + 0.12, value, "hollow", said, "diamond"))
+    keys = [Key("measured, 95 % interval", "dot s1", "circle")]
+    return panel.draw(body, [*keys, Key("reported", "hollow", "diamond")] if published else keys)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spot:
+    """A contender in the plane of cost and accuracy."""
+
+    name: str
+    cost: float
+    dot: Dot
+
+
+def pareto(spots: Sequence[Spot]) -> list[Spot]:
+    """Those than which no other is both cheaper (or as cheap) and better, cheapest first."""
+    front: list[Spot] = []
+    for spot in sorted(spots, key=lambda s: (s.cost, -s.dot.mean)):
+        if not front or spot.dot.mean > front[-1].dot.mean:
+            front.append(spot)
+    return front
+
+
+def scatter(spots: Sequence[Spot], x_label: str) -> str:
+    """Test accuracy against a cost, on a log scale, with the Pareto front; names where they have room, of many
+    spots only the front's."""
+    x = logarithmic([s.cost for s in spots], f"{x_label} (log scale)")
+    y = accuracy([s.dot.mean for s in spots], ends([s.dot for s in spots]), "test accuracy")
+    panel = Panel(x, y, f"Test accuracy against {x_label}", height=280)
+    front = pareto(spots)
+    steps: list[Point] = []
+    for spot in front:
+        if steps:
+            steps.append((spot.cost, steps[-1][1]))
+        steps.append((spot.cost, spot.dot.mean))
+    body = [panel.line(steps, "front")]
+    for spot in sorted(spots, key=lambda s: s in front):
+        classes = "s1" if spot in front else "s0"
+        body.append(panel.whisker(spot.cost, spot.dot.low, spot.dot.high, classes))
+        body.append(panel.dot(spot.cost, spot.dot.mean, f"dot {classes}", spot.dot.title))
+    others = [s for s in spots if s not in front]
+    body += _names(panel, [*reversed(front), *others], set(front), few=len(spots) <= 12)
+    return panel.draw(body, [Key("Pareto front", "front")])
+
+
+def _names(panel: Panel, spots: Sequence[Spot], front: set[Spot], *, few: bool) -> list[str]:
+    """The spots' names, unless they are few of the front's only, each where it covers no mark and no other name; one
+    without room is left out."""
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (panel.at(s.cost, s.dot.mean) for s in spots)]
+    drawn = []
+    for spot in spots if few else (spot for spot in spots if spot in front):
+        x, y = panel.at(spot.cost, spot.dot.mean)
+        words = spot.name if len(spot.name) < 22 else spot.name[:20] + "…"
+        long = 7.0 * len(words)
+        for start, base in (
+            (x - long - 8, y + 4),
+            (x + 8, y + 4),
+            (x - long / 2, y - 10),
+            (x - long / 2, y + 18),
+        ):
+            box = (start, base - 10, start + long, base + 3)
+            inside = box[0] > panel.left and box[2] < panel.width and panel.top - 8 < box[1] < panel.height - 54
+            if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                taken.append(box)
+                drawn.append(text(start, base, words, "halo strong" if spot in front else "halo"))
+                break
+    return drawn
+
+
+def _matrix(
+    rows: Sequence[str], columns: Sequence[str], cells: Iterable[str], size: float, title: str, across: str
+) -> str:
+    """A frame of labels around square cells that are drawn already."""
+    longest = min(max(len(r) for r in rows), 34)
+    left = 30 + 6.4 * longest
+    body = [text(left, 12, across)]
+    for i, row in enumerate(rows):
+        body.append(text(left - 8, 36 + size * (i + 0.5) + 4, row, "end strong", most=longest))
+    for j, column in enumerate(columns):
+        body.append(text(left + size * (j + 0.5), 30, column, "middle small", most=max(2, int(size / 5.5))))
+    inner = f'<g transform="translate({number(left)} 36)">{"".join(cells)}</g>'
+    width = max(left + size * len(columns) + 6, left + 6.4 * len(across))
+    return picture(width, 42 + size * len(rows), "".join([*body, inner]), title, natural=True)
+
+
+def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, title: str) -> str:
+    at = f'x="{number(j * size)}" y="{number(i * size)}" width="{number(size)}" height="{number(size)}"'
+    middle = (j + 0.5) * size, (i + 0.5) * size + 4
+    label = text(*middle, words, "middle strong" if size > 24 else "middle strong small") if words else ""
+    return f'<g><title>{escape(title)}</title><rect class="cell {classes}" {at} fill-opacity="{depth:.2f}"/>{label}</g>'
+
+
+VERDICTS = {"better": ("better", "+"), "worse": ("worse", "−"), "equivalent": ("equal", "="), "undecided": ("same", "")}
+"""The class of a cell and its sign, where there is no room for the difference."""
+
+
+def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float, str, str]]) -> str:
+    """Who beats whom: row against column. `pairs[row, column]` is (difference, verdict, what to say)."""
+    few = len(names) <= 12
+    size = 52.0 if few else 15.0
+    decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
+    largest = max(decided, default=1.0) or 1.0
+    cells = []
+    for i, a in enumerate(names):
+        for j, b in enumerate(names):
+            if (a, b) not in pairs:
+                continue
+            difference, verdict, title = pairs[a, b]
+            classes, sign = VERDICTS[verdict]
+            depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
+            words = tables.points(difference) if few else sign
+            cells.append(_cell(i, j, size, classes, min(depth, 1.0), words, title))
+    rows = [f"{name}  {i + 1}" for i, name in enumerate(names)]
+    columns = [str(i + 1) for i in range(len(names))]
+    across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
+    return _matrix(rows, columns, cells, size, "Differences of test accuracy", across)
+
+
+def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:
+    """(K, K) counts, true class by predicted class; colour by the share of the true class's images."""
+    few = len(classes) <= 12
+    size = 38.0 if few else 15.0
+    totals = np.maximum(counts.sum(axis=1), 1)
+    errors = counts / totals[:, None] * (1 - np.eye(len(classes)))
+    worst = float(errors.max()) or 1.0
+    cells = []
+    for i, true in enumerate(classes):
+        for j, predicted in enumerate(classes):
+            count, part = int(counts[i, j]), float(counts[i, j] / totals[i])
+            said = f"{true} taken for {predicted}: {count} of {totals[i]}, {100 * part:.2f} %"
+            if i == j:
+                said = f"{true} recognised: {count} of {totals[i]}, {100 * part:.2f} %"
+            kind = "better" if i == j else "worse" if count else "same"
+            depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
+            cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", said))
+    return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
+
+
+def _nth(i: int) -> str:
+    """The classes of the i-th of up to twelve lines."""
+    return f"s{i % SERIES + 1}" + (" again" if i >= SERIES else "")
+
+
+def roc(title: str, lines: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], zoom: float) -> str:
+    """One line a class: (name, false positive rates, true positive rates), up to the rate `zoom`."""
+    lowest = min(float(np.interp(zoom / 50, fpr, tpr)) for _, fpr, tpr in lines) if zoom < 1 else 0.0
+    x = linear([0, zoom], "false positive rate")
+    panel = Panel(x, linear([min(lowest, 0.999), 1], "true positive rate"), title, height=300)
+    body = [panel.line([(0, 0), (1, 1)], "diagonal")] if zoom == 1 else []
+    for i, (name, fpr, tpr) in reversed(list(enumerate(lines))):
+        upto = int(np.searchsorted(fpr, zoom, side="right"))
+        points = [*zip(fpr[:upto].tolist(), tpr[:upto].tolist(), strict=True)]
+        points.append((zoom, float(np.interp(zoom, fpr, tpr))))
+        body.append(panel.line(points, _nth(i), name))
+    keys = [Key(name, _nth(i)) for i, (name, _, _) in enumerate(lines)]
+    return panel.draw(body, keys if len(keys) <= 2 * SERIES else ())
+
+
+def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequence[int]]]) -> str:
+    """Accuracy against confidence: a line a contender, (name, points, images in each bin)."""
+    x = linear([0, 1], "confidence, %", lambda v: f"{100 * v:g}")
+    y = linear([0, 1], "accuracy, %", lambda v: f"{100 * v:g}")
+    panel = Panel(x, y, title, height=300)
+    body = [panel.line([(0, 0), (1, 1)], "diagonal")]
+    for i, (name, points, counts) in reversed(list(enumerate(series))):
+        body.append(panel.line(points, f"s{i + 1}"))
+        for (confidence, right), count in zip(points, counts, strict=True):
+            said = f"{name}: {count} predictions, confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
+            body.append(panel.dot(confidence, right, f"dot s{i + 1}", said))
+    keys = [Key(name, f"s{i + 1}") for i, (name, _, _) in enumerate(series)]
+    return panel.draw(body, [*keys, Key("as sure as right", "diagonal")])
+
+
+def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str:
+    """Accuracy on the surest part of the images against that part: (name, right or wrong, surest first)."""
+    parts = np.linspace(0.1, 1.0, 46)
+    lines = []
+    for name, right in series:
+        counts = np.maximum(np.rint(parts * len(right)), 1).astype(int)
+        lines.append((name, (np.cumsum(right)[counts - 1] / counts).tolist()))
+    y = linear([1.0, *(v for _, values in lines for v in values)], "accuracy on these, %", lambda v: f"{100 * v:.6g}")
+    x = linear([0, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}")
+    panel = Panel(x, y, title, height=300)
+    body = [
+        panel.line(zip(parts.tolist(), values, strict=True), f"s{i + 1}", name)
+        for i, (name, values) in reversed(list(enumerate(lines)))
+    ]
+    return panel.draw(body, [Key(name, f"s{i + 1}") for i, (name, _) in enumerate(lines)])

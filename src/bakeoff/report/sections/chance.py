@@ -1,0 +1,70 @@
+"""A section about chance: what the seeds do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bakeoff.evaluation.seeds import chance_to_win
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary, percent
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Head, Table, Words
+from bakeoff.spec.study import Section
+
+
+def seeds(context: Context, section: Section) -> list[Block]:
+    """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
+    ranked = [c for c in context.only(section) if c["trained"] > 1]
+    if len(ranked) < 2:
+        return []
+    rows = []
+    for c in ranked:
+        found = np.array([s["test_accuracy"] for s in c["seeds"]])
+        cells = [str(len(found)), percent(found.mean()), f"{100 * found.std(ddof=1):.2f}"]
+        rows.append([Cell(c["name"]), *map(Cell, [*cells, percent(found.min()), percent(found.max())])])
+    heads = [Head("contender", "text"), Head("n"), Head("test accuracy"), Head("deviation, points")]
+    spread = Table([*heads, Head("lowest"), Head("highest")], rows, "Standard deviation over the seeds that trained.")
+    words = one_seed(ranked)
+    return [*([Words(words)] if words else []), *_plan(context), spread]
+
+
+def one_seed(ranked: Sequence[Summary]) -> str:
+    """How often a study with a single seed each would have named another winner; nothing where that cannot be told.
+
+    `ranked` are contenders in the order of their validation accuracy; those with one seed, or that choose on the test
+    set, do not count.
+    """
+    honest = [c for c in ranked if c["trained"] > 1 and tables.may_be_chosen(c)]
+    if len(honest) < 2:
+        return ""
+    chances = chance_to_win({c["name"]: [s["validation_accuracy"] for s in c["seeds"]] for c in honest})
+    best = honest[0]["name"]
+    others = sorted(((chance, name) for name, chance in chances.items() if name != best and chance), reverse=True)
+    said = [f"{name} ({100 * chance:.0f} %)" for chance, name in others[:3]]
+    instead = f", most often {tables.listing(said)}" if said else ""
+    return (
+        f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
+        f"winner than {best} in {100 * (1 - chances[best]):.0f} % of the draws{instead}."
+    )
+
+
+def _plan(context: Context) -> list[Block]:
+    """How many seeds show a true difference."""
+    rows = [
+        [
+            Cell(f"{100 * need['difference']:g}"),
+            Cell(f"{need['seeds']:,}" if need["seeds"] else SHORT[need["limited_by"]]),
+        ]
+        for need in context.summary["plan"]
+    ]
+    caption = (
+        "Seeds of each contender with which a study like this one shows a true difference of so many points in 8 of 10 "
+        "cases, between two contenders as well told apart as half of the pairs here: at the level that the family of "
+        "pairs leaves, with the test images' share of the doubt, and the upper 80 % limit of the seeds' spread."
+    )
+    return [Table([Head("true difference, points"), Head("seeds needed", "word")], rows, caption)] if rows else []
+
+
+SHORT = {"images": "none: the test set is too small", "seeds": "over 1,000"}

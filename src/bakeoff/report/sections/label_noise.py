@@ -1,0 +1,82 @@
+"""A section about the test set's own mistakes: labels that are known to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from bakeoff.data.errata import Erratum, published_errata
+from bakeoff.evaluation.verdicts import Estimate, Verdicts
+from bakeoff.findings import comparisons, tables
+from bakeoff.findings.tables import interval, percent
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Head, Table, Words
+from bakeoff.spec.study import Section
+
+FEW = 4
+"""How many contenders stand in the table."""
+CHECK = "A check beside the page's verdicts, in which all pairs are decided anew: without these images"
+
+
+def label_noise(context: Context, section: Section) -> list[Block]:
+    """Errors where the label itself is known to be wrong, for the choice and the best after it, and what changes
+    without these images."""
+    names = context.shown(section, FEW)
+    if not names:
+        return []
+    first = context.finished[names[0]][0]
+    errata = published_errata(str(first.dataset["name"]), first.labels("test"))
+    if not errata:
+        return []
+    sound = np.ones(len(first.labels("test")), bool)
+    sound[list(errata)] = False
+    right = {
+        name: np.stack([tables.correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs
+    }
+    without = comparisons.decide(context.study, right)
+    heads = [Head("contender", "text"), Head("n"), Head("errors"), Head("of these, on wrong labels")]
+    heads += [Head("says there what people see"), Head("test accuracy"), Head("without these images, 95 % interval")]
+    rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
+    every = len(context.ranked)
+    shown = f" Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else ""
+    caption = f"Errors are means over the seeds; intervals as in the league.{shown}"
+    said = (
+        f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
+        "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
+    )
+    return [Words(said), Table(heads, rows, caption), *_verdicts(context, names, without)]
+
+
+def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:
+    runs, places = context.finished[name], list(errata)
+    right = np.array([tables.correct(run) for run in runs])
+    seen = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
+    agree = (seen == [erratum.seen for erratum in errata.values()]).sum(axis=1).mean()
+    digits = ".1f" if len(runs) > 1 else ".0f"
+    return [
+        str(len(runs)),
+        f"{(~right).sum(axis=1).mean():,{digits}}",
+        f"{(~right[:, places]).sum(axis=1).mean():{digits}}",
+        f"{agree:{digits}} of {len(errata)}",
+        percent(float(right.mean())),
+        interval({"mean": without.mean, "low": without.low, "high": without.high}),
+    ]
+
+
+def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Block]:
+    """Whether the comparisons among `names` end in another verdict without the images whose labels are wrong; they
+    too are decided among all pairs of the study."""
+    before = {(p["a"], p["b"]): tables.verdict(p) for p in context.summary["comparisons"]}
+    rows = [comparisons.row(pair) for pair in without.pairs if {pair.a, pair.b} <= {*names}]
+    after = {(p["a"], p["b"]): tables.verdict(p) for p in rows}
+    changed = [
+        f"{a} against {b}: {before[a, b]} with them, {verdict} without"
+        for (a, b), verdict in after.items()
+        if verdict != before[a, b]
+    ]
+    if not after:
+        return []
+    if changed:
+        return [Words(f"{CHECK} another verdict stands in {tables.listing(changed)}.")]
+    return [Words(f"{CHECK} every verdict among {tables.listing(names)} stays what it is.")]

@@ -1,0 +1,51 @@
+"""The spotter: crops and whole images agree, and the composed answer is that of counting all combinations."""
+
+import itertools
+
+import pytest
+import torch
+
+from bakeoff.models import create_model
+from bakeoff.models.patch_classifier import FIELD
+
+
+def made(rule: str = "highest"):
+    torch.manual_seed(0)
+    return create_model("spotter", channels=1, classes=4, size=64, width=4, rule=rule).eval()
+
+
+def mapped(model, images):
+    """Log-probabilities of the classes and of none over the padded images."""
+    with torch.no_grad():
+        return model.look(torch.nn.functional.pad(images, (FIELD // 2,) * 4))
+
+
+def test_a_crop_and_its_place_in_the_image_get_the_same_answer() -> None:
+    """What `spot` says of a crop is what stands in the map over the whole image, border included."""
+    model, image = made(), torch.rand(1, 1, 64, 60)
+    padded = torch.nn.functional.pad(image, (FIELD // 2,) * 4)
+    kinds = mapped(model, image)[0]
+    for row, column in itertools.product((0, 3, 7), repeat=2):
+        crop = padded[:, :, 4 * row : 4 * row + FIELD, 4 * column : 4 * column + FIELD]
+        with torch.no_grad():
+            said = model.spot(crop)[0].log_softmax(0)
+        assert said.tolist() == pytest.approx(kinds[:, row, column].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("rule", ["highest", "lowest"])
+def test_the_answer_is_the_likeliest_extreme_of_independent_classes(rule: str) -> None:
+    """Each class is there or not with the map's greatest probability of it; every combination is counted."""
+    model, images = made(rule), torch.rand(3, 1, 64, 64)
+    with torch.no_grad():
+        logits = model(images)
+        seen = mapped(model, images)[:, :-1].exp().amax((2, 3))
+    for i, chances in enumerate(seen.tolist()):
+        expected = [0.0] * 4
+        for there in itertools.product((False, True), repeat=4):
+            chance = 1.0
+            for k in range(4):
+                chance *= chances[k] if there[k] else 1 - chances[k]
+            if any(there):
+                found = [k for k in range(4) if there[k]]
+                expected[max(found) if rule == "highest" else min(found)] += chance
+        assert logits[i].exp().tolist() == pytest.approx(expected, rel=1e-3)

@@ -1,0 +1,162 @@
+"""Axes, fronts and pictures: what a value's place must obey, and that every picture is valid SVG."""
+
+import itertools
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from bakeoff.report.render import figures, svg
+from bakeoff.report.render.figures import Dot, Series, Spot
+
+AXES = {
+    "linear": svg.linear([3, 17.5, 9], "x"),
+    "equal": svg.linear([0.5, 0.5], "x"),
+    "logarithmic": svg.logarithmic([30, 5e6], "x"),
+    "narrow": svg.logarithmic([6.1, 9.3], "x"),
+    "accuracy": svg.accuracy([0.91, 0.95], [0.90, 0.96], "accuracy"),
+    "errors": svg.accuracy([0.4, 0.97, 0.995], [], "accuracy"),
+    "perfect": svg.accuracy([0.4, 0.97, 1.0], [], "accuracy"),
+    "certain": svg.accuracy([1.0, 1.0], [1.0], "accuracy"),
+}
+
+
+@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+def test_labelled_values_lie_on_the_axis_in_order(axis):
+    places = [axis.place(value) for value, _ in axis.ticks]
+    assert 2 <= len(places) <= 9
+    assert places == sorted(places)
+    assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
+    assert len({label for _, label in axis.ticks}) == len(places)
+
+
+def test_an_axis_covers_its_values_and_keeps_what_is_beyond_at_its_ends():
+    assert all(0 <= AXES["linear"].place(value) <= 1 for value in (3, 9, 17.5))
+    assert (AXES["linear"].at(-100), AXES["linear"].at(100)) == (0, 1)
+    assert all(0 < AXES["logarithmic"].place(value) < 1 for value in (30, 5e6))
+    assert AXES["logarithmic"].at(0) == 0
+
+
+def test_accuracies_whose_errors_differ_tenfold_get_equal_steps_for_equal_factors():
+    axis = AXES["errors"]
+    assert axis.place(0.99) - axis.place(0.9) == pytest.approx(axis.place(0.9) - axis.place(0.0))
+    assert "log" in axis.label
+    assert "log" not in AXES["accuracy"].label
+
+
+def test_a_wide_interval_is_cut_rather_than_all_else_squeezed():
+    axis = svg.accuracy([0.97, 0.98], [0.2, 1.0], "accuracy")
+    assert axis.at(0.2) == 0
+    assert axis.at(0.98) - axis.at(0.97) > 0.1
+
+
+def test_hundred_percent_has_its_place_on_a_log_scale():
+    axis = AXES["perfect"]
+    assert axis.ticks[-1][1] == "≥ 99"
+    assert axis.at(1.0) == pytest.approx(1.0)
+    assert axis.at(0.97) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(7, "7"), (92_498, "92.5 k"), (999_600, "1 M"), (1.25e9, "1.25 G"), (0.5, "0.5")]
+)
+def test_short_numbers(value, said):
+    assert svg.short(value) == said
+
+
+def spots(count: int) -> list[Spot]:
+    rng = np.random.default_rng(count)
+    values = [(float(c), float(m)) for c, m in zip(rng.integers(1, 9, count), rng.integers(1, 9, count), strict=True)]
+    return [Spot(f"c{i}", c, Dot(m / 10, m / 10 - 0.01, m / 10 + 0.01, "s1", "")) for i, (c, m) in enumerate(values)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 30])
+def test_the_front_is_what_no_other_beats(count):
+    def beats(b: Spot, a: Spot) -> bool:
+        return (b.cost <= a.cost and b.dot.mean >= a.dot.mean) and (b.cost, b.dot.mean) != (a.cost, a.dot.mean)
+
+    found = spots(count)
+    expected = {(a.cost, a.dot.mean) for a in found if not any(beats(b, a) for b in found)}
+    front = figures.pareto(found)
+    assert {(s.cost, s.dot.mean) for s in front} == expected
+    assert all(a.cost < b.cost for a, b in itertools.pairwise(front))
+
+
+def pictures() -> dict[str, str]:
+    rng = np.random.default_rng(0)
+    dot = Dot(0.9, 0.88, 0.92, "s1", 'a "quoted" <title> & more')
+    line = Series("<b>&", [1, 2, 3], [0.5, 0.8, float("nan")], [0.4, 0.7, 0.8], [0.6, 0.9, 1.0])
+    names = [f"class <{i}> & more" for i in range(12)]
+    rates = np.linspace(0, 1, 50)
+    pairs = {
+        (a, b): (0.01, verdict, "<said>")
+        for verdict, (a, b) in zip(figures.VERDICTS, itertools.pairwise(names), strict=False)
+    }
+    return {
+        "dots": figures.dots([("<name>", [dot]), ("other", [])], AXES["accuracy"], "<title>"),
+        "curves": figures.curves([line], "epoch", "validation accuracy", ["<b>&"]),
+        "losses": figures.curves([line] * 2, "seconds", "validation loss", []),
+        "sweep": figures.sweep("<title>", "lr", ["0.1", "<1>"], [dot, None], [0.95, None]),
+        "scatter": figures.scatter(spots(30), "parameters"),
+        "significance": figures.significance(names, pairs),
+        "large": figures.significance([f"n{i}" for i in range(35)], {("n0", "n1"): (0.0, "undecided", "open")}),
+        "confusion": figures.confusion(rng.integers(0, 9, (12, 12)), names, "<title>"),
+        "many": figures.confusion(np.eye(20, dtype=np.int64), [f"k{i}" for i in range(20)], "perfect"),
+        "roc": figures.roc("<title>", [(name, rates, np.sqrt(rates)) for name in names], 1.0),
+        "corner": figures.roc("<title>", [(name, rates, np.sqrt(rates)) for name in names], 0.05),
+        "reliability": figures.reliability("<title>", [("<name>", [(0.5, 0.4), (0.9, 0.95)], [3, 5])]),
+        "coverage": figures.coverage("<title>", [("<name>", np.array([True] * 9 + [False]))]),
+    }
+
+
+@pytest.mark.parametrize("name", pictures())
+def test_every_picture_is_a_valid_file_with_finite_numbers(name):
+    drawn = svg.standalone(pictures()[name])
+    root = ElementTree.fromstring(drawn)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("aria-label")
+    numbers = " ".join(
+        value for node in root.iter() for key, value in node.items() if key not in ("class", "aria-label")
+    )
+    assert not re.search(r"nan|inf", numbers)
+    assert drawn == svg.standalone(pictures()[name])
+
+
+def test_marks_stay_within_the_picture():
+    root = ElementTree.fromstring(svg.standalone(figures.scatter(spots(30), "parameters")))
+    for node in root.iter("{http://www.w3.org/2000/svg}svg"):
+        if node.get("x"):
+            assert 0 <= float(node.get("x")) <= 360
+            assert 0 <= float(node.get("y")) <= 320
+
+
+def test_what_is_left_out_of_a_path_is_too_near_to_see():
+    dense = [(i / 100, 0.0) for i in range(1001)]
+    kept = re.findall(r"[\d.]+,[\d.]+", svg.path(dense, "line"))
+    assert 15 <= len(kept) <= 22
+
+
+@pytest.mark.parametrize("values", [[0.59, 0.97, 0.999], [0.11, 0.5, 0.9996], [0.35, 0.9, 1.0]])
+def test_a_log_axis_has_a_label_at_or_below_its_lowest_value_and_none_that_says_100(values):
+    axis = svg.accuracy(values, (), "accuracy")
+    assert "log" in axis.label
+    assert axis.ticks[0][0] <= min(values)
+    assert axis.place(axis.ticks[0][0]) == pytest.approx(0)
+    assert "100" not in [label for _, label in axis.ticks]
+
+
+@pytest.mark.parametrize(("low", "high", "arrows"), [(0.5, 0.93, 1), (0.5, 0.999, 2), (0.91, 0.94, 0)])
+def test_an_interval_that_leaves_its_plot_has_an_arrow_there(low, high, arrows):
+    axis = svg.linear([0.9, 0.95], "accuracy")
+    drawn = figures.dots_row(axis, [Dot(0.92, low, high, "s1", "said")])
+    assert drawn.count("the interval goes on") == arrows
+    panel = svg.Panel(svg.linear([0, 1], "x"), axis, "title")
+    assert panel.whisker(0.5, low, high, "s1").count("the interval goes on") == arrows
+
+
+def test_the_corner_of_a_perfect_roc_curve_stays_within_rates():
+    rates = np.array([0.0, 0.0, 1.0])
+    drawn = figures.roc("perfect", [("0", rates, np.array([0.0, 1.0, 1.0]))], 0.05)
+    labels = [float(label) for label in re.findall(r">([\d.]+)</text>", drawn)]
+    assert max(labels) <= 1

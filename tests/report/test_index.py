@@ -1,0 +1,46 @@
+"""The page over all studies: it links to reports that are there, and says what they say."""
+
+import json
+import re
+
+import pytest
+
+from bakeoff.errors import BakeoffError
+from bakeoff.report.index import write_index
+from bakeoff.report.page import write_report
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import parse_study
+
+
+def test_the_index_links_every_report_and_repeats_its_answer(tmp_path, study, runs, write_run, text):
+    other = parse_study(text.replace("lr = 0.001", "lr = 0.002"), "other study", "other.toml")
+    others = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in other.runs()]
+    for one, found in ((study, runs), (other, others)):
+        (tmp_path / one.name).mkdir()
+        write_report(one, found, tmp_path / one.name, command="bakeoff run")
+    index = write_index([tmp_path / study.name, tmp_path / other.name], tmp_path)
+    page = index.read_text()
+    links = re.findall('<a href="(.*?)">', page)
+    assert links == ["small-digits/report.html", "other%20study/report.html"]
+    assert all((tmp_path / link.replace("%20", " ")).exists() for link in links)
+    summary = json.loads((tmp_path / study.name / "summary.json").read_text())
+    assert summary["answer"].split("\n")[0].replace(" %", "\u00a0%") in page.replace("n\u00a0=\u00a0", "n = ")
+    assert page.count("<svg") > 2
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_an_answer_of_a_part_of_a_study_is_told_as_that(tmp_path, study, write_run):
+    part = at_scale(study, "small")
+    (tmp_path / "s").mkdir()
+    found = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in part.runs() if spec.contender == "conv"]
+    write_report(part, found, tmp_path / "s", command="bakeoff run")
+    page = write_index([tmp_path / "s"], tmp_path).read_text()
+    assert "This is a part of the study: " in page
+    assert "What it shows holds for this part." in page
+
+
+def test_a_damaged_summary_is_named(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "summary.json").write_text("{")
+    with pytest.raises(BakeoffError, match=r"s/summary\.json: cannot be read as a summary"):
+        write_index([tmp_path / "s"], tmp_path)

@@ -1,0 +1,103 @@
+"""Wrong labels in the test set, against counts by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from bakeoff.data.errata import WRONG_LABELS
+from bakeoff.record import Run
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Table, Words
+from bakeoff.report.sections.label_noise import label_noise
+from bakeoff.report.summary import summarise
+from bakeoff.spec.study import Section, Study, parse_study
+
+STUDY = """
+title = "Wrong labels"
+question = "Do wrong labels matter?"
+dataset = "mnist"
+seeds = 3
+[contenders.sees]
+model = "conv"
+[contenders.believes]
+model = "logistic"
+[contenders.weak]
+model = "small_cnn"
+"""
+ERRATA = WRONG_LABELS["mnist"]
+PLACES = list(ERRATA)
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return parse_study(STUDY, "wrong-labels", "wrong-labels.toml")
+
+
+def answers(*wrong: int, on_wrong_labels: str) -> np.ndarray:
+    """(10000,) classes said of test images whose label is 7 unless it is known to be wrong: there these labels, or what
+    people see (`given`, `seen`); and 1 for the images `wrong`."""
+    said = np.full(10_000, 7)
+    said[PLACES] = [getattr(erratum, on_wrong_labels) for erratum in ERRATA.values()]
+    said[list(wrong)] = 1
+    return said
+
+
+@pytest.fixture(scope="module")
+def runs(study, write_run, tmp_path_factory) -> list[Run]:
+    """`sees` says what people see, `believes` what the labels say; of the other images they miss 20 and 22."""
+    folder, made = tmp_path_factory.mktemp("runs"), []
+    for spec in study.runs():
+        said = {
+            "sees": answers(*range(20 + spec.seed), on_wrong_labels="seen"),
+            "believes": answers(*range(22 + spec.seed), on_wrong_labels="given"),
+            "weak": answers(*range(400 + 9 * spec.seed), on_wrong_labels="given"),
+        }[spec.contender]
+        labels = answers(on_wrong_labels="given")
+        run = write_run(spec, folder, skill=5.0, images=10_000, test_labels=labels)
+        run.arrays["test_logits"] = np.eye(10, dtype=np.float32)[said] * 9
+        validation = 0.9 + 0.01 * ["weak", "believes", "sees"].index(spec.contender)
+        made.append(dataclasses.replace(run, metrics={**run.metrics, "validation_accuracy": validation}))
+        made[-1].__dict__["arrays"] = run.arrays
+    return made
+
+
+def shown(study: Study, runs: list[Run]) -> list[Words | Table]:
+    return label_noise(Context.of(study, runs, summarise(study, runs), "command"), Section(kind="label_noise"))
+
+
+def test_errors_on_wrong_labels_are_counted_apart(study, runs):
+    said, table, _ = shown(study, runs)
+    assert said.text.startswith("15 of the 10,000 test labels are known to be wrong")
+    assert [[cell.text for cell in row[:6]] for row in table.rows] == [
+        ["sees", "3", "36.0", "15.0", "15.0 of 15", "99.64 %"],
+        ["believes", "3", "23.0", "0.0", "0.0 of 15", "99.77 %"],
+        ["weak", "3", "409.0", "0.0", "0.0 of 15", "95.91 %"],
+    ]
+    assert table.rows[0][6].text.startswith(f"{100 * (1 - 21 / 9985):.2f} % [")
+
+
+def test_a_verdict_that_hangs_on_wrong_labels_is_told(study, runs):
+    *_, verdicts = shown(study, runs)
+    assert "sees against believes: worse with them, as good without" in verdicts.text
+    assert verdicts.text.count("against") == 1  # weak is worse than both either way
+
+
+def test_verdicts_that_stay_are_told_too(study, runs):
+    two = study.model_copy(update={"contenders": (study.contender("believes"), study.contender("weak"))})
+    *_, verdicts = shown(two, [run for run in runs if run.spec.contender != "sees"])
+    assert verdicts.text == (
+        "A check beside the page's verdicts, in which all pairs are decided anew: without these images every verdict "
+        "among believes and weak stays what it is."
+    )
+
+
+def test_one_contender_has_no_verdicts(study, runs):
+    alone = study.model_copy(update={"contenders": (study.contender("sees"),)})
+    _, table = shown(alone, [run for run in runs if run.spec.contender == "sees"])
+    assert [row[0].text for row in table.rows] == ["sees"]
+
+
+def test_another_test_split_has_none_of_these_labels(study, write_run, tmp_path):
+    short = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    assert shown(study, short) == []

@@ -1,0 +1,611 @@
+"""Every section has something to show of a full study, and says so where it has nothing."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
+
+from bakeoff.errors import UsageError
+from bakeoff.evaluation.verdicts import decide
+from bakeoff.findings import tables
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Figures, Gallery, Groups, Table, Words
+from bakeoff.report.sections import SECTIONS, check_sections, compose
+from bakeoff.report.sections.reported import UNPRINTED, judge
+from bakeoff.report.summary import summarise
+from bakeoff.spec import Reported
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import Section, parse_study
+
+
+@pytest.fixture(scope="module")
+def context(study, runs):
+    return Context.of(study, runs, summarise(study, runs), "bakeoff run small-digits")
+
+
+def with_sections(context: Context, *sections: Section) -> Context:
+    return dataclasses.replace(context, study=context.study.model_copy(update={"sections": sections}))
+
+
+def rows(part, column: str) -> list[str]:
+    """A column of the part's first table."""
+    table = next(block for block in part.blocks if isinstance(block, Table))
+    place = [head.label for head in table.heads].index(column)
+    return [row[place].text for row in table.rows]
+
+
+SHOWN = [kind for kind in SECTIONS if kind != "label_noise"]
+"""All but one are about digits; that one has tests of its own."""
+
+
+@pytest.mark.parametrize("kind", SHOWN)
+def test_every_section_shows_something(context, kind):
+    (part,) = compose(with_sections(context, Section(kind=kind)))
+    assert part.title == SECTIONS[kind][0]
+    assert any(isinstance(block, Table | Figures | Gallery) for block in part.blocks)
+    for block in part.blocks:
+        if isinstance(block, Table):
+            assert {len(row) for row in block.rows} == {len(block.heads)}
+
+
+NOBODY = "No run of lr=100.0 trained; there is no record of logistic, conv, baseline, resnet20 and lr=0.01."
+
+
+@pytest.fixture(scope="module")
+def lost(study, runs):
+    """Nothing has finished: one contender diverged, the others were never run."""
+    some = [run for run in runs if run.spec.contender == "lr=100.0"]
+    return Context.of(study, some, summarise(study, some), "command")
+
+
+def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
+    parts = compose(lost)
+    assert [part.kind for part in parts] == SHOWN
+    for part in parts:
+        if part.kind not in ("reported", "runs", "environment", "hypotheses", "diagnoses"):
+            assert part.blocks == [Words(NOBODY)], part.kind
+    assert set(rows(parts[SHOWN.index("reported")], "verdict")) == {"no result: no record"}
+
+
+@pytest.mark.parametrize("kind", sorted(set(SHOWN) - {"reported", "runs", "environment", "hypotheses", "diagnoses"}))
+def test_a_section_of_those_who_failed_names_them(lost, context, kind):
+    of = Section(kind=kind, of=("lr=100.0", "conv"))
+    (part,) = compose(with_sections(lost, of))
+    assert part.blocks == [Words("No run of lr=100.0 trained; there is no record of conv.")]
+    (part,) = compose(with_sections(context, of))
+    assert len(part.blocks) > 1 or kind in ("cost", "seeds", "significance")
+    told = Words("No run of lr=100.0 trained.") in part.blocks
+    assert told == (kind not in ("league", "sweeps"))  # which show them in their own rows
+
+
+def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, lost):
+    alone = {"contenders": context.study.contenders[:1], "sweeps": (), "hypotheses": (), "seeds": 1}
+    for found in (context, lost):
+        study = context.study.model_copy(update=alone)
+        some = Context.of(study, found.runs, summarise(study, found.runs), "command")
+        absent = {"reported", "sweeps", "significance", "seeds", "cost", "label_noise", "hypotheses"}
+        assert {part.kind for part in compose(some)} & absent == set()
+        (part,) = compose(with_sections(some, Section(kind="sweeps")))
+        assert part.blocks == [Words("There is nothing to show here.")]
+
+
+def test_by_default_sections_stand_in_the_tables_order(context):
+    assert [part.kind for part in compose(context)] == SHOWN
+
+
+def test_a_study_picks_orders_and_titles_its_sections(context):
+    sections = (
+        Section(kind="cost"),
+        Section(kind="roc", of=("conv",), title="One"),
+        Section(kind="roc", of=("logistic",)),
+    )
+    parts = compose(with_sections(context, *sections))
+    assert [part.title for part in parts] == ["Accuracy and its cost", "One", "ROC curves"]
+    assert len({part.anchor for part in parts}) == 3
+    names = [
+        figure.name for part in parts for block in part.blocks if isinstance(block, Figures) for figure in block.figures
+    ]
+    assert len(set(names)) == len(names)
+    assert any(name.startswith("roc-conv") for name in names)
+
+
+@pytest.mark.parametrize("kind", ["league", "train_test", "cost", "runs"])
+def test_a_section_is_of_the_contenders_it_names(context, kind):
+    (part,) = compose(with_sections(context, Section(kind=kind, of=("conv", "logistic"))))
+    assert {name.split(" ")[0] for name in rows(part, "contender")} == {"conv", "logistic"}
+
+
+def test_unknown_sections_and_contenders_name_the_closest(study):
+    for section, message in [
+        (Section(kind="leage"), "study small-digits: no section 'leage' (closest: league)"),
+        (Section(kind="roc", of=("resnet2",)), "no contender 'resnet2' (closest: resnet20)"),
+    ]:
+        with pytest.raises(UsageError) as caught:
+            check_sections(study.model_copy(update={"sections": (section,)}))
+        assert message in str(caught.value)
+
+
+def test_reported_figures_are_judged(context):
+    part = next(part for part in compose(context) if part.kind == "reported")
+    found = dict(
+        zip(zip(rows(part, "contender"), rows(part, "figure"), strict=True), rows(part, "verdict"), strict=True)
+    )
+    assert found["baseline", "test accuracy"] == "exceeded"
+    assert found["conv", "test accuracy"] == "not reproduced"
+    assert found["conv", "parameters"] == "not reproduced"
+    assert found["conv", "seconds"] == "not comparable: another machine"
+    assert found["learning-rate: lr=0.01", "test accuracy"] == "not reproduced"
+    assert len(found) == len(rows(part, "verdict")) == 6
+
+
+def fake(run, **metrics: float):
+    return dataclasses.replace(run, metrics=metrics)
+
+
+def test_one_more_run_is_reproduced_nineteen_times_in_twenty(runs):
+    """Of the same recipe, on the same images: a report's run is drawn as ours are."""
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for values in rng.normal(0.5, 0.002, (2000, 4)):
+        ours = [fake(run, validation_loss=float(v)) for run, v in zip(runs[:3], values[:3], strict=True)]
+        verdicts.append(judge("loss", float(values[3]), ours)[1])
+    assert verdicts.count("reproduced") / 2000 == pytest.approx(0.95, abs=0.015)
+    assert verdicts.count("exceeded") / 2000 == pytest.approx(0.025, abs=0.01)
+
+
+def test_other_validation_images_are_no_reason_to_call_it_not_reproduced(runs):
+    """Even seeds that agree by chance say nothing of a report's own validation images: at 97 % of so few images their
+    noise is larger than that of the seeds."""
+    rng = np.random.default_rng(1)
+    spread = np.sqrt(0.97 * 0.03 / runs[0].measured("validation"))
+    verdicts = []
+    for _ in range(1000):
+        mine, theirs = 0.97 + rng.normal(0, spread, 2)
+        values = mine + rng.normal(0, spread / 4, 3)
+        ours = [fake(run, validation_accuracy=float(v)) for run, v in zip(runs[:3], values, strict=True)]
+        verdicts.append(judge("validation_accuracy", theirs + rng.normal(0, spread / 4), ours)[1])
+    assert verdicts.count("reproduced") / 1000 >= 0.94
+
+
+def test_seeds_that_agree_exactly_reproduce_or_refute_nothing(runs):
+    ours = [fake(run, validation_loss=0.5) for run in runs[:3]]
+    assert judge("loss", 0.5, ours)[1] == "reproduced"
+    assert judge("loss", 0.501, ours) == ("0.500", "not decidable: our seeds agree exactly"), (
+        "an interval of no width is none"
+    )
+
+
+def test_one_run_is_not_judged(runs):
+    """Nothing says how far seeds are apart; an interval over the images would reject a twin in every second case."""
+    run = next(run for run in runs if run.spec.contender == "conv")
+    for key in ("test_accuracy", "validation_accuracy", "loss", "weakest_class_accuracy"):
+        ours, verdict = judge(key, 0.1, [run])
+        assert verdict == "one run: cannot be judged"
+        assert "[" not in ours
+    assert judge("test_accuracy", 0.1, [run], [NEW])[1] == f"not comparable: {NEW}; one run: cannot be judged"
+
+
+def test_a_count_is_held_against_the_digits_that_are_printed(runs):
+    for printed, parameters, verdict in [
+        (93000, 93322, "reproduced"),
+        (93000, 93600, "not reproduced"),
+        (1912010, 1912010, "reproduced"),
+        (92498, 92499, "not reproduced"),
+        (133_000_000, 132_863_336, "reproduced"),
+    ]:
+        assert judge("parameters", printed, [dataclasses.replace(runs[0], parameters=parameters)])[1] == verdict
+
+
+def test_a_figure_whose_setting_is_not_printed_is_told_by_its_order_only(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    assert judge("test_accuracy", 0.5, ours, [UNPRINTED])[1] == "setting not printed; ours higher"
+    reasons = [NEW, f"{UNPRINTED} (dropout)"]
+    said = f"not comparable: {NEW} and setting not printed (dropout); ours lower"
+    assert judge("test_accuracy", 0.999, ours, reasons)[1] == said
+
+
+OPEN = """
+title = "t"
+question = "q"
+dataset = "digits"
+seeds = 2
+unprinted = "batch size"
+[recipe]
+epochs = 1
+[contenders.base]
+model = "small_cnn"
+parameters = { conv_layers = 2 }
+reported = { test_accuracy = 0.9722, repeats = [0.9696], parameters = 12 }
+[contenders.wide]
+model = "small_cnn"
+parameters = { width = 60 }
+reported = { test_accuracy = 0.99, unprinted = "the width" }
+[sweeps.layers]
+of = "base"
+points = [
+  { parameters = { conv_layers = 2 }, reported = { test_accuracy = 0.9656 } },
+  { parameters = { conv_layers = 1 }, reported = { test_accuracy = 0.9382 } },
+]
+[sweeps.l2]
+of = "base"
+reported = [0.9667, 0.1135]
+points = [{ l2 = 0.01 }, { l2 = 0.1 }]
+"""
+
+
+def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
+    """One network with three figures has its noise; no value is invented for a figure whose value is not printed."""
+    study = parse_study(OPEN, "open", "open.toml")
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="reported")))
+    found = dict(
+        zip(zip(rows(part, "contender"), rows(part, "reported"), strict=True), rows(part, "verdict"), strict=True)
+    )
+    assert {verdict.split(";")[0] for (_, value), verdict in found.items() if value != "12"} == {
+        "setting not printed",
+        "setting not printed (the width)",
+    }
+    assert found["base", "12"] == "not reproduced"
+    assert {value for name, value in found if name == "base"} == {"97.22 %", "96.96 %", "12"}
+    text = " ".join(block.text for block in part.blocks if isinstance(block, Words))
+    assert "Reported for values that are not printed (test accuracy): l2: 96.67 % and 11.35 %." in text
+    assert "3 test accuracies that may all be of base: 96.56 %, 96.96 % and 97.22 %. They lie 0.66 points apart" in text
+
+
+def test_less_error_and_less_loss_exceed(runs):
+    ours = [fake(run, train_accuracy=0.99 + i / 1e4, validation_loss=0.1 + i / 1e4) for i, run in enumerate(runs[:3])]
+    assert judge("train_error", 0.05, ours)[1] == "exceeded"
+    assert judge("train_error", 0.001, ours)[1] == "not reproduced"
+    assert judge("loss", 0.2, ours)[1] == "exceeded"
+
+
+def test_the_weakest_class_is_the_one_with_most_errors_for_its_images(runs):
+    run = next(run for run in runs if run.spec.contender == "conv")
+    right = run.logits("test").argmax(1) == run.labels("test")
+    shares = {c: float(right[run.labels("test") == c].mean()) for c in set(run.labels("test").tolist())}
+    ours, _ = judge("weakest_class_accuracy", 0.978, [run])
+    assert ours == f"{100 * min(shares.values()):.2f} %"
+
+
+def test_figures_of_the_course_of_training_are_those_of_its_history(runs):
+    """By two runs that stop their first fit at different epochs."""
+    recipe = runs[0].spec.recipe.model_copy(update={"fits": 2})
+    spec = runs[0].spec.model_copy(update={"recipe": recipe})
+    ours = []
+    for shift, first in ((0.0, 2), (0.01, 3)):
+        epochs = [
+            {
+                "fit": 0 if i < first else 1,
+                "validation_accuracy": 0.9 + i / 100 + shift,
+                "train_accuracy": 0.5 + i / 100,
+            }
+            for i in range(4)
+        ]
+        ours.append(dataclasses.replace(runs[0], spec=spec, history=epochs, seconds=20.0))
+    assert judge("second_epoch_validation_accuracy", 0.9164, ours)[0].startswith("91.50 %")
+    assert judge("first_fit_validation_accuracy", 0.92, ours)[0].startswith("92.00 %")
+    assert judge("first_fit_train_accuracy", 0.931, ours)[0].startswith("51.50 %")
+    assert judge("epoch_seconds", 108.0, ours) == ("5.0", "not comparable: another machine")
+    short = [dataclasses.replace(run, history=run.history[:1]) for run in ours]
+    assert judge("second_epoch_validation_accuracy", 0.9164, short, [CUT]) == ("–", "not comparable: this scale is cut")
+    once = [dataclasses.replace(run, spec=runs[0].spec) for run in ours]
+    assert judge("first_fit_train_accuracy", 0.9, once) == ("–", "not comparable: our runs have no such figure")
+
+
+def test_the_area_under_the_roc_curve_is_that_of_the_worst_class(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    worst = [
+        min(roc_auc_score(run.labels("test") == c, softmax(run.logits("test"), axis=1)[:, c]) for c in range(10))
+        for run in ours
+    ]
+    assert judge("roc_area", 1.0, ours)[0].split()[0] == f"{np.mean(worst):.4f}"
+
+
+def test_a_loss_of_probabilities_is_held_against_the_same(runs):
+    """Where softmax comes before the cross-entropy, the figure is that of probabilities taken for logits."""
+    run = next(run for run in runs if run.spec.contender == "conv")
+    recipe = run.spec.recipe.model_copy(update={"loss": "softmax_output"})
+    faulty = dataclasses.replace(run, spec=run.spec.model_copy(update={"recipe": recipe}))
+    logits, labels = torch.from_numpy(run.logits("validation")).double(), torch.from_numpy(run.labels("validation"))
+    expected = float(torch.nn.functional.cross_entropy(logits.softmax(1), labels))
+    assert judge("loss", 9.0, [faulty])[0] == f"{expected:.3f}"
+    assert expected > 1.46
+
+
+def test_seeds_that_spread_widely_reproduce_nothing(runs):
+    """A prediction interval of two far seeds would call any figure reproduced."""
+    ours = [fake(run, validation_accuracy=accuracy) for run, accuracy in zip(runs[:2], (0.2, 0.6), strict=True)]
+    assert judge("validation_accuracy", 0.97, ours)[1].startswith("not decidable")
+
+
+CUT, NEW = "this scale is cut", "the images are generated anew"
+
+
+def test_what_cannot_be_compared_is_not(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    assert judge("test_accuracy", 0.5, ours)[1] == "exceeded"
+    assert judge("test_accuracy", 0.5, ours, [CUT])[1] == "not comparable: this scale is cut"
+    assert judge("best_test_accuracy", 0.9, ours)[1] == "not comparable: it was chosen on the test set"
+    assert judge("seconds", 1.0, ours, [NEW, CUT])[1] == "not comparable: another machine and this scale is cut"
+    assert judge("parameters", 1, ours)[1] == "not reproduced"
+    assert judge("parameters", 1, ours, [CUT])[1] == "not comparable: this scale is cut"
+    assert judge("parameters", ours[0].parameters, ours, [NEW, CUT])[1] == "reproduced"
+    theirs = [run for run in runs if run.spec.contender == "baseline" and run.status == "finished"]
+    assert judge("best_test_accuracy", 0.5, theirs)[1] == "exceeded"
+
+
+def test_images_generated_anew_are_told_by_their_order_only(runs):
+    ours = [run for run in runs if run.spec.contender == "conv"]
+    for key, published, said in [
+        ("test_accuracy", 0.999, "ours lower"),
+        ("test_accuracy", 0.5, "ours higher"),
+        (
+            "test_accuracy",
+            float(np.mean([run.test_metrics()["test_accuracy"] for run in ours])),
+            "the same within chance",
+        ),
+        ("loss", 99.0, "ours lower"),
+    ]:
+        assert judge(key, published, ours, [NEW])[1] == f"not comparable: the images are generated anew; {said}"
+    both = judge("test_accuracy", 0.999, ours, [NEW, CUT])[1]
+    assert both == "not comparable: the images are generated anew and this scale is cut"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "verdict"),
+    [
+        ("digits", "not reproduced"),
+        ("largest-digit", "not comparable: the images are generated anew; ours lower"),
+        ("highest-digit:count=2000,digits=digits", "not comparable: the images are generated anew; ours lower"),
+        ("highest-digit:origin=kaggle", "not reproduced"),
+        ("competition/files", "not reproduced"),
+    ],
+)
+def test_which_images_are_generated_anew(tmp_path, write_run, study, dataset, verdict):
+    contender = study.contender("conv").model_copy(update={"reported": Reported(test_accuracy=0.999)})
+    alone = study.model_copy(update={"dataset": dataset, "contenders": (contender,), "sweeps": (), "hypotheses": ()})
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in alone.runs()]
+    context = Context.of(alone, runs, summarise(alone, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="reported")))
+    assert rows(part, "verdict") == [verdict]
+
+
+def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs):
+    small = at_scale(study, "full", only=["logistic", "conv"])
+    some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
+    context = Context.of(small, some, summarise(small, some), "command")
+    (part,) = compose(with_sections(context, Section(kind="reported")))
+    assert set(rows(part, "contender")) == {"conv"}
+    said = next(block.text for block in part.blocks if isinstance(block, Words) and "not run" in block.text)
+    for left_out in ("baseline (test accuracy, 50.00 %)", "learning-rate: lr=0.01 (test accuracy, 92.00 %)"):
+        assert left_out in said
+
+
+def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_path, write_run):
+    """Against a slow twin: every stored image whose true and predicted class are those of the title."""
+    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="confusion")))
+    groups = next(block for block in part.blocks if isinstance(block, Groups)).groups
+    assert groups
+    for group in groups:
+        true, taken, times = re.fullmatch(r"(\d) taken for (\d) \((\d+) times?\)", group.title).groups()
+        said, count = {}, 0
+        for run in runs:
+            odds = np.exp(run.logits("test").astype(float))
+            odds /= odds.sum(axis=1, keepdims=True)
+            for place, (label, chances) in enumerate(zip(run.labels("test"), odds, strict=True)):
+                if (label, chances.argmax()) == (int(true), int(taken)):
+                    count += 1
+                    if place in run.arrays["confused_index"]:
+                        said[place] = max(said.get(place, 0), chances.max())
+        assert count == int(times)
+        assert [item.lines[0] for item in group.items] == [f"{100 * s:.2f} %" for s in sorted(said.values())[::-1][:6]]
+
+
+def test_records_without_images_of_confusions_have_the_matrix_alone(study, tmp_path, write_run):
+    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
+    for run in runs:
+        del run.arrays["confused_index"], run.arrays["confused_images"]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="confusion")))
+    assert [type(block) for block in part.blocks] == [Figures]
+
+
+def test_the_part_of_the_errors_that_are_unsure(context, runs):
+    (part,) = compose(with_sections(context, Section(kind="calibration")))
+    sure = []
+    for run in (run for run in runs if run.spec.contender == "resnet20"):
+        odds = np.exp(run.logits("test").astype(float))
+        most = odds.max(axis=1) / odds.sum(axis=1)
+        sure += zip(most, run.logits("test").argmax(axis=1) == run.labels("test"), strict=True)
+    wrong = sum(not right for _, right in sure)
+    least = sum(not right for _, right in sorted(sure, key=lambda pair: pair[0])[: len(sure) // 20])
+    assert part.blocks[0] == Words(
+        f"Of the {wrong} errors that resnet20 makes in 3 seeds, {100 * least / wrong:.0f} % are among the 5 % of test "
+        "images that it is least sure of."
+    )
+
+
+TOGETHER = """
+[contenders.together]
+ensemble = ["conv", "resnet20"]
+[contenders.pupil]
+model = "conv"
+teacher = "resnet20"
+pool = "test:confidence=0.9"
+"""
+
+
+def test_ensembles_which_have_no_history_and_pupils_of_test_images(text, tmp_path, write_runs):
+    study = parse_study(text.replace("[sweeps.", f"{TOGETHER}[sweeps.", 1), "small-digits", "small-digits.toml")
+    runs = write_runs(study, tmp_path)
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    parts = {part.kind: part for part in compose(context)}
+    assert list(parts) == SHOWN
+    table = next(block for block in parts["cost"].blocks if isinstance(block, Table))
+    assert "Of together: sums over the members of the ensemble." in table.caption
+    epochs = dict(zip(rows(parts["runs"], "contender"), rows(parts["runs"], "epochs"), strict=True))
+    assert (epochs["together"], epochs["conv"]) == ("–", "8")
+    drawn = next(block for block in parts["curves"].blocks if isinstance(block, Figures)).figures
+    assert all(">together<" not in figure.svg for figure in drawn)
+    names = rows(parts["league"], "contender")
+    assert "together (ensemble)" in names
+    assert [name for name in names if "‡" in name] == ["pupil ‡"]
+    assert "‡ was trained on test images" in next(b.caption for b in parts["league"].blocks if isinstance(b, Table))
+
+
+def test_the_worst_mistakes_are_wrong_in_the_seeds_they_say(context, runs):
+    gallery = next(b for p in compose(context) if p.kind == "mistakes" for b in p.blocks if isinstance(b, Gallery))
+    assert len(gallery.items) == 24
+    assert all(item.png.startswith(b"\x89PNG") for item in gallery.items)
+    chosen = [run for run in runs if run.spec.contender == "resnet20"]
+    right = np.array([run.logits("test").argmax(axis=1) == run.labels("test") for run in chosen])
+    kept = sorted({int(i) for run in chosen for i in run.arrays["mistake_index"]}, key=lambda i: right[:, i].sum())
+    counts = [3 - int(right[:, i].sum()) for i in kept[:24]]
+    assert [item.lines[2] for item in gallery.items] == [f"wrong: {count} of 3 seeds" for count in counts]
+
+
+def test_a_contender_that_selects_on_test_is_marked_and_explained(context):
+    part = next(part for part in compose(context) if part.kind == "league")
+    marked = [name for name in rows(part, "contender") if "†" in name]
+    assert marked == ["baseline (as reported) †"]
+    assert "† picks its epoch by test accuracy" in next(b.caption for b in part.blocks if isinstance(b, Table))
+
+
+def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
+    """In words: a mark on the axis would put our value into the report's mouth."""
+    study = parse_study(OPEN, "open", "open.toml")
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="sweeps")))
+    figures = {f.name: f for block in part.blocks if isinstance(block, Figures) for f in block.figures}
+    assert "The report gives 96.67 % and 11.35 % for values that it does not print." in figures["sweeps-l2"].caption
+    assert "reported" not in figures["sweeps-l2"].svg
+    assert "reported" in figures["sweeps-layers"].svg
+
+
+def test_a_cut_study_has_no_marks_of_the_report_in_its_sweeps(study, runs):
+    small = study.model_copy(update={"comparable": False})
+    for each, marked in ((study, True), (small, False)):
+        context = Context.of(each, runs, summarise(each, runs), "command")
+        (part,) = compose(with_sections(context, Section(kind="sweeps")))
+        figure = next(f for block in part.blocks if isinstance(block, Figures) for f in block.figures)
+        assert ("reported" in figure.svg) == marked
+
+
+def test_the_last_epoch_of_a_contender_that_chooses_on_test(runs):
+    """The report's last-epoch figure is not held against the epoch that was picked on the test set."""
+    ours = [run for run in runs if run.spec.contender == "baseline" and run.status == "finished"]
+    said, _ = judge("test_accuracy", 0.5, ours)
+    mean = np.mean([run.history[-1]["test_accuracy"] for run in ours])
+    assert said.startswith(f"{100 * mean:.2f} %")
+
+
+def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write_run):
+    """A line for each contender, though no epoch has another to be joined to."""
+    one = study.model_copy(
+        update={
+            "contenders": tuple(
+                c.model_copy(update={"recipe": c.recipe.model_copy(update={"epochs": 1})})
+                for c in study.contenders
+                if c.name in ("conv", "logistic")
+            ),
+            "sweeps": (),
+        }
+    )
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in one.runs()]
+    context = Context.of(one, runs, summarise(one, runs), "command")
+    (part,) = compose(with_sections(context, Section(kind="curves")))
+    figures = [figure for block in part.blocks if isinstance(block, Figures) for figure in block.figures]
+    assert [figure.name for figure in figures] == ["curves-train-loss-step", "curves-train-accuracy-step"]
+    assert all({f"line s{i}" in figure.svg for i in (1, 2)} == {True} for figure in figures)
+
+
+def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
+    """ROC curves, classes and train against validation, of those that the report drew them of."""
+    named = {"roc": ["logistic"], "per_class": ["logistic", "conv"], "curves": ["logistic"]}
+    shown = study.model_copy(update={"shown": named})
+    context = Context.of(shown, runs, summarise(shown, runs), "command")
+    best = tables.pick(context.summary)["name"]
+    parts = {part.kind: part for part in compose(context)}
+    figures = {
+        kind: [figure.name for block in parts[kind].blocks if isinstance(block, Figures) for figure in block.figures]
+        for kind in ("roc", "curves", "sweeps")
+    }
+    assert figures["roc"] == [f"roc-{best}", f"roc-{best}-corner", "roc-logistic", "roc-logistic-corner"]
+    assert figures["curves"][-4:] == [f"curves-{n}-{v}" for n in (best, "logistic") for v in ("accuracy", "loss")]
+    assert figures["sweeps"] == ["sweeps-learning-rate", "sweeps-learning-rate-by-step"]
+    table = next(block for block in parts["per_class"].blocks if isinstance(block, Table))
+    assert [head.label.split()[0] for head in table.heads[2:5]] == [best, "logistic", "conv"]
+    assert "Shown: the choice, logistic and conv as the study names them, and the best after it" in table.caption
+
+
+def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs):
+    """As every other accuracy: of the class's images alone, each of which three seeds have answered."""
+    context = Context.of(study, runs, summarise(study, runs), "command")
+    (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
+    group = context.finished["conv"]
+    for k, row in enumerate(table.rows):
+        right = np.stack([tables.correct(run)[run.labels("test") == k] for run in group])
+        found = decide({"conv": right}).estimates["conv"]
+        assert tables.interval(vars(found)) in row[-1].drawn
+    assert "new seeds and new images of the class" in table.caption
+
+
+def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, write_run):
+    labels = np.repeat([0, 1, 2], [1, 499, 500])
+    some = [
+        write_run(spec, tmp_path, skill=5.0, test_labels=labels) for spec in study.runs() if spec.contender == "conv"
+    ]
+    context = Context.of(study, some, summarise(study, some), "command")
+    (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
+    assert "[0.00, 100.00]" in table.rows[0][-1].drawn
+
+
+def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study, runs, context):
+    alone = [run for run in runs if run.spec.seed == 0]
+    single = Context.of(study, alone, summarise(study, alone), "command")
+    for kind, place in (("significance", 1), ("hypotheses", -1)):
+        for each, told in ((single, True), (context, False)):
+            block = compose(with_sections(each, Section(kind=kind)))[0].blocks[place]
+            caption = block.caption if isinstance(block, Table) else block.text
+            assert ("for new images alone, of these runs" in caption) == told
+
+
+def test_who_is_shown_in_no_section_is_refused(study):
+    with pytest.raises(UsageError, match=r"\[shown\]: no section 'rok' \(closest: roc"):
+        check_sections(study.model_copy(update={"shown": {"rok": ["conv"]}}))
+
+
+def test_who_is_named_but_left_out_is_said(study, runs):
+    """A report's figure of a network that a scale leaves out is missed by nobody."""
+    shown = study.model_copy(update={"shown": {"roc": ["baseline", "conv"]}})
+    small = at_scale(shown, "full", only=["logistic", "conv"])
+    some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
+    parts = {part.kind: part for part in compose(Context.of(small, some, summarise(small, some), "command"))}
+    assert parts["roc"].blocks[-1].text == "Not run at this scale: baseline."
+
+
+def test_train_and_validation_are_two_lines_of_one_figure(context):
+    (part,) = compose(with_sections(context, Section(kind="curves", of=("conv",))))
+    figures = {
+        figure.name: figure.svg for block in part.blocks if isinstance(block, Figures) for figure in block.figures
+    }
+    drawn = figures["curves-conv-accuracy"]
+    assert "<title>train</title>" in drawn
+    assert "<title>validation</title>" in drawn
+
+
+def test_a_sweep_is_drawn_by_step_a_line_a_point(context):
+    (part,) = compose(with_sections(context, Section(kind="sweeps")))
+    figures = {
+        figure.name: figure.svg for block in part.blocks if isinstance(block, Figures) for figure in block.figures
+    }
+    drawn = figures["sweeps-learning-rate-by-step"]
+    assert {label for label in ("0.001", "0.01", "100.0") if f"<title>{label}</title>" in drawn} == {"0.001", "0.01"}

@@ -1,0 +1,365 @@
+"""The summary's numbers against scipy and counting by hand; the answer's words against planted truths."""
+
+import dataclasses
+import itertools
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bakeoff.errors import BakeoffError
+from bakeoff.findings import tables
+from bakeoff.report import answer
+from bakeoff.report.page import write_report
+from bakeoff.report.summary import summarise
+from bakeoff.spec.scales import at_scale
+from bakeoff.spec.study import parse_study
+
+
+@pytest.fixture(scope="module")
+def summary(study, runs):
+    return summarise(study, runs)
+
+
+def test_summary_holds_the_promised_keys_and_is_json(summary, study):
+    assert {"study", "scale", "question", "answer", "contenders", "comparisons", "environment"} <= summary.keys()
+    contender = {"name", "n", "failed", "test_accuracy", "validation_accuracy", "train_accuracy", "parameters"}
+    contender |= {"multiply_adds", "seconds", "images_per_second", "reported"}
+    assert all(contender <= c.keys() for c in summary["contenders"])
+    pair = {"a", "b", "difference", "low", "high", "p", "p_adjusted", "verdict"}
+    assert all(pair <= c.keys() for c in summary["comparisons"])
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert [c["name"] for c in summary["contenders"]] == [c.name for c in study.contenders]
+
+
+def test_accuracies_are_counted_by_hand_and_their_intervals_are_for_new_images(summary, runs):
+    for found in summary["contenders"]:
+        for split in ("test", "validation"):
+            values = []
+            for run in runs:
+                if run.spec.contender == found["name"] and run.status == "finished":
+                    hits = [r.argmax() == label for r, label in zip(run.logits(split), run.labels(split), strict=True)]
+                    values.append(sum(hits) / len(hits))
+            assert found["trained"] == len(values)
+            if not values:
+                continue
+            told, p = found[f"{split}_accuracy"], np.mean(values)
+            assert told["mean"] == pytest.approx(p)
+            half = 1.96 * math.sqrt(p * (1 - p) / (1000 if split == "test" else 500))
+            assert told["low"] < p < told["high"]
+            assert told["high"] - told["low"] > half, "the test images are a part of the doubt"
+
+
+def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
+    some = [run for run in runs if run.spec.seed == 0]
+    summary = summarise(study, some)
+    found = next(c for c in summary["contenders"] if c["name"] == "logistic")
+    p, n, z = found["test_accuracy"]["mean"], 1000, stats.norm.ppf(0.975)
+    middle, half = p + z**2 / (2 * n), z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert found["interval"] == "wilson"
+    assert found["test_accuracy"]["low"] == pytest.approx((middle - half) / (1 + z**2 / n))
+    assert found["test_accuracy"]["high"] == pytest.approx((middle + half) / (1 + z**2 / n))
+    assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
+    assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
+    assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
+    assert {row["against the choice"] for row in tables.league_text(summary)} == {
+        "the choice",
+        "no verdict: one run",
+        "–",
+    }
+    assert all(row["test accuracy"].endswith(" one run") for row in tables.league_text(summary)[:5])
+
+
+def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
+    """One run of baseline diverged, one of conv learnt nothing: both contenders have two runs of three."""
+    lost = next(run for run in runs if run.spec.contender == "conv" and run.spec.seed == 1)
+    stuck = dataclasses.replace(lost, metrics={**lost.metrics, "validation_accuracy": 0.1})
+    stuck.__dict__["arrays"] = {**lost.arrays, "test_logits": np.zeros_like(lost.logits("test"))}
+    summary = summarise(study, [stuck if run is lost else run for run in runs])
+    by_name = {c["name"]: c for c in summary["contenders"]}
+    for name, counts in (("baseline", (2, 2, 1)), ("conv", (3, 2, 0))):
+        assert (by_name[name]["n"], by_name[name]["trained"], by_name[name]["failed"]) == counts
+    kept = [tables.correct(run).mean() for run in runs if run.spec.contender == "conv" and run is not lost]
+    assert by_name["conv"]["test_accuracy"]["mean"] == pytest.approx(np.mean(kept))
+    assert [p["runs"] for p in summary["comparisons"] if (p["a"], p["b"]) == ("conv", "baseline")] == [[2, 2]]
+    assert (by_name["lr=100.0"]["n"], by_name["lr=100.0"]["failed"]) == (0, 3)
+    assert by_name["lr=100.0"]["test_accuracy"] == {"mean": None, "low": None, "high": None}
+    assert (
+        "Training failed for conv in 1 of 3 runs (no better than guessing), baseline in 1 of 3 runs (diverged) and "
+        "lr=100.0 in 3 of 3 runs (diverged); accuracies and verdicts are those of the runs that trained."
+    ) in summary["answer"]
+    trained = {row["contender"].removesuffix(" †"): row["trained"] for row in tables.league_text(summary)}
+    assert (trained["conv"], trained["baseline"], trained["logistic"], trained["lr=100.0"]) == (
+        "2 of 3",
+        "2 of 3",
+        "3 of 3",
+        "0 of 3",
+    )
+
+
+def test_every_pair_with_results_is_compared_once(summary):
+    done = [c["name"] for c in summary["contenders"] if c["n"]]
+    assert [(p["a"], p["b"]) for p in summary["comparisons"]] == list(itertools.combinations(done, 2))
+
+
+def test_numbers_that_are_not_finite_become_null(study, runs):
+    run = dataclasses.replace(runs[0], seconds=math.nan, images_per_second=math.inf)
+    found = summarise(study, [run])["contenders"][0]
+    assert found["seconds"] is None
+    assert found["images_per_second"] is None
+
+
+def test_validation_chooses_though_another_is_better_on_test(tmp_path, write_run):
+    study = parse_study(
+        'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 4\n'
+        '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "conv"\nlr = 0.1\n',
+        "s",
+        "s.toml",
+    )
+    skills = {"a": (5.0, 4.0), "b": (4.0, 6.0)}
+    runs = [
+        write_run(spec, tmp_path, skill=skills[spec.contender][0], test_skill=skills[spec.contender][1])
+        for spec in study.runs()
+    ]
+    answer = summarise(study, runs)["answer"]
+    assert answer.startswith("a is the choice")
+    assert "b did better on the test set; but the test set must not choose." in answer
+
+
+def test_a_contender_that_selects_on_test_is_never_the_choice(study, runs):
+    found = summarise(study, [r for r in runs if r.spec.contender in ("baseline", "logistic")])
+    assert tables.ranking(found)[0]["name"] == "baseline"
+    assert tables.pick(found)["name"] == "logistic"
+    assert "highest validation accuracy among those that neither choose nor train on the test set" in found["answer"]
+    only = summarise(study, [r for r in runs if r.spec.contender == "baseline"])
+    assert only["answer"].startswith("No answer yet")
+
+
+def test_only_those_that_may_be_chosen_can_be_best_or_keep_another_from_it(tmp_path, write_run, text):
+    """`baseline` chooses its epoch on the test set."""
+    summary = planted(tmp_path, write_run, text, {"baseline": 7.5, "conv": 5.0, "resnet20": 5.001, "logistic": 3.0})
+    assert {(p["a"], p["b"]): p["verdict"] for p in summary["comparisons"]}["baseline", "resnet20"] == "better"
+    assert summary["can_be_best"] == ["conv", "resnet20"]
+    assert (
+        "With 95 % confidence the best of the 3 contenders with a result that neither chose nor trained on the test "
+        "set is among conv and resnet20."
+    ) in summary["answer"]
+    assert (
+        "baseline did better on the test set; but the test set must not choose, and baseline chose or trained on it."
+    ) in summary["answer"]
+
+
+def test_where_no_run_trained_nothing_is_said_of_those_that_did(study, runs):
+    answer = summarise(study, [run for run in runs if run.spec.contender == "lr=100.0"])["answer"]
+    assert answer.splitlines()[0].endswith("Training failed for lr=100.0 in 3 of 3 runs (diverged).")
+
+
+def test_what_would_decide_is_a_chance_and_rests_on_the_difference_measured(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001})
+    (pair,) = summary["comparisons"]
+    for changes in ({"seeds_needed": 40}, {"limited_by": "images"}, {"limited_by": "seeds"}):
+        words = tables.what_would_decide({**pair, "seeds_needed": None, "limited_by": None, **changes})
+        assert "probably" in words
+        assert words.startswith("if the difference is as measured, ")
+
+
+def planted(tmp_path, write_run, text, skills, **changes):
+    """The summary of contenders of `text` with these skills."""
+    study = parse_study(text, "s", "s.toml").model_copy(update=changes)
+    specs = [spec for spec in study.runs() if spec.contender in skills]
+    return summarise(study, [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in specs])
+
+
+def test_an_undecided_pair_is_never_called_equal(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001})
+    (pair,) = summary["comparisons"]
+    assert pair["verdict"] == "undecided"
+    assert "Undecided is whether it is better than" in summary["answer"]
+    assert not re.search("no difference|as good|equal", summary["answer"])
+    assert (
+        "Each of the 2 contenders with a result can still be the best: none is shown to be beaten." in summary["answer"]
+    )
+
+
+def test_a_pair_within_the_margin_is_as_good_and_the_margin_is_told(tmp_path, write_run, text):
+    summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001}, margin=0.08)
+    (pair,) = summary["comparisons"]
+    assert pair["verdict"] == "equivalent"
+    best, other = (row["contender"] for row in tables.league_text(summary)[:2])
+    assert f"{other} is as good, within 8 points." in summary["answer"]
+    assert tables.standing(summary)[other] == "as good"
+    assert best != other
+
+
+def test_the_headline_names_exactly_those_that_the_verdicts_name(tmp_path, write_run, text):
+    """Of eight contenders: each other one stands once, in the sentence of the verdict on it."""
+    more = "".join(f'[contenders.c{i}]\nmodel = "conv"\nl2 = {0.001 * (i + 1)}\n' for i in range(4))
+    skills = {"logistic": 3.2, "conv": 6.0, "resnet20": 7.0, "c0": 6.9, "c1": 7.001, "c2": 6.6, "c3": 6.99}
+    summary = planted(tmp_path, write_run, text + more, skills, margin=0.025)
+    best = tables.pick(summary)["name"]
+    verdicts = {p["b"]: p["verdict"] for p in tables.facing(summary, best)}
+    assert set(verdicts.values()) == {"better", "equivalent", "undecided"}
+    sentences = summary["answer"].split("\n")[1].split(". ")
+    opening = {"better": "It is better than", "undecided": "Undecided is whether it is better than"}
+    for name, verdict in verdicts.items():
+        (told,) = [s for s in sentences if re.search(rf"\b{name}\b", s) and not s.startswith("The smallest")]
+        assert told.startswith(opening[verdict]) if verdict in opening else "as good, within 2.5 points" in told
+
+
+def test_no_runs_is_an_answer_too(study):
+    summary = summarise(study, [])
+    assert summary["answer"] == "No answer yet: no contender has a run that may be trusted."
+    assert [row["trained"] for row in tables.league_text(summary)] == ["0 of 0"] * 6
+
+
+def test_cuts_are_said(study, runs):
+    small = at_scale(study, "small")
+    summary = summarise(small, runs)
+    assert summary["cuts"] == list(small.cuts)
+    assert all(cut in summary["answer"] for cut in small.cuts)
+    scales = {"small": study.scales["small"].model_copy(update={"about": "one seed, to look at"})}
+    told = study.model_copy(update={"scales": scales})
+    said = summarise(at_scale(told, "small"), runs)["answer"]
+    assert "This is a part of the study: one seed, to look at. What it shows" in said
+    assert not any(cut in said for cut in small.cuts)
+    asked = at_scale(told, "small", recipe={"epochs": 7})
+    assert "epochs = 7 in every recipe" in summarise(asked, runs)["answer"], "words of the scale do not say this"
+
+
+def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(summary):
+    rows = tables.league_text(summary)
+    means = {c["name"]: c["validation_accuracy"]["mean"] for c in summary["contenders"]}
+    names = [row["contender"].removesuffix(" †") for row in rows]
+    assert names[-1] == "lr=100.0"
+    assert names[:-1] == sorted(names[:-1], key=lambda name: -means[name])
+    against = dict(zip(names, [row["against the choice"] for row in rows], strict=True))
+    for p in summary["comparisons"]:
+        if names[0] in (p["a"], p["b"]):
+            other = p["b"] if p["a"] == names[0] else p["a"]
+            beaten = p["verdict"] == ("better" if p["a"] == names[0] else "worse")
+            assert against[other] == ("worse" if beaten else "undecided")
+    assert against[names[0]] == "the choice"
+    assert against["lr=100.0"] == "–"
+    assert next(row["trained"] for row in rows if row["contender"] == "baseline †") == "2 of 3"
+
+
+def test_facing_turns_every_comparison_to_one_side(summary):
+    pair = next(p for p in summary["comparisons"] if p["a"] == "logistic" and p["b"] == "conv")
+    turned = next(p for p in tables.facing(summary, "conv") if p["b"] == "logistic")
+    assert (turned["difference"], turned["low"], turned["high"]) == (-pair["difference"], -pair["high"], -pair["low"])
+
+
+def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, int], str] | None = None):
+    """A sweep and its summary, in which the higher mean is better but for the verdicts on pairs in `other`."""
+    names = [f"c{i}" for i in range(len(labels))]
+    pairs = [
+        {
+            "a": f"c{i}",
+            "b": f"c{j}",
+            "difference": means[i] - means[j],
+            "low": -1.0,
+            "high": 1.0,
+            "runs": [3, 3],
+            "p_adjusted": 0.5,
+            "verdict": (other or {}).get((i, j), "better" if means[i] > means[j] else "worse"),
+        }
+        for i, j in itertools.combinations(range(len(labels)), 2)
+        if means[i] is not None and means[j] is not None
+    ]
+    points = [{"label": label, "contender": name, "reported": {}} for label, name in zip(labels, names, strict=True)]
+    contenders = [{"name": n, "test_accuracy": {"mean": m}} for n, m in zip(names, means, strict=True)]
+    return {"name": "learning-rate", "points": points}, {"contenders": contenders, "comparisons": pairs}
+
+
+@pytest.mark.parametrize(
+    ("labels", "means", "other", "expected"),
+    [
+        (["lr=0.01", "lr=0.1"], [0.9, 0.95], {}, "0.1 beats 0.01."),
+        (["a", "b", "c"], [0.9, 0.95, 0.5], {}, "every pair differs; from best to worst b, a, c."),
+        (
+            ["0.01", "0.1", "1.0"],
+            [0.9, 0.95, 0.89],
+            {(0, 2): "undecided"},
+            "0.1 beats 0.01 and 1.0; undecided: 0.01 and 1.0.",
+        ),
+        (["a", "b"], [0.3, 0.31], {(0, 1): "equivalent"}, "as good: b and a."),
+        (["a", "b", "c"], [0.9, None, 0.5], {}, "a beats c; no run trained with b."),
+        (["a", "b"], [0.9, None], {}, "no run trained with b."),
+    ],
+)
+def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
+    assert answer.of_sweep(*sweep(labels, means, other)) == f"learning rate: {expected}"
+
+
+def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):
+    """Hypotheses, sweeps, one-change pairs and the league repeat the p and the verdict of `comparisons`."""
+    summary = write_report(study, runs, tmp_path, command="bakeoff run small-digits")
+    family = {frozenset((p["a"], p["b"])): p for p in summary["comparisons"]}
+    (stated,) = summary["hypotheses"]
+    pairs = [({stated["better"], stated["worse"]}, stated)]
+    pairs += [({p["a"], p["b"]}, p) for p in (*summary["additions"], *summary["diagnoses"]["one_change"])]
+    for names, pair in pairs:
+        assert pair["p_adjusted"] == family[frozenset(names)]["p_adjusted"]
+        assert abs(pair["difference"]) == abs(family[frozenset(names)]["difference"])
+    assert {tuple(sorted((p["a"], p["b"]))) for p in summary["comparisons"] if p["declared"]} == {
+        ("conv", "resnet20"),
+        ("conv", "lr=0.01"),
+    }
+    (found,) = summary["sweeps"]
+    assert found["answer"] == "learning rate: 0.001 beats 0.01; no run trained with 100.0."
+    page = (tmp_path / "report.md").read_text()
+    assert "no difference" not in page
+    assert summary["estimand"] in page
+
+
+def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):
+    other = write_run(runs[1].spec, tmp_path, skill=5.0, fingerprint="e" * 64)
+    with pytest.raises(BakeoffError, match="made from different data"):
+        summarise(study, [runs[0], other])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0042, "+0.42"), (-0.001, "−0.10"), (-0.00001, "0.00"), (0.0, "0.00"), (0.00004, "0.00")]
+)
+def test_points_have_a_sign_unless_they_round_to_nothing(value, text):
+    assert tables.points(value) == text
+
+
+def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_run):
+    specs = [spec.model_copy(update={"seed": 3 + spec.seed}) for spec in study.runs() if spec.contender == "resnet20"]
+    fresh = [write_run(spec, tmp_path, skill=5.7) for spec in specs]
+    summary = summarise(study, runs, fresh)
+    (told,) = summary["confirmation"]
+    mean = np.mean([tables.correct(run).mean() for run in fresh])
+    assert (told["contender"], told["seeds"], told["trained"]) == ("resnet20", [3, 4, 5], 3)
+    assert told["test_accuracy"]["mean"] == pytest.approx(mean)
+    assert summary["answer"].startswith(
+        f"resnet20 is the choice: it gets {100 * mean:.2f} % of the test images right when trained again on 3 fresh"
+    )
+    own = next(c for c in summary["contenders"] if c["name"] == "resnet20")
+    assert f"The runs that it was chosen by got {tables.interval(own['test_accuracy'])}" in summary["answer"]
+    assert own["test_accuracy"] == summarise(study, runs)["contenders"][3]["test_accuracy"], "verdicts stay as they are"
+
+
+def test_without_fresh_runs_the_page_says_whose_figure_it_is(summary):
+    assert "of the test images right in these 3 runs" in summary["answer"]
+    assert "that of the runs it was chosen by, which may flatter it" in summary["answer"]
+
+
+def test_a_curve_that_still_rose_is_told_where_it_might_change_the_choice(study, runs):
+    def ending(run, gain):
+        rows = [{**row, "validation_accuracy": 0.5 + gain * (i == 7)} for i, row in enumerate(run.history)]
+        return dataclasses.replace(run, history=tuple(rows))
+
+    some = [run for run in runs if run.spec.contender in ("resnet20", "conv", "logistic")]
+    steep = summarise(study, [ending(run, 0.05 if run.spec.contender == "conv" else 0) for run in some])
+    mean = {c["name"]: c["validation_accuracy"]["mean"] for c in steep["contenders"]}
+    assert mean["resnet20"] - 0.05 < mean["conv"] < mean["resnet20"], "so that the rise is more than the lead"
+    assert (
+        f"Validation accuracy of conv (+5.00 points in its last epoch, {100 * (mean['resnet20'] - mean['conv']):.2f} "
+        "behind) was still rising when training stopped: a longer training might change the choice of resnet20."
+    ) in steep["answer"]
+    assert "still rising" not in summarise(study, [ending(run, 0.0) for run in some])["answer"]

@@ -1,0 +1,116 @@
+"""Recipes, choices and run names: what is valid, and the sentence for what is not."""
+
+import pytest
+
+from bakeoff.errors import UsageError
+from bakeoff.spec import Recipe
+from bakeoff.spec.choices import Cosine, Early, Plateau, Step, parse_choice, validate
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("constant", ("constant", {})),
+        ("step:every=3,gamma=0.6", ("step", {"every": "3", "gamma": "0.6"})),
+        ("./a:b/c", ("./a:b/c", {})),
+        ("C:/letters:size=28", ("C:/letters", {"size": "28"})),
+    ],
+)
+def test_choices_are_a_name_and_options(text: str, expected: tuple) -> None:
+    assert parse_choice(text) == expected
+
+
+def test_choices_are_typed() -> None:
+    recipe = Recipe(schedule="step:every=3,gamma=0.6", stop="early:patience=7")
+    assert recipe.schedule_choice == Step(every=3, gamma=0.6)
+    assert recipe.stop_choice == Early(patience=7)
+    assert Recipe(schedule="cosine").schedule_choice == Cosine()
+    assert isinstance(Recipe(schedule="plateau").schedule_choice, Plateau)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"lr": 0}, "here: lr = 0: must be greater than 0"),
+        ({"lr": float("nan")}, "here: lr = nan: must be a finite number"),
+        ({"epochs": "many"}, "here: epochs = 'many': must be a valid integer"),
+        ({"batch_size": 0}, "here: batch_size = 0: must be greater than or equal to 1"),
+        ({"optimiser": "sgd"}, r"here: unknown key 'optimiser' \(closest: optimizer\)"),
+        ({"optimizer": "sdg"}, "here: optimizer = 'sdg': must be 'sgd', 'adam'"),
+        ({"schedule": "stepp"}, r"here: schedule: unknown choice 'stepp' \(closest: step"),
+        ({"schedule": "step:evry=3"}, r"here: schedule step: unknown key 'evry' \(closest: every\)"),
+        ({"schedule": "step:gamma=2"}, "here: schedule step: gamma = '2': must be less than or equal to 1"),
+        ({"stop": "early:monitor=loss"}, "here: stop early: monitor = 'loss': must be 'train_loss'"),
+        ({"keep": "best:monitor=luck"}, "here: keep best: monitor = 'luck'"),
+        ({"momentum": 1.0}, "momentum = 1.0: must be less than 1"),
+        ({"optimizer": "adam", "momentum": 0.9}, "here: momentum is for sgd and rmsprop; adam has its own"),
+        ({"optimizer": "sgd", "nesterov": True}, "here: nesterov needs"),
+        ({"optimizer": "adamw", "l2": 0.1}, "here: adamw decouples its decay"),
+        (
+            {"fallback": "switch:optimizer=adam"},
+            "here: fallback: momentum is for sgd and rmsprop; adam has its own: it",
+        ),
+        ({"fallback": "switch:optimizer=adamw,momentum=0", "l2": 0.1}, "here: fallback: adamw decouples its decay"),
+        (
+            {"fallback": "switch", "loss": "balanced_cross_entropy", "label_smoothing": 0.1},
+            "here: fallback cannot tell the loss of equal logits where label_smoothing and",
+        ),
+        ({"fallback": "switch:after=0"}, "here: fallback switch: after = '0': must be greater than or equal to 1"),
+        ({"pool": "test"}, "here: pool needs a teacher"),
+        ({"pool": "train", "teacher": "t"}, r"here: pool: unknown choice 'train' \(valid: test, unlabelled\)"),
+        (
+            {"pool": "test:confidence=2", "teacher": "t"},
+            "here: pool test: confidence = '2': must be less than or equal",
+        ),
+        ({"teacher": "t", "feed": "fresh"}, "here: a teacher adds to the training split: feed = 'fresh' does not"),
+        ({"views": "some"}, r"here: views: unknown choice 'some' \(closest: one\)"),
+        ({"views": "several:shift=-1"}, "here: views several: shift = '-1': must be greater than or equal to 0"),
+        ({"loss": "softmax_output", "label_smoothing": 0.1}, "here: label_smoothing is for the cross-entropies"),
+        ({"label_smoothing": 1.0}, "label_smoothing = 1.0"),
+        ({"ema": 1.0}, "ema = 1.0"),
+        ({"gradient_clip": -1}, "gradient_clip = -1"),
+        ({"precision": "fp16"}, "precision = 'fp16': must be 'auto', 'fp32' or 'bf16'"),
+    ],
+)
+def test_a_wrong_recipe_gets_one_sentence(values: dict, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence) as error:
+        validate(Recipe, values, "here")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"epochs": "2"}, "here: epochs = '2': must be a valid integer"),
+        ({"epochs": 2.0}, "here: epochs = 2.0: must be a valid integer"),
+        ({"epochs": True}, "here: epochs = True: must be a valid integer"),
+        ({"lr": True}, "here: lr = True: must be a valid number"),
+        ({"lr": "0.1"}, "here: lr = '0.1': must be a valid number"),
+        ({"nesterov": "yes"}, "here: nesterov = 'yes': must be a valid boolean"),
+        ({"augment": "rotate"}, "here: augment = 'rotate': must be a valid list"),
+        ({"augment": [3]}, "here: augment.0 = 3: must be a valid string"),
+    ],
+)
+def test_a_files_values_have_types(values: dict, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        validate(Recipe, values, "here", strict=True)
+
+
+def test_what_toml_can_say_is_taken_and_a_command_lines_text_as_well() -> None:
+    made = validate(Recipe, {"lr": 1, "epochs": 2, "augment": ["rotate"], "stop": "early:patience=7"}, "", strict=True)
+    assert (made.lr, made.epochs, made.augment) == (1.0, 2, ("rotate",))
+    assert made == validate(Recipe, {"lr": "1", "epochs": "2", "augment": ("rotate",), "stop": "early:patience=7"}, "")
+
+
+def test_choosing_on_test_is_marked() -> None:
+    assert Recipe(keep="best:monitor=test_accuracy").selects_on_test
+    assert not Recipe(keep="best:monitor=validation_accuracy").selects_on_test
+    assert not Recipe().selects_on_test
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 81])
+def test_a_contenders_name_is_a_file_name(name: str) -> None:
+    from bakeoff.spec import Contender
+
+    with pytest.raises(UsageError, match="name"):
+        validate(Contender, {"name": name, "model": "conv"}, "here")

@@ -1,0 +1,150 @@
+"""A run's name: it changes with all that decides the result, and with nothing else."""
+
+import typing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bakeoff import models
+from bakeoff.data import Dataset
+from bakeoff.models.logistic import logistic
+from bakeoff.spec import Recipe, RunSpec, choices
+from bakeoff.training import digest as naming
+from bakeoff.training.digest import find_run, run_directory
+from bakeoff.training.run import train_run
+
+
+def spec(**changes) -> RunSpec:
+    return RunSpec(**{"contender": "c", "model": "logistic", "dataset": "blocks", **changes})
+
+
+def with_pool(blocks: Dataset, pool: np.ndarray | None) -> Dataset:
+    return Dataset(blocks.name, blocks.classes, blocks.train, blocks.validation, blocks.test, pool)
+
+
+def test_it_changes_with_all_that_decides_the_result(blocks: Dataset) -> None:
+    made = [
+        spec(),
+        spec(model="small_cnn"),
+        spec(model="small_cnn", parameters={"width": 3}),
+        spec(recipe=Recipe(lr=0.1)),
+        spec(seed=1),
+        spec(images=100),
+        spec(validation=0.2),
+    ]
+    names = {run_directory(one, blocks) for one in made}
+    other = Dataset(blocks.name, blocks.classes, blocks.test, blocks.validation, blocks.train)
+    assert len({*names, run_directory(spec(), other)}) == 8
+
+
+@pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name not in ("weights", "teacher", "pool")])
+def test_every_recipe_field_changes_it(blocks: Dataset, name: str) -> None:
+    """All but the places of weights and teacher, which count by what they hold, and the pool, which needs a teacher."""
+    others = {
+        "freeze": "stages:1",
+        "feed": "fresh",
+        "schedule": "constant",
+        "stop": "early",
+        "keep": "best",
+        "preprocess": ("threshold",),
+        "augment": ("flip",),
+        "views": "several",
+        "fallback": "switch",
+    }
+    field = Recipe.model_fields[name]
+    if typing.get_origin(field.annotation) is typing.Literal:
+        others[name] = next(value for value in typing.get_args(field.annotation) if value != field.default)
+    elif isinstance(field.default, bool):
+        others[name] = not field.default
+    other = others[name] if name in others else field.default + 1 if isinstance(field.default, int) else 0.5
+    changed = spec().model_copy(update={"recipe": Recipe().model_copy(update={name: other})})
+    assert run_directory(changed, blocks) != run_directory(spec(), blocks)
+
+
+def test_it_is_readable_and_does_not_depend_on_where_the_data_lie(blocks: Dataset) -> None:
+    assert run_directory(spec(), blocks).startswith("c-seed0-")
+    assert run_directory(spec(), blocks) == run_directory(spec(dataset="./copy-of-blocks"), blocks)
+
+
+def test_a_default_spelled_out_is_the_same_run(blocks: Dataset) -> None:
+    short = spec(model="small_cnn", recipe=Recipe(feed="crops", augment=("rotate",), schedule="step"))
+    recipe = Recipe(feed="crops:jitter=3", augment=("rotate:degrees=10",), schedule="step:gamma=0.10,every=3")
+    assert run_directory(spec(model="small_cnn", parameters={"width": 50}, recipe=recipe), blocks) == run_directory(
+        short, blocks
+    )
+
+
+def test_a_changed_default_inside_a_choice_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = spec(recipe=Recipe(feed="crops"))
+    before = run_directory(made, blocks)
+
+    class LaterCrops(choices.CropFeed):
+        jitter: float = 4.0
+
+    monkeypatch.setitem(choices.FEEDS, "crops", LaterCrops)
+    assert run_directory(made, blocks) != before
+
+
+def test_a_changed_default_of_a_step_or_a_model_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = spec(model="small_cnn", recipe=Recipe(augment=("rotate",)))
+    before = run_directory(made, blocks)
+    rotate = naming.AUGMENTATIONS["rotate"]
+
+    def later(batch, generator, *, degrees: float = 11.0):
+        return rotate(batch, generator, degrees=degrees)
+
+    later.__module__ = "bakeoff.data.augment"
+    monkeypatch.setitem(naming.AUGMENTATIONS, "rotate", later)
+    assert run_directory(made, blocks) != before
+
+
+def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) -> None:
+    teacher = train_run(spec(recipe=Recipe(epochs=1)), blocks, tmp_path / "teacher", threads=1)
+    taught = spec(recipe=Recipe(teacher=str(teacher.path)))
+    pools = [with_pool(blocks, images) for images in (blocks.test.images, blocks.test.images[::-1].copy())]
+    assert len({run_directory(taught, data) for data in pools}) == 2
+    assert len({run_directory(spec(), data) for data in (blocks, *pools)}) == 1  # nobody looks at them
+
+
+def test_the_code_of_a_model_of_ones_own_counts(
+    blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for number, rate in enumerate(("1", "2")):
+        module = f"plugin_of_mine_{number}"
+        text = "from bakeoff.models.logistic import logistic\ndef own(channels, classes, size):\n"
+        (tmp_path / f"{module}.py").write_text(f"{text}    return logistic(channels, classes, size)  # {rate}\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        build = __import__(module).own
+        build.__module__ = "plugin_of_mine"
+        monkeypatch.setitem(models.MODELS, "own", models.Entry(build, 1))
+        models.parameter_schema.cache_clear()
+        names.add(run_directory(spec(model="own"), blocks))
+    models.parameter_schema.cache_clear()
+    assert len(names) == 2
+    monkeypatch.setitem(models.MODELS, "own", models.Entry(logistic, 1))
+    assert run_directory(spec(model="own"), blocks) not in names
+
+
+def test_a_field_that_a_later_version_adds_finds_the_record(
+    blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if a later version had one more field in Recipe, whose default does what was done before."""
+    made = spec(recipe=Recipe(epochs=1))
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1)
+
+    class LaterRecipe(Recipe):
+        wobble: float = 0.0
+
+    class LaterSpec(RunSpec):
+        recipe: LaterRecipe = LaterRecipe()
+
+    monkeypatch.setattr("bakeoff.record.tolerant.RunSpec", LaterSpec)
+
+    def later(**recipe) -> RunSpec:
+        return LaterSpec(contender="c", model="logistic", dataset="blocks", recipe=LaterRecipe(epochs=1, **recipe))
+
+    assert run_directory(later(), blocks) != before.path.name
+    assert find_run(tmp_path, later(), blocks) == before.path
+    assert find_run(tmp_path, later(wobble=1), blocks) != before.path

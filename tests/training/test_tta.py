@@ -1,0 +1,81 @@
+"""Views against SciPy's shifts, and the mean of their logits against a plain loop over them."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from bakeoff.data import Dataset
+from bakeoff.data.dataset import mean_and_std
+from bakeoff.errors import UsageError
+from bakeoff.models import create_model
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.choices import SeveralViews
+from bakeoff.training.loop import infer, infer_views
+from bakeoff.training.run import check_spec, make_task, train_run
+from bakeoff.training.tta import views_of
+
+
+def seen(images: np.ndarray, shift: int, *, mirror: bool) -> list[bytes]:
+    """Every view as SciPy makes it, in no order."""
+    moves = [(y, x) for y in (-shift, 0, shift) for x in (-shift, 0, shift)] if shift else [(0, 0)]
+    moved = [ndimage.shift(images, (0, 0, *move), order=0, mode="nearest") for move in moves]
+    return sorted(view.tobytes() for view in moved + [view[..., ::-1] for view in moved if mirror])
+
+
+@pytest.mark.parametrize(("shift", "mirror"), [(0, False), (1, False), (3, False), (0, True), (2, True)])
+def test_views_are_the_image_its_shifts_and_their_mirror_images(shift: int, mirror: bool) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, 2, 5, 7), dtype=np.uint8)
+    choice = SeveralViews(shift=shift, mirror=mirror)
+    found = [view.numpy() for view in views_of(torch.from_numpy(images), choice)]
+    assert np.array_equal(found[0], images)
+    assert sorted(view.tobytes() for view in found) == seen(images, shift, mirror=mirror)
+    assert len(found) == choice.count
+
+
+def made(**recipe) -> RunSpec:
+    return RunSpec(contender="c", model="baseline_cnn", recipe=Recipe(epochs=2, **recipe), dataset="blocks", seed=3)
+
+
+def test_the_answer_is_the_mean_of_the_logits(blocks: Dataset) -> None:
+    """Also of images that are changed when loaded and copied afterwards: a pixel of the data is what is moved."""
+    steps = ("threshold:at=100", "upscale:times=2")
+    spec = made(views="several:shift=2,mirror=true", preprocess=steps, pixels="unit", precision="fp32")
+    task = make_task(spec, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    model = create_model("baseline_cnn", channels=1, classes=3, size=16)
+    sharp = np.where(blocks.test.images >= 100, 255, 0).astype(np.uint8)
+    inputs = [np.frombuffer(view, np.uint8).reshape(sharp.shape) for view in seen(sharp, 2, mirror=True)]
+    model.eval()
+    with torch.no_grad():
+        expected = sum(model(torch.from_numpy(np.kron(view / 255, np.ones((2, 2)))).float()) for view in inputs) / 18
+    assert torch.allclose(infer_views(task, model, task.test), expected, atol=1e-5)
+    assert not torch.allclose(infer(task, model, task.test), expected, atol=1e-3)
+
+
+def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dataset, tmp_path: Path) -> None:
+    """Same weights and epochs; the record's logits and cost are those of nine views."""
+    one = train_run(made(), blocks, tmp_path / "one", threads=1)
+    nine = train_run(made(views="several"), blocks, tmp_path / "nine", threads=1)
+    assert (one.path / "weights.safetensors").read_bytes() == (nine.path / "weights.safetensors").read_bytes()
+    losses = [[row["validation_loss"] for row in run.history] for run in (one, nine)]
+    assert losses[0] == losses[1]
+    assert nine.multiply_adds == 9 * one.multiply_adds
+    for split in ("train", "validation", "test"):
+        assert not np.array_equal(one.logits(split), nine.logits(split))
+
+
+@pytest.mark.parametrize(
+    ("views", "sentence"),
+    [
+        ("several:mirror=true", "views: mirror would change what images of blocks mean: mirrored, they lose"),
+        ("several:shift=8", "views: shift=8 is too much for images of 8x8 pixels"),
+    ],
+)
+def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, views: str, sentence: str) -> None:
+    told = dataclasses.replace(blocks, mirror=False)
+    with pytest.raises(UsageError, match=sentence):
+        check_spec(made(views=views), told)
+    check_spec(made(views="several:shift=7"), told)
