@@ -254,6 +254,35 @@ def test_what_differs_is_in_the_name(capsys: pytest.CaptureFixture[str], runs: C
     assert any("validation=0.3" in name for name in names)
 
 
+def test_two_ways_to_write_a_path_are_one_dataset(
+    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a comparison's contenders, and for a study's families."""
+    monkeypatch.chdir(data.parent)
+    text = """
+title = "t"
+question = "q"
+dataset = "./own.npz"
+seeds = 1
+recipe = { epochs = 1 }
+contenders.one = { model = "logistic", dataset = "own.npz" }
+contenders.two = { model = "logistic", lr = 0.01 }
+[scales.small]
+dataset = ".//own.npz"
+"""
+    study = parse_study(text, "t", "t.toml")
+    for out, more in enumerate(({}, {"scale": "small"}, {"datasets": "./own.npz"})):
+        summary = run_study(study, out=tmp_path / str(out), jobs=1, **more)
+        assert {c["dataset"] for c in summary["contenders"]} == {"own.npz"}
+    made = [
+        train(name, "logistic", epochs=1, seed=seed, lr=lr, threads=1, out=tmp_path)
+        for seed, name in enumerate(("own.npz", "./own.npz"))
+        for lr in (0.01, 0.1)
+    ]
+    ((_, row),) = pairs(capsys, *(run.path for run in made)).items()
+    assert row["runs"] == [2, 2]
+
+
 def test_a_run_given_twice_counts_once(capsys: pytest.CaptureFixture[str], runs: Callable[..., Run]) -> None:
     one, other = runs("logistic", 0).path, runs("small_cnn:width=2,dense_layers=1,hidden=4", 0).path
     assert pairs(capsys, one, other, one, one.parent) == pairs(capsys, one, other)

@@ -2,9 +2,11 @@
 
 import pytest
 
+from bakeoff.data.sources import SOURCES
 from bakeoff.errors import UsageError
-from bakeoff.spec import Recipe
+from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.choices import Cosine, Early, Plateau, Step, parse_choice, validate
+from bakeoff.spec.reference import NAMED
 
 
 @pytest.mark.parametrize(
@@ -18,6 +20,29 @@ from bakeoff.spec.choices import Cosine, Early, Plateau, Step, parse_choice, val
 )
 def test_choices_are_a_name_and_options(text: str, expected: tuple) -> None:
     assert parse_choice(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "written"),
+    [
+        ("./x.npz", "x.npz"),
+        ("a/.//x.npz:size=28,resize=pad", "a/x.npz:size=28,resize=pad"),
+        ("letters/", "letters"),
+        ("letters/:size=28", "letters:size=28"),
+        ("/data/./x.npz", "/data/x.npz"),
+        ("link/../x.npz", "link/../x.npz"),
+        ("mnist", "mnist"),
+        ("./mnist", "./mnist"),
+        ("largest-digit:origin=kaggle", "largest-digit:origin=kaggle"),
+    ],
+)
+def test_a_path_is_written_in_one_way(reference: str, written: str) -> None:
+    """But `..` after what may be a link stays, and so does what tells a folder from a dataset of that name."""
+    assert RunSpec(contender="c", model="conv", dataset=reference).dataset == written
+
+
+def test_the_names_that_are_no_paths_are_those_of_the_datasets() -> None:
+    assert set(SOURCES) == NAMED
 
 
 def test_choices_are_typed() -> None:

@@ -30,6 +30,7 @@ from bakeoff.spec.choices import (
     choose,
     menu,
 )
+from bakeoff.spec.reference import Reference
 
 RESULTS = 4
 """The rules that a result follows. Raised whenever the same spec would give other bits; what decides a run, and so its
@@ -228,7 +229,7 @@ class Contender(Frozen):
     ensemble: tuple[str, ...] = Field((), description="instead of a model: contenders whose probabilities are averaged")
     over_seeds: bool = Field(False, description="an ensemble of all seeds of its members: one run, seed 0")
     parameters: dict[str, Value] = {}
-    dataset: str = Field("", description="instead of the study's")
+    dataset: Reference = Field("", description="instead of the study's")
     recipe: Recipe = Recipe()
     reported: Reported = Reported()
     variant: Literal["", "as reported", "repaired", "ours", "floor"] = Field(
@@ -283,7 +284,7 @@ class RunSpec(Frozen):
     members: tuple[str, ...] = Field((), description="of an ensemble, which has no model: the contenders it averages")
     over_seeds: bool = Field(False, description="the ensemble averages every seed of its members")
     recipe: Recipe = Recipe()
-    dataset: str
+    dataset: Reference
     validation: float = Field(1 / 6, gt=0, lt=1)
     images: int | None = Field(None, ge=1)
     seed: int = Field(0, ge=0, lt=2**31)

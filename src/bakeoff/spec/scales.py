@@ -8,6 +8,7 @@ from typing import Any
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Recipe
 from bakeoff.spec.choices import validate
+from bakeoff.spec.reference import plain_reference
 from bakeoff.spec.study import Study, check_ensemble_fields, check_needs
 from bakeoff.spec.study_parts import Scale
 
@@ -85,7 +86,7 @@ def at_scale(
     if scale not in study.scales and scale != "full":
         raise UsageError(f"study {study.name}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
     cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
-    only, datasets = tuple(only), tuple(datasets)
+    only, datasets = tuple(only), tuple(map(plain_reference, datasets))
     chosen = _chosen(study, cut, only, datasets, without)
     place: dict[str, Any] = {"dataset": ""} if cut.dataset else {}
     placed = [contender.model_copy(update=place) for contender in study.contenders]

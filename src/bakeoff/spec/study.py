@@ -19,6 +19,7 @@ from bakeoff.files import check_regular
 from bakeoff.spec import Contender, Recipe, Reported, RunSpec
 from bakeoff.spec.choices import Frozen, Shown, validate
 from bakeoff.spec.hypothesis import Hypothesis
+from bakeoff.spec.reference import Reference
 from bakeoff.spec.study_parts import Failed, Point, Scale, Sweep
 
 
@@ -41,7 +42,7 @@ class Study(Frozen):
     name: Shown = Field(description="of its directory, too")
     title: Shown
     question: Shown
-    dataset: str
+    dataset: Reference
     validation: float = Field(1 / 6, gt=0, lt=1)
     images: int | None = Field(None, ge=1)
     seeds: int = Field(3, ge=1, le=1000)

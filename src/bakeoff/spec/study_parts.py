@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bakeoff.spec import Reported
 from bakeoff.spec.choices import Frozen, Shown
+from bakeoff.spec.reference import Reference
 
 
 class Point(Frozen):
@@ -31,7 +32,7 @@ class Scale(Frozen):
     """A size of a study: what it overrides. Every cut is printed in the report."""
 
     about: Shown = ""
-    dataset: str | None = None
+    dataset: Reference | None = None
     images: int | None = Field(None, ge=1)
     seeds: int | None = Field(None, ge=1)
     only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")

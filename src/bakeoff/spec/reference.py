@@ -1,0 +1,26 @@
+"""What a dataset is called: a name, or a path, perhaps with options."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from bakeoff.spec.choices import parse_choice
+
+NAMED = {"digits", "mnist", "fashion-mnist", "cifar10", "largest-digit", "highest-digit"}
+"""Datasets that have a name (`data.sources.SOURCES`); any other reference is a path."""
+
+
+def plain_reference(reference: str) -> str:
+    """A reference to a dataset with its path written plainly: `./a//b.npz:size=28` as `a/b.npz:size=28`.
+
+    A relative and an absolute path stay two, for only the file system knows what they lead to; so does `..`.
+    """
+    name = parse_choice(reference)[0]
+    path = PurePath(name).as_posix()
+    return reference if not name or path in NAMED else reference.replace(name, path, 1)
+
+
+Reference = Annotated[str, AfterValidator(plain_reference)]
