@@ -86,20 +86,32 @@ def test_changed_data_are_not_taken_for_the_runs_own(
 def test_other_data_that_hold_training_images_are_told(
     capsys: pytest.CaptureFixture[str], run: Run, data: Path, tmp_path: Path
 ) -> None:
+    """Where they are measured, and where they are predicted, on standard error: the predictions are CSV."""
+
+    def told(file: Path, *more: object) -> tuple[int | None, str]:
+        command = ["evaluate", run.path, "--dataset", file, *more]
+        code, rows, said = call(capsys, "predict", *command[1:], *([] if more else ["--split", "all"]))
+        assert (code, rows.splitlines()[0]) == (0, "id,label")
+        lines = call(capsys, *command)[1].splitlines()
+        assert said == "".join(f"bakeoff: {line}\n" for line in lines[2:])
+        return json.loads(call(capsys, *command, "--json")[1])["trained_on"], said
+
     split = load_dataset(str(data))
     new = np.random.default_rng(2).integers(0, 256, (5, 8, 8), dtype=np.uint8)
     mixed = np.concatenate([split.train.images[:7, 0], new])
     np.savez(tmp_path / "mixed.npz", images=mixed, labels=np.arange(12) % 3)
-    command = ["evaluate", run.path, "--dataset", tmp_path / "mixed.npz"]
-    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] == 7
-    assert "the run was trained on 7 of these images" in call(capsys, *command)[1]
+    assert told(tmp_path / "mixed.npz") == (7, "bakeoff: the run was trained on 7 of these images\n")
     np.savez(tmp_path / "new.npz", images=new, labels=np.arange(5) % 3)
-    command = ["evaluate", run.path, "--dataset", tmp_path / "new.npz"]
-    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] == 0
-    assert "trained on" not in call(capsys, *command)[1]
+    assert told(tmp_path / "new.npz") == (0, "")
+    images, labels = CHANGES["three images in front"](*images_and_labels())
+    np.savez(tmp_path / "changed.npz", images=images, labels=labels)
+    count, said = told(tmp_path / "changed.npz", "--split", "test")
+    assert count is not None
+    assert count > 50
+    assert f"trained on {count} of these" in said
     data.unlink()
-    assert json.loads(call(capsys, *command, "--json")[1])["trained_on"] is None
-    assert "nobody can tell" in call(capsys, *command)[1]
+    count, said = told(tmp_path / "new.npz")
+    assert (count, "nobody can tell" in said) == (None, True)
 
 
 def test_the_runs_own_data_by_name_are_its_own(capsys: pytest.CaptureFixture[str], run: Run, data: Path) -> None:

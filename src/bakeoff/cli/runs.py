@@ -111,6 +111,7 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     from bakeoff.findings.tables import interval as show_interval
     from bakeoff.record import read_run
     from bakeoff.ship.predict import evaluate as measure
+    from bakeoff.ship.predict import training_note
 
     said = measure(read_run(run), dataset, split, device=device)
     if json_out:
@@ -127,10 +128,8 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
     if reads > 1:
         click.echo(f"the test split of this run was read {reads} times: choose on validation")
-    if trained_on is None:
-        click.echo("its own training data are not at hand unchanged, so nobody can tell whether these are among them")
-    elif trained_on:
-        click.echo(f"the run was trained on {trained_on:,} of these images")
+    if note := training_note(trained_on):
+        click.echo(note)
 
 
 STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,13 @@ def _protocol(run: Run, part: Part, by: str) -> dict[str, int | None]:
     return {**labelled, "test_reads": count_readings(run.path)}
 
 
+def training_note(trained_on: int | None) -> str:
+    """A sentence on how many of the images that were measured or predicted a run was trained on; empty if none."""
+    if trained_on is None:
+        return "its own training data are not at hand unchanged, so nobody can tell whether these are among them"
+    return f"the run was trained on {trained_on:,} of these images" if trained_on else ""
+
+
 def find_part(run: Run, reference: str | None, split: str | None = None) -> Part:
     """The images of a split, with labels that count into the run's classes.
 
@@ -143,12 +151,13 @@ def predict_split(
     """One row an image of a split, see `find_part` and `predict_rows`, and the columns they go by. An id is the image's
     own in the data: a file's name, or its place, from 0.
 
-    Predicting the run's own test split is a reading of it, and counted.
+    Predicting the run's own test split is a reading of it, and counted; a warning says how many of the images the run
+    was trained on, as `evaluate` does.
     """
     part = find_part(run, reference, split)
     rows = predict_rows(run, part.images, part.ids.tolist(), device=device)
-    if part.own and split == "test":
-        count_reading(run.path, "predict")
+    if note := training_note(_protocol(run, part, "predict").get("trained_on", 0)):
+        warnings.warn(note, stacklevel=2)
     return rows, part.header or _header(run)
 
 
