@@ -259,6 +259,24 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     assert "not for the whole experiment" in last
 
 
+@pytest.mark.parametrize(
+    ("skill", "verdict"),
+    [(0.0, "no result: no run of {} trained"), (None, "no result: no record of {}")],
+)
+def test_statements_are_listed_where_no_contender_trained(tmp_path, write_run, skill, verdict):
+    """As without a result, whether every run diverged or there is none."""
+    text = stated("good", "poor", says="theirs") + stated("poor", "good", source="ours", says="our own")
+    study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
+    found = [] if skill is None else [write_run(spec, tmp_path, skill=skill) for spec in study.runs()]
+    context = Context.of(study, found, summarise(study, found), "command")
+    (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
+    rows = [row for block in part.blocks if isinstance(block, Table) for row in block.rows]
+    assert [(row[0].text, row[-1].text) for row in rows] == [
+        ("theirs", verdict.format("good and poor")),
+        ("our own", verdict.format("poor and good")),
+    ]
+
+
 def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
     text = stated("good", "poor", says="here") + stated("good", "twin", says="elsewhere")
     study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "small")

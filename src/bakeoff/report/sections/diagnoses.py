@@ -24,9 +24,7 @@ RELATIONS = {
 def hypotheses(context: Context, section: Section) -> list[Block]:
     """The report's statements and our own, and whether the runs support them: a table for each."""
     judged = [
-        one
-        for one in (context.summary["hypotheses"] if context.ranked else [])
-        if not section.of or {one["better"], one["worse"]} & {*section.of}
+        one for one in context.summary["hypotheses"] if not section.of or {one["better"], one["worse"]} & {*section.of}
     ]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
