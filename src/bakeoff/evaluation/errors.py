@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
-from bakeoff.evaluation.metrics import Integers, Labels, Logits, softmax
+from bakeoff.evaluation.metrics import Integers, Labels, Logits, roc_points, softmax
 
 
 @dataclass(frozen=True)
@@ -47,5 +46,6 @@ def confidence_of_errors(logits: Logits, labels: Labels) -> ErrorConfidence:
         return ErrorConfidence(float(confidence.mean()), math.nan, math.nan)
     if wrong.all():
         return ErrorConfidence(math.nan, float(confidence.mean()), math.nan)
-    area = float(roc_auc_score(wrong, -confidence))
+    false_rate, true_rate = roc_points(wrong, -confidence)
+    area = float(np.trapezoid(true_rate, false_rate))
     return ErrorConfidence(float(confidence[~wrong].mean()), float(confidence[wrong].mean()), area)

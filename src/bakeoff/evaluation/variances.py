@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
+
+from bakeoff.evaluation.exact import root
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -114,7 +116,7 @@ def _spread(seeds: Floats, scale: Floats, least: Floats, freedom: Floats, kept: 
     most = float((seeds[kept] / np.maximum(scale[kept], _TINY) / middle).max())
     if excess(0) <= 0 or most == 0:
         return 0.0
-    return float(optimize.brentq(excess, 0, most))
+    return root(excess, 0, most)
 
 
 def _median_f(freedom: Floats, prior: float) -> Floats:
@@ -131,4 +133,4 @@ def _prior_freedom(excess: float) -> float:
         return np.inf
     if excess >= special.polygamma(1, few):
         return 2 * few
-    return 2 * float(optimize.brentq(lambda half: special.polygamma(1, half) - excess, few, many))
+    return 2 * root(lambda half: float(special.polygamma(1, half)) - excess, few, many)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
+from bakeoff.evaluation.exact import fisher_exact, welch
 from bakeoff.findings import tables
 from bakeoff.findings.published import noise
 from bakeoff.findings.tables import Summary, listing, plural, points
@@ -73,7 +73,7 @@ def _of_failures(
         return "no result", f"no result: {words}"
     counts = [(len(groups[name]), ended[name] - len(groups[name])) for name in two]
     tests = len({frozenset((h.better, h.worse)) for h in hypotheses if _may_be_of_failures(h, groups, ended)})
-    p = min(float(stats.fisher_exact(counts).pvalue) * tests, 1.0)
+    p = min(fisher_exact(counts) * tests, 1.0)
     trained = " against ".join(f"{count} of {count + others}" for count, others in counts)
     if p >= LEVEL:
         return "no result", f"no result: {words}"
@@ -161,13 +161,12 @@ def _faster(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Sum
         return {}, "undecided", "no verdict: one run"
     if np.isnan([*values, *theirs]).any():
         return {}, "undecided", f"undecided: no epoch ends within {time:,.1f} s, half of the shortest training"
-    test = stats.ttest_ind(values, theirs, equal_var=False)
-    difference, p = float(np.mean(values) - np.mean(theirs)), min(float(test.pvalue) * tests, 1.0)
-    if np.isnan(test.pvalue):
+    raw, low, high = welch(values, theirs)
+    if np.isnan(raw):
         return {}, "undecided", "undecided: all seeds agree"
-    between = test.confidence_interval(0.95)
-    pair: Summary = {"difference": difference, "low": float(between.low), "high": float(between.high)}
-    pair |= {"p": float(test.pvalue), "p_adjusted": p, "runs": [len(values), len(theirs)], "seconds": time}
+    difference, p = float(np.mean(values) - np.mean(theirs)), min(raw * tests, 1.0)
+    pair: Summary = {"difference": difference, "low": low, "high": high, "p": raw, "p_adjusted": p}
+    pair |= {"runs": [len(values), len(theirs)], "seconds": time}
     words = (
         f"{points(difference)} points [{points(pair['low'])}, {points(pair['high'])}] of validation accuracy after "
         f"{time:,.1f} s of training each ({pair['runs'][0]} and {pair['runs'][1]} runs, Welch's {_p(p, tests)})"

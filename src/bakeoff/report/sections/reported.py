@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from bakeoff.data import SOURCES
 from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
+from bakeoff.evaluation.exact import t_quantile
 from bakeoff.findings.published import figures_of
 from bakeoff.findings.tables import interval, listing, percent
 from bakeoff.record import Run
@@ -161,7 +161,7 @@ def _incomparable(reasons: Sequence[str], ours: str = "") -> str:
 def _prediction(key: str, values: Sequence[float], run: Run) -> tuple[float, float]:
     """The 95 % prediction interval of one more run: mean +- t s sqrt(1 + 1 / n) over n >= 2 seeds. Training and
     validation images of a report are others than ours, of about as many: their part, 2 p (1 - p) / M, is added."""
-    seeds = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / len(values)))
+    seeds = t_quantile(0.95, len(values) - 1) * float(np.std(values, ddof=1)) * np.sqrt(1 + 1 / len(values))
     mean, images = float(np.mean(values)), 0.0
     if MEASURES[key].split in ("train", "validation"):
         images = 1.96 * np.sqrt(2 * mean * (1 - mean) / run.measured(MEASURES[key].split))
