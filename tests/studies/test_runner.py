@@ -63,6 +63,20 @@ def test_more_seeds_keep_the_first_ones(tmp_path: Path) -> None:
     assert all(c["n"] == 3 for c in summary["contenders"])
 
 
+def test_a_contender_under_another_name_is_not_trained_again(tmp_path: Path) -> None:
+    """Nor is the ensemble that it is a member of; the report has the new names."""
+    text = STUDY + '[contenders.both]\nensemble = ["slow", "quick"]\n'
+    before = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+    trained: list[str] = []
+    renamed = text.replace("quick", "fast").replace("both", "team")
+    summary = bakeoff.run_study(parse_study(renamed, "tiny", "tiny.toml"), out=tmp_path, jobs=1, done=trained.append)
+    assert trained == []
+    assert [c["name"] for c in summary["contenders"]] == ["slow", "fast", "team"]
+    figures = [[c["test_accuracy"] for c in each["contenders"]] for each in (before, summary)]
+    assert figures[0] == figures[1]
+    assert "quick" not in (tmp_path / "tiny" / "report.md").read_text().replace("quick-seed", "")
+
+
 def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
     bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
     gone = next(path for path in find_runs(tmp_path) if path.name.startswith("slow-seed1"))

@@ -12,6 +12,7 @@ from bakeoff.models.logistic import logistic
 from bakeoff.spec import Recipe, RunSpec, choices
 from bakeoff.training import digest as naming
 from bakeoff.training.digest import find_run, run_directory
+from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import train_run
 
 
@@ -148,3 +149,18 @@ def test_a_field_that_a_later_version_adds_finds_the_record(
     assert run_directory(later(), blocks) != before.path.name
     assert find_run(tmp_path, later(), blocks) == before.path
     assert find_run(tmp_path, later(wobble=1), blocks) != before.path
+
+
+def test_a_run_is_found_whatever_its_contender_is_called(blocks: Dataset, tmp_path: Path) -> None:
+    """By what decides it: another seed or recipe is another run, and a damaged record is none."""
+    made = spec(recipe=Recipe(epochs=1))
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1).path
+    assert find_run(tmp_path, spec(contender="d", recipe=Recipe(epochs=1)), blocks) == before
+    for other in (spec(contender="d", recipe=Recipe(epochs=2)), spec(contender="d", seed=1, recipe=Recipe(epochs=1))):
+        assert find_run(tmp_path, other, blocks) == tmp_path / run_directory(other, blocks)
+    both = [spec(contender=name, model="", members=(member,)) for name, member in (("x", "c"), ("y", "d"))]
+    average = average_runs(both[0], blocks, tmp_path / run_directory(both[0], blocks, [before]), [before], threads=1)
+    assert find_run(tmp_path, both[1], blocks, [before]) == average.path
+    (before / "weights.safetensors").write_bytes(b"rubbish")
+    renamed = spec(contender="d", recipe=Recipe(epochs=1))
+    assert find_run(tmp_path, renamed, blocks) == tmp_path / run_directory(renamed, blocks)

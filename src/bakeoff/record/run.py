@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import glob
 import hashlib
 import io
 import json
@@ -254,10 +253,26 @@ def read_run(path: Path | str) -> Run:
     description = _read_description(path)
     if description["status"] == "running":
         raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
-    file = path / "run.json"
     try:
         contents = {name: _verified(path / name, expected) for name, expected in description["checksums"].items()}
         history = [parse_json(line) for line in contents["history.jsonl"].splitlines()]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Damaged(f"{path / 'run.json'}: damaged: {type(error).__name__}: {error}") from None
+    return _as_run(path, description, history)
+
+
+def read_outline(path: Path) -> Run:
+    """The record in `path` as its run.json tells it: without its history, and with none of its files verified.
+
+    Raises:
+        As `read_run`, but for a run that has not ended.
+    """
+    return _as_run(path, _read_description(path), ())
+
+
+def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> Run:
+    file = path / "run.json"
+    try:
         spec, notes = read_spec(description["spec"])
         metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
         check_kinds(description, spec)
@@ -375,12 +390,6 @@ def find_runs(folder: Path) -> list[Path]:
     """The run directories directly under `folder` or one level below, in order of name."""
     found = {file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)}
     return sorted(path for path in found if ".damaged-" not in path.name)
-
-
-def find_named(folder: Path, start: str) -> list[Path]:
-    """The run directories directly under `folder` whose name begins so, in order of name."""
-    found = folder.glob(f"{glob.escape(start)}*/run.json")
-    return sorted(file.parent for file in found if ".damaged-" not in file.parent.name)
 
 
 def find_origin(source: str) -> Path | None:

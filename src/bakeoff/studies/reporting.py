@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import warnings
 from collections import defaultdict
@@ -77,6 +78,11 @@ def _on_fresh_seeds(study: Study, folder: Path, notes: list[str]) -> list[Run]:
     return runs
 
 
+def _named(run: Run, contender: str) -> Run:
+    """The run under the name that the study has for its contender: its record may have another."""
+    return dataclasses.replace(run, spec=run.spec.model_copy(update={"contender": contender}))
+
+
 def report_all(out: Path) -> tuple[Path, list[dict[str, Any]]]:
     """Render every study below `out` again, and a page over all of them; returns that page's file and the summaries.
 
@@ -98,7 +104,7 @@ def collect(study: Study, folder: Path) -> tuple[list[Run], tuple[Failed, ...], 
     for spec, name in zip(study.runs(), study.records, strict=True):
         try:
             if record.status(folder / name) not in ("absent", "running"):
-                runs.append(record.read_run(folder / name))
+                runs.append(_named(record.read_run(folder / name), spec.contender))
             elif name in before:
                 failed.append(before[name])
             else:

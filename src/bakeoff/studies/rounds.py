@@ -22,7 +22,7 @@ from bakeoff.record.locks import Locked, only_process
 from bakeoff.spec import Contender
 from bakeoff.spec.study import Study
 from bakeoff.training.device import find_device
-from bakeoff.training.digest import find_run, run_directory
+from bakeoff.training.digest import EndedRuns, find_run, run_directory
 from bakeoff.training.run import Progress, build_model
 
 
@@ -91,11 +91,11 @@ def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: b
         anew: a record that an earlier version made of the same run does not count.
     """
     paths: dict[tuple[str, int], Path] = {}
-    works, depths = {}, study.depths()
+    works, depths, ended = {}, study.depths(), EndedRuns(folder)
     for spec in sorted(study.runs(), key=lambda spec: depths[spec.contender]):
         needs = tuple(paths[needed] for needed in study.needed(spec))
         data = datasets[spec.dataset]
-        path = folder / run_directory(spec, data, needs) if anew else find_run(folder, spec, data, needs)
+        path = folder / run_directory(spec, data, needs) if anew else find_run(folder, spec, data, needs, ended)
         paths[spec.contender, spec.seed] = path
         works[spec.contender, spec.seed] = Work(spec, path, needs)
     return [works[spec.contender, spec.seed] for spec in study.runs()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import inspect
@@ -96,42 +98,82 @@ def run_directory(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -
     return f"{spec.contender}-seed{spec.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def find_run(folder: Path, spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> Path:
+class EndedRuns:
+    """The ended runs directly under a folder, by what decides them, whatever their contenders are called.
+
+    The folder is read once, when the first run is looked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @functools.cached_property
+    def _outlines(self) -> list[record.Run]:
+        """What run.json tells of each, the latest rules first."""
+        outlines = []
+        for file in sorted(self.folder.glob("*/run.json")):
+            with contextlib.suppress(BakeoffError):  # whatever is wrong with it, it cannot stand for a run
+                if ".damaged-" not in file.parent.name and record.status(file.parent) in ("finished", "diverged"):
+                    outlines.append(record.read_outline(file.parent))
+        return sorted((run for run in outlines if run.results <= RESULTS), key=lambda run: -run.results)
+
+    @functools.cached_property
+    def _by_key(self) -> dict[str, list[record.Run]]:
+        found: dict[str, list[record.Run]] = {}
+        for run in self._outlines:
+            with contextlib.suppress(BakeoffError):
+                if run.decides:
+                    spec = _overlaid(resolved(run.spec), run.decides["spec"])
+                    found.setdefault(_key({**run.decides, "spec": spec}), []).append(run)
+        return found
+
+    def find(self, spec: RunSpec, now: Mapping[str, Any]) -> Path | None:
+        """The directory of a whole record that `now` decides; one of the same contender, where there are several."""
+        earlier = [run for run in self._outlines if not run.decides and _is_same(run, spec, now)]
+        matches = [*self._by_key.get(_key(now), []), *earlier]
+        for run in sorted(matches, key=lambda run: run.spec.contender != spec.contender):
+            with contextlib.suppress(BakeoffError):
+                return record.read_run(run.path).path
+        return None
+
+
+def find_run(
+    folder: Path, spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = (), ended: EndedRuns | None = None
+) -> Path:
     """The directory of a run below `folder`: the one named by all that decides it, or, where that is not there, that
-    of an ended run whose name differs only because an earlier version gave it."""
+    of an ended run of the same: its name differs because its contender was called otherwise, or because an earlier
+    version gave it. `ended` are the folder's ended runs, where several are looked for."""
     path = folder / run_directory(spec, dataset, needs)
-    if record.status(path) == "absent":
-        now = deciding(spec, dataset, needs)
-        for other in record.find_named(folder, f"{spec.contender}-seed{spec.seed}-"):
-            try:
-                if record.status(other) in ("finished", "diverged") and _is_same(record.read_run(other), spec, now):
-                    return other
-            except BakeoffError:
-                continue  # whatever is wrong with it, it cannot stand for this run
-    return path
+    if record.status(path) != "absent":
+        return path
+    return (ended or EndedRuns(folder)).find(spec, deciding(spec, dataset, needs)) or path
+
+
+def _key(decides: Mapping[str, Any]) -> str:
+    """What decides a run, as text that can be looked up: under any rules, and without the names of an ensemble's
+    members, whose runs are among its needs."""
+    spec = {key: value for key, value in decides["spec"].items() if key != "members"}
+    return json.dumps({**decides, "results": RESULTS, "spec": spec}, sort_keys=True)
 
 
 def _is_same(run: record.Run, spec: RunSpec, now: Mapping[str, Any]) -> bool:
-    """True where an earlier record is of the same run: the same settings, with defaults of then where it tells them,
-    on the same data, from the same weights and runs. The rules that its result follows may be older."""
-    if (run.spec.contender, run.results > RESULTS) != (spec.contender, False):
+    """True where a record of format 1 is of the same run: the same settings on the same data, from the same weights
+    and runs. It tells nothing of the pool's bytes, nor of a teacher's record but its name."""
+    then = {**now, "data": run.dataset["fingerprint"], "needs": list(run.needs)}
+    if (run.pool is not None) != bool(spec.recipe.teacher) or (run.weights is not None) != ("weights" in now):
         return False
-    if run.decides:
-        then = {**run.decides, "results": RESULTS}
-    else:  # of format 1, which tells less: nothing of the pool's bytes, nor of a teacher's record but its name
-        then = {**now, "data": run.dataset["fingerprint"], "needs": list(run.needs)}
-        if (run.pool is not None) != bool(spec.recipe.teacher) or (run.weights is not None) != ("weights" in now):
-            return False
-        if run.weights:
-            then["weights"] = run.weights["sha256"]
-        if "timm" in now:
-            then["timm"] = run.environment["timm"]
-        if run.pool and now["needs"]:
-            then["needs"] = [run.pool["teacher"]]
-        elif run.pool and Path(spec.recipe.teacher).name != run.pool["teacher"]:
-            return False
-    then["spec"] = _overlaid(resolved(run.spec), run.decides["spec"] if run.decides else {})
-    return then == now
+    if run.weights:
+        then["weights"] = run.weights["sha256"]
+    if "timm" in now:
+        then["timm"] = run.environment["timm"]
+    if run.pool and now["needs"]:
+        then["needs"] = [run.pool["teacher"]]
+    elif run.pool and Path(spec.recipe.teacher).name != run.pool["teacher"]:
+        return False
+    try:
+        return _key({**then, "spec": resolved(run.spec)}) == _key(now)
+    except BakeoffError:
+        return False
 
 
 def _overlaid(base: Any, said: Any) -> Any:
