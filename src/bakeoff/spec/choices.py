@@ -1,89 +1,24 @@
-"""Validated, frozen values, and the small language of choices: `NAME:key=value,key=value`.
+"""The small language of choices, `NAME:key=value,key=value`, and the tables of what can be chosen.
 
 Choices with settings are written so in study files, on the command line and in Python alike:
-`schedule = "step:every=3,gamma=0.6"`. What can be chosen stands in the tables below.
+`schedule = "step:every=3,gamma=0.6"`.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-import re
-import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
-from pydantic import create_model as make_schema
+from pydantic import Field
 
-from bakeoff.characters import displayable
 from bakeoff.errors import UsageError, closest
-
-Shown = Annotated[str, AfterValidator(displayable)]
-"""Text for pages and terminals, on one line."""
-
-
-class Frozen(BaseModel):
-    """Strict: an unknown key is an error, a value cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _listed(cls, value: Any, info: ValidationInfo) -> Any:
-        """A list for a tuple: TOML and JSON have no tuples."""
-        wanted = typing.get_origin(cls.model_fields[str(info.field_name)].annotation)
-        return tuple(value) if wanted is tuple and isinstance(value, list) else value
-
-
-F = TypeVar("F", bound=Frozen)
-
-
-def validate(model: type[F], values: Mapping[str, Any], where: str, *, strict: bool = False) -> F:
-    """`values` as a `model`, or one sentence that names `where`, the key and what is valid.
-
-    Args:
-        strict: take no text for a number and no truth value for one: for files, whose values have types. A command
-            line has text only, and is read leniently.
-    """
-    try:
-        return model.model_validate(values, strict=strict)
-    except UsageError as failure:
-        raise UsageError(f"{where}: {failure}") from None
-    except ValidationError as failure:
-        errors = failure.errors()
-        error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        key = ".".join(str(part) for part in error["loc"])
-        if error["type"] == "extra_forbidden":
-            *place, last = (str(part) for part in error["loc"])
-            raise UsageError(f"{where}: unknown key {key!r}{closest(last, _keys_at(model, place))}") from None
-        if error["type"] == "missing":
-            raise UsageError(f"{where}: {key} is missing") from None
-        said = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("tuple", "list")
-        said = said[0].lower() + said[1:]
-        if not key:
-            raise UsageError(f"{where}: {said}") from None
-        raise UsageError(f"{where}: {key} = {error['input']!r}: {said}") from None
-
-
-def _keys_at(model: type[Frozen], place: Sequence[str]) -> Iterable[str]:
-    """The valid keys of the table at `place` below `model`."""
-    for part in place:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        kinds = (annotation, *typing.get_args(annotation))
-        model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Frozen)), model)
-    return model.model_fields
-
-
-def parse_choice(text: str) -> tuple[str, dict[str, str]]:
-    """`step:every=3,gamma=0.6` -> ("step", {"every": "3", "gamma": "0.6"}).
-
-    The name may itself hold colons (a path): only a tail of key=value pairs is taken for options.
-    """
-    match = re.fullmatch(r"(?P<name>.*?)(?::(?P<options>\w+=[^,]*(?:,\w+=[^,]*)*))?", text.strip(), re.DOTALL)
-    assert match is not None
-    pairs = (match["options"] or "").split(",") if match["options"] else []
-    return match["name"], dict(pair.split("=", 1) for pair in pairs)
+from bakeoff.spec.registry import menu as menu
+from bakeoff.spec.registry import parse_choice as parse_choice
+from bakeoff.spec.settings import F
+from bakeoff.spec.settings import Frozen as Frozen
+from bakeoff.spec.settings import Shown as Shown
+from bakeoff.spec.settings import schema_of as schema_of
+from bakeoff.spec.settings import validate as validate
 
 
 def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
@@ -92,18 +27,6 @@ def choose(text: str, table: Mapping[str, type[F]], what: str) -> F:
     if name not in table:
         raise UsageError(f"{what}: unknown choice {name!r}{closest(name, table)}")
     return validate(table[name], options, f"{what} {name}")
-
-
-@functools.cache
-def schema_of(function: Callable[..., Any]) -> type[Frozen]:
-    """The keyword-only parameters of a function as a model: their types, ranges and defaults."""
-    parameters = inspect.signature(function, eval_str=True).parameters.values()
-    fields: dict[str, Any] = {
-        parameter.name: (parameter.annotation, parameter.default)
-        for parameter in parameters
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    return make_schema(function.__name__, __base__=Frozen, **fields)
 
 
 # Schedules: what multiplies the learning rate. The arithmetic is in training/schedule.py.
@@ -300,16 +223,3 @@ class PoolOfTest(Pool):
 
 
 POOLS: dict[str, type[Pool]] = {"unlabelled": UnlabelledPool, "test": PoolOfTest}
-
-
-def menu(table: Mapping[str, type[Frozen]]) -> str:
-    """The choices of a table with their options and defaults: `constant | step:every=3,gamma=0.1`."""
-    said = []
-    for name, choice in table.items():
-        options = ",".join(f"{key}={_said(field.default)}" for key, field in choice.model_fields.items())
-        said.append(f"{name}:{options}" if options else name)
-    return " | ".join(said)
-
-
-def _said(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

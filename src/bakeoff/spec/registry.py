@@ -1,0 +1,153 @@
+"""Registries: one table for each kind of choice, whose entries carry settings, doc line and function.
+
+A choice is written `NAME` or `NAME:key=value,key=value`. `--help`, documents, errors and digests are made from these
+tables; what users add (spec/plugins.py) joins them under names with a colon, `PLUGIN:NAME`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from bakeoff.errors import UsageError, closest
+from bakeoff.spec import plugins
+from bakeoff.spec.settings import Frozen, schema_of, validate
+
+S_co = TypeVar("S_co", bound=Frozen, covariant=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry(Generic[S_co]):
+    """One choice.
+
+    Its function is given as such, as "module:name", which is imported when the function is needed, or as settings
+    whose methods do the work.
+    """
+
+    code: Callable[..., Any] | str
+    schema: type[S_co] | None = None
+    """Its settings; None: the function's keyword-only parameters."""
+
+    @functools.cached_property
+    def function(self) -> Callable[..., Any]:
+        """What does the work."""
+        if callable(self.code):
+            return self.code
+        module, _, name = self.code.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return function
+
+    @functools.cached_property
+    def settings(self) -> type[S_co]:
+        """Their types, ranges and defaults."""
+        if self.schema is not None:
+            return self.schema
+        function: Any = self.function
+        is_schema = isinstance(function, type) and issubclass(function, Frozen)
+        settings: Any = function if is_schema else schema_of(function)
+        return settings  # type: ignore[no-any-return]
+
+    @property
+    def about(self) -> str:
+        """The first paragraph of its docstring, on one line."""
+        return " ".join((inspect.getdoc(self.function) or "").partition("\n\n")[0].split())
+
+
+E_co = TypeVar("E_co", bound=Entry[Any], covariant=True)
+
+
+class Registry(Mapping[str, E_co]):
+    """The choices of one kind by name: those of the package, in the order of its table, then those of plug-ins.
+
+    Args:
+        key: what errors call it: a recipe's key, `schedule`, or a word, `model`.
+        builtin: the package's own.
+        kind: the class of the entries, into which a plug-in's function is put.
+        group: the plug-ins' table of this kind, one of plugins.GROUPS; none: users add nothing to it.
+    """
+
+    def __init__(
+        self, key: str, builtin: Mapping[str, E_co], *, kind: Callable[[Any], E_co] | None = None, group: str = ""
+    ) -> None:
+        self.key, self.builtin, self.group = key, dict(builtin), group
+        self._kind: Callable[[Any], E_co] = kind or Entry  # type: ignore[assignment]
+
+    def __getitem__(self, name: str) -> E_co:
+        if name in self.builtin:
+            return self.builtin[name]
+        added: Any = plugins.find(self.group, name)
+        if isinstance(added, Entry):
+            return added  # type: ignore[return-value]
+        if not callable(added):
+            raise UsageError(f"{self.key} {name}: must be a function, and is of type {type(added).__name__}")
+        return self._kind(added)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.builtin
+        yield from plugins.names(self.group)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.builtin or any(name == other for other in plugins.names(self.group))
+
+    def find(self, name: str) -> E_co:
+        """The entry of that name.
+
+        Raises:
+            UsageError: there is none; the closest are named.
+        """
+        try:
+            return self[name]
+        except KeyError:
+            why = plugins.absent(self.group, name) or closest(name, self)
+            raise UsageError(f"{self.key}: unknown choice {name!r}{why}") from None
+
+    def choose(self: Registry[Entry[S_co]], text: str) -> tuple[str, S_co]:
+        """The name in `NAME:key=value,...`, and its settings, validated.
+
+        Raises:
+            UsageError: no such name or key, or a value out of range.
+        """
+        name, values = parse_choice(text)
+        return name, validate(self.find(name).settings, values, f"{self.key} {name}")
+
+    def versions(self, texts: Iterable[str]) -> dict[str, str]:
+        """The versions of the plug-ins, by their names, from which choices come."""
+        added = set(plugins.names(self.group)).intersection(parse_choice(text)[0] for text in texts)
+        used = sorted({name.partition(":")[0] for name in added})
+        return {plugin: plugins.version(plugin) or "" for plugin in used}
+
+    def menu(self) -> str:
+        """The package's choices with their settings and defaults: `constant | step:every=3,gamma=0.1`."""
+        return menu({name: entry.settings for name, entry in self.builtin.items()})
+
+
+def parse_choice(text: str) -> tuple[str, dict[str, str]]:
+    """`step:every=3,gamma=0.6` -> ("step", {"every": "3", "gamma": "0.6"}).
+
+    The name may itself hold colons (a path, a plug-in's name): only a tail of key=value pairs is taken for settings.
+    """
+    match = re.fullmatch(r"(?P<name>.*?)(?::(?P<options>\w+=[^,]*(?:,\w+=[^,]*)*))?", text.strip(), re.DOTALL)
+    assert match is not None
+    pairs = (match["options"] or "").split(",") if match["options"] else []
+    return match["name"], dict(pair.split("=", 1) for pair in pairs)
+
+
+def menu(table: Mapping[str, type[Frozen]]) -> str:
+    """Choices with their settings and defaults: `constant | step:every=3,gamma=0.1`."""
+    lines = []
+    for name, settings in table.items():
+        pairs = ",".join(f"{key}={_text(field.default)}" for key, field in settings.model_fields.items())
+        lines.append(f"{name}:{pairs}" if pairs else name)
+    return " | ".join(lines)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
