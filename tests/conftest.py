@@ -1,11 +1,13 @@
 """What many tests share: a tiny dataset, and the real MNIST where it is at hand."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import Dataset, Split, load_dataset
 
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
@@ -36,3 +38,16 @@ def mnist() -> Dataset:
     if not (Path(os.environ.get("BAKEOFF_DATA", "/nowhere")) / "mnist").is_dir():
         pytest.skip("MNIST is not at hand: BAKEOFF_DATA names no folder with mnist/")
     return load_dataset("mnist")
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Exit code, standard output and standard error of `bakeoff ARGUMENTS`."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from bakeoff.data import load_dataset
 from bakeoff.record import find_runs, read_run, status
 from bakeoff.spec import Recipe
 
+Call = Callable[..., tuple[int, str, str]]
 STUDY = """
 # A tiny study: bakeoff run tiny.toml
 title = "Tiny"
@@ -39,14 +40,6 @@ lr = 0.0001
 model = "logistic"
 lr = 0.01
 """
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of `bakeoff ARGUMENTS`."""
-    capsys.readouterr()
-    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +92,10 @@ def run(trained: Path) -> Path:
         (["data", "show", "digist"], "unknown dataset 'digist'"),
     ],
 )
-def test_bad_usage_exits_2_with_one_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], sentence: str
-) -> None:
+def test_bad_usage_exits_2_with_one_line(call: Call, tmp_path: Path, arguments: list[str], sentence: str) -> None:
     if arguments[0] in ("run", "train"):
         arguments = [*arguments, "--out", str(tmp_path)]
-    code, out, err = call(capsys, *arguments)
+    code, out, err = call(*arguments)
     assert code == 2, err
     assert sentence in err
     assert out == ""
@@ -113,11 +104,11 @@ def test_bad_usage_exits_2_with_one_line(
 
 
 def test_data_that_are_missing_exit_1_and_say_where_they_go(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("BAKEOFF_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    code, _, err = call(capsys, "train", "mnist", "conv", "--out", tmp_path)
+    code, _, err = call("train", "mnist", "conv", "--out", tmp_path)
     assert code == 1
     assert "bakeoff data fetch mnist" in err
     assert "train-images-idx3-ubyte.gz" in err
@@ -127,8 +118,8 @@ def test_data_that_are_missing_exit_1_and_say_where_they_go(
 # help and lists
 
 
-def test_every_recipe_field_is_an_option_of_train_and_nothing_else_is(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "train", "--help")
+def test_every_recipe_field_is_an_option_of_train_and_nothing_else_is(call: Call) -> None:
+    code, out, _ = call("train", "--help")
     assert code == 0
     offered = {word.strip(",") for word in out.split() if word.startswith("--")}
     offered = {option for group in offered for option in group.split("/") if not option.startswith("--no-")}
@@ -145,25 +136,25 @@ def test_help_does_not_import_torch() -> None:
 
 
 @pytest.mark.parametrize("what", ["studies", "datasets", "models", "runs"])
-def test_lists(capsys: pytest.CaptureFixture[str], trained: Path, what: str) -> None:
-    code, out, _ = call(capsys, "list", what, "--out", trained / "out", "--json")
+def test_lists(call: Call, trained: Path, what: str) -> None:
+    code, out, _ = call("list", what, "--out", trained / "out", "--json")
     assert code == 0
     first = [next(iter(row.values())) for row in json.loads(out)]
     expected = {"studies": "quickstart", "datasets": "digits", "models": "conv"}
     assert expected[what] in first if what in expected else len(first) == 4
-    code, table, _ = call(capsys, "list", what, "--out", trained / "out")
+    code, table, _ = call("list", what, "--out", trained / "out")
     assert code == 0
     assert all(name in table for name in first)
 
 
 @pytest.mark.parametrize("what", ["studies", "models", "runs"])
 def test_a_piped_table_is_of_readable_width_and_breaks_no_name(
-    capsys: pytest.CaptureFixture[str], trained: Path, monkeypatch: pytest.MonkeyPatch, what: str
+    call: Call, trained: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.chdir(trained)
-    _, out, _ = call(capsys, "list", what, "--out", "out", "--json")
+    _, out, _ = call("list", what, "--out", "out", "--json")
     names = [str(next(iter(row.values()))) for row in json.loads(out)]
-    _, table, _ = call(capsys, "list", what, "--out", "out")
+    _, table, _ = call("list", what, "--out", "out")
     assert max(len(line.rstrip()) for line in table.splitlines()) <= 120
     for name in names:
         assert any(line.startswith(f"{name} ") for line in table.splitlines()), name
@@ -172,8 +163,8 @@ def test_a_piped_table_is_of_readable_width_and_breaks_no_name(
 # run, report, compare
 
 
-def test_run_prints_the_league_and_the_report_last(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
-    code, out, err = call(capsys, "run", trained / "tiny.toml", "--out", trained / "out", "--jobs", "1")
+def test_run_prints_the_league_and_the_report_last(call: Call, trained: Path) -> None:
+    code, out, err = call("run", trained / "tiny.toml", "--out", trained / "out", "--jobs", "1")
     assert code == 0
     assert "4 runs, 4 of them finished already" in err
     assert out.splitlines()[-1] == f"report: {trained / 'out' / 'tiny' / 'report.html'}"
@@ -181,10 +172,10 @@ def test_run_prints_the_league_and_the_report_last(capsys: pytest.CaptureFixture
     assert (trained / "out" / "tiny" / "report.html").exists()
 
 
-def test_run_takes_recipe_fields_and_starts_anew(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_run_takes_recipe_fields_and_starts_anew(call: Call, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(STUDY)
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--seeds", "1", "--epochs", "1"]
-    code, out, _ = call(capsys, *command, "--json")
+    code, out, _ = call(*command, "--json")
     assert code == 0
     assert "epochs = 1 in every recipe" in json.loads(out)["cuts"]
     runs = find_runs(tmp_path)
@@ -193,29 +184,29 @@ def test_run_takes_recipe_fields_and_starts_anew(capsys: pytest.CaptureFixture[s
     assert "--seeds 1 --epochs 1" in page
     before = {path: (path / "run.json").stat().st_mtime_ns for path in runs}
     weights = [(path / "weights.safetensors").read_bytes() for path in runs]
-    assert call(capsys, *command)[0] == 0
+    assert call(*command)[0] == 0
     assert {path: (path / "run.json").stat().st_mtime_ns for path in runs} == before
-    assert call(capsys, *command, "--restart")[0] == 0
+    assert call(*command, "--restart")[0] == 0
     assert all((path / "run.json").stat().st_mtime_ns > then for path, then in before.items())
     assert [(path / "weights.safetensors").read_bytes() for path in runs] == weights
 
 
-def test_run_json_is_the_summary(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
-    code, out, _ = call(capsys, "run", trained / "tiny.toml", "--out", trained / "out", "--json")
+def test_run_json_is_the_summary(call: Call, trained: Path) -> None:
+    code, out, _ = call("run", trained / "tiny.toml", "--out", trained / "out", "--json")
     assert code == 0
     assert json.loads(out) == json.loads((trained / "out" / "tiny" / "summary.json").read_text())
     assert {c["name"]: c["n"] for c in json.loads(out)["contenders"]} == {"slow": 2, "quick": 2}
 
 
-def test_report_renders_the_same_summary(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
+def test_report_renders_the_same_summary(call: Call, trained: Path) -> None:
     before = (trained / "out" / "tiny" / "summary.json").read_text()
-    code, out, _ = call(capsys, "report", trained / "out" / "tiny", "--json")
+    code, out, _ = call("report", trained / "out" / "tiny", "--json")
     assert code == 0
     assert json.loads(out) == json.loads(before)
 
 
-def test_compare_pairs_the_contenders(capsys: pytest.CaptureFixture[str], trained: Path) -> None:
-    code, out, _ = call(capsys, "compare", trained / "out" / "tiny", "--json")
+def test_compare_pairs_the_contenders(call: Call, trained: Path) -> None:
+    code, out, _ = call("compare", trained / "out" / "tiny", "--json")
     assert code == 0
     (pair,) = json.loads(out)["comparisons"]
     runs = [read_run(path) for path in find_runs(trained / "out" / "tiny")]
@@ -227,25 +218,23 @@ def test_compare_pairs_the_contenders(capsys: pytest.CaptureFixture[str], traine
     }
     assert pair["difference"] == pytest.approx(means[pair["a"]] - means[pair["b"]])
     assert (pair["runs"], pair["images"]) == ([2, 2], 300)
-    code, table, _ = call(capsys, "compare", trained / "out" / "tiny", "--margin", "0.9")
+    code, table, _ = call("compare", trained / "out" / "tiny", "--margin", "0.9")
     assert code == 0
     assert pair["verdict"] in ("better", "worse")
     assert pair["verdict"] in table, "a shown difference comes before equivalence"
-    assert call(capsys, "compare", trained / "out" / "tiny", "--margin", "1.5")[0] == 2
+    assert call("compare", trained / "out" / "tiny", "--margin", "1.5")[0] == 2
 
 
-def test_a_damaged_record_is_trained_again_and_the_others_are_kept(
-    capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path
-) -> None:
+def test_a_damaged_record_is_trained_again_and_the_others_are_kept(call: Call, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "out", tmp_path / "out")
     victim, *others = find_runs(tmp_path / "out")
     (victim / "predictions.npz").write_bytes(b"rubbish")
     before = {path: (path / "run.json").read_bytes() for path in others}
-    code, out, err = call(capsys, "report", tmp_path / "out" / "tiny")
+    code, out, err = call("report", tmp_path / "out" / "tiny")
     assert code == 1, "the page is written, and lacks a run"
     assert "written without 1 of the records" in err
     assert "predictions.npz: damaged" in (tmp_path / "out" / "tiny" / "report.md").read_text()
-    code, out, err = call(capsys, "run", trained / "tiny.toml", "--out", tmp_path / "out", "--jobs", "1", "--json")
+    code, out, err = call("run", trained / "tiny.toml", "--out", tmp_path / "out", "--jobs", "1", "--json")
     assert code == 0
     assert "predictions.npz: damaged" in err
     assert "set aside" in err
@@ -254,11 +243,9 @@ def test_a_damaged_record_is_trained_again_and_the_others_are_kept(
     assert any(".damaged-" in path.name for path in (tmp_path / "out" / "tiny").iterdir())
 
 
-def test_processes_train_the_same_bits_as_one(
-    capsys: pytest.CaptureFixture[str], trained: Path, tmp_path: Path
-) -> None:
+def test_processes_train_the_same_bits_as_one(call: Call, trained: Path, tmp_path: Path) -> None:
     """Two workers side by side, or one after another in the parent."""
-    code, _, err = call(capsys, "run", trained / "tiny.toml", "--out", tmp_path, "--jobs", "2")
+    code, _, err = call("run", trained / "tiny.toml", "--out", tmp_path, "--jobs", "2")
     assert code == 0, err
     for path in find_runs(trained / "out"):
         beside = tmp_path / "tiny" / path.name
@@ -266,10 +253,10 @@ def test_processes_train_the_same_bits_as_one(
     assert len(find_runs(tmp_path)) == 4
 
 
-def test_a_diverged_contender_leaves_the_others(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_diverged_contender_leaves_the_others(call: Call, tmp_path: Path) -> None:
     text = STUDY.replace("lr = 0.0001", 'optimizer = "sgd"\nbatch_size = 8\nlr = 1000\nl2 = 100\nprecision = "fp32"')
     (tmp_path / "tiny.toml").write_text(text)
-    code, out, _ = call(capsys, "run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--json")
+    code, out, _ = call("run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--json")
     assert code == 0
     counts = {c["name"]: (c["n"], c["failed"]) for c in json.loads(out)["contenders"]}
     assert counts == {"slow": (0, 2), "quick": (2, 0)}
@@ -278,9 +265,9 @@ def test_a_diverged_contender_leaves_the_others(capsys: pytest.CaptureFixture[st
 # train, evaluate, predict, data
 
 
-def test_train_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_train_json(call: Call, tmp_path: Path) -> None:
     command = ["train", "digits", "logistic", "--epochs", "2", "--lr", "0.01", "--out", tmp_path, "--json"]
-    code, out, _ = call(capsys, *command)
+    code, out, _ = call(*command)
     assert code == 0
     said = json.loads(out)
     assert {"run", "train_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(said)
@@ -290,13 +277,13 @@ def test_train_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run.spec.recipe == Recipe(epochs=2, lr=0.01)
     right = run.logits("validation").argmax(1) == run.labels("validation")
     assert said["validation_accuracy"] == pytest.approx(right.mean())
-    assert call(capsys, *command)[1] == out, "a finished run is not trained again"
+    assert call(*command)[1] == out, "a finished run is not trained again"
 
 
-def test_train_names_the_epoch_it_keeps(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_train_names_the_epoch_it_keeps(call: Call, tmp_path: Path) -> None:
     """Steps far too large from the second epoch on: the best validation loss is not the last one."""
     recipe = ["--epochs", "4", "--keep", "best", "--schedule", "one-cycle:warmup=0.9", "--lr", "30"]
-    code, out, _ = call(capsys, "train", "digits", "logistic", *recipe, "--out", tmp_path)
+    code, out, _ = call("train", "digits", "logistic", *recipe, "--out", tmp_path)
     assert code == 0
     (path,) = find_runs(tmp_path)
     losses = [json.loads(line)["validation_loss"] for line in (path / "history.jsonl").read_text().splitlines()]
@@ -304,20 +291,20 @@ def test_train_names_the_epoch_it_keeps(capsys: pytest.CaptureFixture[str], tmp_
     assert f"kept: the weights after epoch {losses.index(min(losses)) + 1}, best by validation loss" in out
 
 
-def test_evaluate_measures_what_the_record_says(capsys: pytest.CaptureFixture[str], run: Path) -> None:
-    code, out, _ = call(capsys, "evaluate", run, "--split", "test", "--json")
+def test_evaluate_measures_what_the_record_says(call: Call, run: Path) -> None:
+    code, out, _ = call("evaluate", run, "--split", "test", "--json")
     assert code == 0
     said = json.loads(out)
     assert said["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])
     assert said["accuracy"]["low"] < said["accuracy"]["mean"] < said["accuracy"]["high"]
     assert said["n"] == 300
-    assert "accuracy" in call(capsys, "evaluate", run, "--split", "validation")[1]
+    assert "accuracy" in call("evaluate", run, "--split", "validation")[1]
 
 
-def test_predict_a_split_for_a_competition(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+def test_predict_a_split_for_a_competition(call: Call, run: Path, tmp_path: Path) -> None:
     file = tmp_path / "submission.csv"
     columns = ["--id-column", "Id", "--label-column", "Category"]
-    code, out, _ = call(capsys, "predict", run, "--split", "test", "--csv", file, *columns)
+    code, out, _ = call("predict", run, "--split", "test", "--csv", file, *columns)
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(file.read_text())))
     assert list(rows[0]) == ["Id", "Category"]
@@ -326,43 +313,39 @@ def test_predict_a_split_for_a_competition(capsys: pytest.CaptureFixture[str], r
     assert str(file) in out
 
 
-def test_predict_images(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+def test_predict_images(call: Call, run: Path, tmp_path: Path) -> None:
     """PNG files of test images get the labels that the record's logits give them."""
     images = load_dataset("digits").test.images[:3, 0]
     for index, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / f"{index}.png")
-    code, out, _ = call(capsys, "predict", run, tmp_path, "--confidence")
+    code, out, _ = call("predict", run, tmp_path, "--confidence")
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [int(row["label"]) for row in rows] == read_run(run).logits("test")[:3].argmax(1).tolist()
     assert all(0 < float(row["confidence"]) <= 1 for row in rows)
     Image.fromarray(images[0]).resize((50, 40)).save(tmp_path / "0.png")
-    assert call(capsys, "predict", run, tmp_path)[0] in (1, 2)
-    assert call(capsys, "predict", run, tmp_path, "--resize", "pad")[0] == 0
+    assert call("predict", run, tmp_path)[0] in (1, 2)
+    assert call("predict", run, tmp_path, "--resize", "pad")[0] == 0
 
 
-def test_ids_count_from_where_the_competition_does(
-    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path
-) -> None:
+def test_ids_count_from_where_the_competition_does(call: Call, run: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "new.npz", images=load_dataset("digits").test.images[:4, 0])
     ids = {
-        first: [int(row["id"]) for row in csv.DictReader(io.StringIO(call(capsys, *command)[1]))]
+        first: [int(row["id"]) for row in csv.DictReader(io.StringIO(call(*command)[1]))]
         for first, command in {
             0: ["predict", run, tmp_path / "new.npz"],
             1: ["predict", run, tmp_path / "new.npz", "--first-id", "1"],
         }.items()
     }
     assert ids == {0: [0, 1, 2, 3], 1: [1, 2, 3, 4]}
-    _, out, _ = call(capsys, "predict", run, tmp_path / "new.npz", "--first-id", "1", "--json")
+    _, out, _ = call("predict", run, tmp_path / "new.npz", "--first-id", "1", "--json")
     assert [row["id"] for row in json.loads(out)] == ids[1]
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "pipe", "standard output", "dash"])
-def test_predictions_go_through_what_is_no_regular_file(
-    capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path, kind: str
-) -> None:
+def test_predictions_go_through_what_is_no_regular_file(call: Call, run: Path, tmp_path: Path, kind: str) -> None:
     """A link, a pipe and /dev/stdout stay what they are: `--csv /dev/stdout` as root must not replace the device."""
-    _, expected, _ = call(capsys, "predict", run, "--split", "validation")
+    _, expected, _ = call("predict", run, "--split", "validation")
     target = tmp_path / "out.csv"
     place = {"standard output": Path("/dev/stdout"), "dash": Path("-")}.get(kind, tmp_path / "place")
     read: list[str] = []
@@ -374,7 +357,7 @@ def test_predictions_go_through_what_is_no_regular_file(
         os.mkfifo(place)
         reader = threading.Thread(target=lambda: read.append(place.read_text()), daemon=True)
         reader.start()
-    code, out, err = call(capsys, "predict", run, "--split", "validation", "--csv", place)
+    code, out, err = call("predict", run, "--split", "validation", "--csv", place)
     assert code == 0, err
     if kind.endswith("link"):
         assert place.is_symlink()
@@ -401,9 +384,9 @@ def test_output_that_cannot_be_written_is_one_sentence(run: Path, tmp_path: Path
     assert "there is no folder" in done.stderr
 
 
-def test_data_show_counts_and_draws(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_data_show_counts_and_draws(call: Call, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
-    code, out, _ = call(capsys, "data", "show", "digits", "--sheet", sheet, "--json")
+    code, out, _ = call("data", "show", "digits", "--sheet", sheet, "--json")
     assert code == 0
     said = json.loads(out)
     assert {part: sum(values) for part, values in said["counts"].items()} == {
@@ -413,7 +396,7 @@ def test_data_show_counts_and_draws(capsys: pytest.CaptureFixture[str], tmp_path
     }
     with Image.open(sheet) as picture:
         assert picture.width > 200
-    assert "contact sheet" in call(capsys, "data", "show", "digits", "--sheet", sheet)[1]
+    assert "contact sheet" in call("data", "show", "digits", "--sheet", sheet)[1]
 
 
 # interruption

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,7 @@ from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import load_dataset
 from bakeoff.record import find_runs, read_run
 
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    """Exit code, standard output and standard error of one command."""
-    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
+Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="module")
@@ -45,51 +41,51 @@ def write_csv(file: Path, rows: list[tuple[object, ...]]) -> Path:
     return file
 
 
-def test_pictures_are_numbered_by_their_names(capsys: pytest.CaptureFixture[str], run: Path, pictures: Path) -> None:
-    code, out, _ = call(capsys, "predict", run, pictures)
+def test_pictures_are_numbered_by_their_names(call: Call, run: Path, pictures: Path) -> None:
+    code, out, _ = call("predict", run, pictures)
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out)))
     assert [row["id"] for row in rows] == [str(number) for number in range(12)]
     assert [int(row["label"]) for row in rows] == read_run(run).logits("test")[:12].argmax(1).tolist()
 
 
-def test_new_pictures_are_measured_all(capsys: pytest.CaptureFixture[str], run: Path, pictures: Path) -> None:
+def test_new_pictures_are_measured_all(call: Call, run: Path, pictures: Path) -> None:
     labels = load_dataset("digits").test.labels[:12].tolist()
     rows = [("path", "label"), *((f"pictures/{number}.png", label) for number, label in enumerate(labels))]
     file = write_csv(pictures.parent / "new.csv", rows)
-    code, out, _ = call(capsys, "evaluate", run, "--dataset", file)
+    code, out, _ = call("evaluate", run, "--dataset", file)
     assert code == 0
     assert "n = 12 images of new, all that are labelled: they bring no test split" in out
-    code, out, _ = call(capsys, "evaluate", run, "--dataset", file, "--split", "all", "--json")
+    code, out, _ = call("evaluate", run, "--dataset", file, "--split", "all", "--json")
     said = json.loads(out)
     assert (said["n"], said["split"]) == (12, "all")
     right = read_run(run).logits("test")[:12].argmax(1) == labels
     assert said["accuracy"]["mean"] == pytest.approx(right.mean())
-    assert "n = 300 images of digits, test split\n" in call(capsys, "evaluate", run, "--split", "test")[1]
+    assert "n = 300 images of digits, test split\n" in call("evaluate", run, "--split", "test")[1]
 
 
-def test_a_competition_from_its_files_to_its_submission(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_competition_from_its_files_to_its_submission(call: Call, tmp_path: Path) -> None:
     """Train on the folder, predict the images without labels, and get the competition's own CSV."""
     digits = load_dataset("digits").train
     (tmp_path / "train_max_x").write_bytes(pickle.dumps(digits.images[:600, 0], 4))
     (tmp_path / "test_max_x").write_bytes(pickle.dumps(digits.images[600:620, 0], 4))
     write_csv(tmp_path / "train_max_y.csv", [("Id", "Label"), *enumerate(digits.labels[:600].tolist())])
     command = ("train", tmp_path, "logistic", "--epochs", 1, "--out", tmp_path / "runs")
-    assert call(capsys, *command)[0] == 0
+    assert call(*command)[0] == 0
     (trained,) = find_runs(tmp_path / "runs")
-    code, out, _ = call(capsys, "predict", trained, "--split", "unlabelled", "--csv", tmp_path / "out.csv")
+    code, out, _ = call("predict", trained, "--split", "unlabelled", "--csv", tmp_path / "out.csv")
     assert (code, out) == (0, f"20 predictions: {tmp_path / 'out.csv'}\n")
     rows = list(csv.reader((tmp_path / "out.csv").read_text().splitlines()))
     assert rows[0] == ["Id", "Label"]
     assert [row[0] for row in rows[1:]] == [str(place) for place in range(20)]
     columns = ("--id-column", "a", "--label-column", "b")
-    assert call(capsys, "predict", trained, "--split", "unlabelled", *columns)[1].startswith("a,b\n0,")
-    code, out, _ = call(capsys, "predict", trained, tmp_path / "test_max_x")
+    assert call("predict", trained, "--split", "unlabelled", *columns)[1].startswith("a,b\n0,")
+    code, out, _ = call("predict", trained, tmp_path / "test_max_x")
     assert (code, list(csv.reader(io.StringIO(out)))[1:]) == (0, rows[1:])
-    code, out, _ = call(capsys, "data", "show", tmp_path, "--sheet", tmp_path / "sheet.png")
+    code, out, _ = call("data", "show", tmp_path, "--sheet", tmp_path / "sheet.png")
     assert "28x28 pixels (height x width), 1 channel(s)" in out
     assert "without labels: 20 images" in out
-    said = json.loads(call(capsys, "data", "show", tmp_path, "--sheet", tmp_path / "sheet.png", "--json")[1])
+    said = json.loads(call("data", "show", tmp_path, "--sheet", tmp_path / "sheet.png", "--json")[1])
     assert (said["unlabelled"], said["mirror"]) == (20, False)
 
 
@@ -109,25 +105,25 @@ def test_a_competition_from_its_files_to_its_submission(capsys: pytest.CaptureFi
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(
-    capsys: pytest.CaptureFixture[str], run: Path, pictures: Path, arguments: list[str], code: int, said: str
+    call: Call, run: Path, pictures: Path, arguments: list[str], code: int, said: str
 ) -> None:
     places = {"RUN": run, "PICTURES": pictures}
-    ended, _, err = call(capsys, *(places.get(argument, argument) for argument in arguments))
+    ended, _, err = call(*(places.get(argument, argument) for argument in arguments))
     assert ended == code
     assert err.count("\n") == 1
     assert said in err
 
 
-def test_pictures_of_another_size_ask_for_a_rule(capsys: pytest.CaptureFixture[str], run: Path, pictures: Path) -> None:
+def test_pictures_of_another_size_ask_for_a_rule(call: Call, run: Path, pictures: Path) -> None:
     Image.new("L", (50, 40)).save(pictures / "wide.png")
-    code, _, err = call(capsys, "predict", run, pictures)
+    code, _, err = call("predict", run, pictures)
     assert code == 1
     assert "wide.png is 40x50 pixels (height x width) and asked for is 28x28: choose a rule with --resize" in err
-    assert call(capsys, "predict", run, pictures, "--resize", "crop")[0] == 0
+    assert call("predict", run, pictures, "--resize", "crop")[0] == 0
 
 
-def test_a_pickle_that_would_run_is_refused(capsys: pytest.CaptureFixture[str], run: Path, tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_is_refused(call: Call, run: Path, tmp_path: Path) -> None:
     (tmp_path / "images.pkl").write_bytes(pickle.dumps([np.zeros(3), print]))
-    code, out, err = call(capsys, "predict", run, tmp_path / "images.pkl")
+    code, out, err = call("predict", run, tmp_path / "images.pkl")
     assert (code, out) == (1, "")
     assert "images.pkl asks for builtins.print, which numeric NumPy arrays do not need: it is refused" in err

@@ -3,6 +3,7 @@
 import html
 import io
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from rich.console import Console
 
 import bakeoff as package
-from bakeoff.cli import bakeoff, exit_code, terminal
+from bakeoff.cli import terminal
 from bakeoff.report.render.blocks import Code, Words, escaped, markdown
 
+Call = Callable[..., tuple[int, str, str]]
 CLASSES = ["[/bold]", "[red]stop", "<b>&amp;|`x`", "# *c*"]
 QUESTION = "Does [a] beat [b]? <i>Or</i> | not"
 STUDY = r"""
@@ -24,13 +26,6 @@ recipe = { epochs = 3, batch_size = 20 }
 contenders.slow = { model = "logistic", lr = 0.01, note = "\u001b]0;title\u0007 [link=x]note" }
 contenders.quick = { model = "logistic", lr = 0.02 }
 """
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 @pytest.fixture
@@ -45,8 +40,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_study_with_markup_in_every_name(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    code, out, err = call(capsys, "run", "odd.toml", "--jobs", "1")
+def test_a_study_with_markup_in_every_name(call: Call, folder: Path) -> None:
+    code, out, err = call("run", "odd.toml", "--jobs", "1")
     assert code == 0, err
     assert QUESTION in out
     assert r"[red]stop \x1b[31mred\x07 <script>alert(1)</script>: 2 runs" in err
@@ -61,12 +56,12 @@ def test_a_study_with_markup_in_every_name(capsys: pytest.CaptureFixture[str], f
     assert r"**Does \[a\] beat \[b\]? \<i>Or\</i> \| not**" in text
     everything = out + err + page + text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", everything)
-    assert call(capsys, "report", "runs/odd")[0] == 0
+    assert call("report", "runs/odd")[0] == 0
 
 
 @pytest.mark.usefixtures("folder")
-def test_data_show_prints_class_names_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(capsys, "data", "show", "own.npz")
+def test_data_show_prints_class_names_as_they_are(call: Call) -> None:
+    code, out, err = call("data", "show", "own.npz")
     assert code == 0, err
     for name in CLASSES:
         assert name in out
@@ -82,10 +77,8 @@ def test_data_show_prints_class_names_as_they_are(capsys: pytest.CaptureFixture[
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_an_error_shows_a_name_and_does_not_obey_it(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
-    code, _, err = call(capsys, *arguments)
+def test_an_error_shows_a_name_and_does_not_obey_it(call: Call, arguments: list[str], sentence: str) -> None:
+    code, _, err = call(*arguments)
     assert code == 2
     assert sentence in err
     assert len(err.splitlines()) == 1

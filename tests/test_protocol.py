@@ -2,16 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import bakeoff as package
-from bakeoff.cli import bakeoff, exit_code
 from bakeoff.record import find_runs, read_run
 from bakeoff.record.readings import count_reading, count_readings
 
+Call = Callable[..., tuple[int, str, str]]
 STUDY = """
 title = "Two"
 question = "Which of two?"
@@ -27,13 +28,6 @@ lr = 0.001
 model = "logistic"
 lr = 0.01
 """
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
 
 
 def write_data(file: Path, *, poison: bool = False, count: int = 240) -> Path:
@@ -95,24 +89,24 @@ def test_shuffled_test_labels_change_nothing_but_the_test_figures(studies: tuple
 # what is shown of a trial
 
 
-def test_a_trial_shows_validation_and_never_test(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_trial_shows_validation_and_never_test(call: Call, tmp_path: Path) -> None:
     data = write_data(tmp_path / "own.npz")
     command = ["train", data, "logistic", "--epochs", "1", "--out", tmp_path / "runs"]
-    code, out, err = call(capsys, *command)
+    code, out, err = call(*command)
     assert code == 0, err
     assert "validation accuracy" in out
     assert "test" not in out.replace(str(tmp_path), "").lower()
-    assert "test" not in call(capsys, *command, "--json")[1].replace(str(tmp_path), "")
+    assert "test" not in call(*command, "--json")[1].replace(str(tmp_path), "")
     (path,) = find_runs(tmp_path / "runs")
     assert not any(key.startswith("test") for key in read_run(path).metrics)
     assert not any(key.startswith("test") for key in json.loads((path / "run.json").read_text())["metrics"])
-    code, out, _ = call(capsys, "list", "runs", "--out", tmp_path / "runs", "--json")
+    code, out, _ = call("list", "runs", "--out", tmp_path / "runs", "--json")
     (row,) = json.loads(out)
     assert row["validation_accuracy"] == read_run(path).metrics["validation_accuracy"]
     assert (row["dataset"], row["test_reads"]) == (str(data), 0)
     assert row["ended"][:2] == "20"
     assert "test_accuracy" not in row
-    code, out, _ = call(capsys, "evaluate", path, "--json")
+    code, out, _ = call("evaluate", path, "--json")
     assert json.loads(out)["split"] == "validation", "the test split is read when it is asked for"
     assert count_readings(path) == 0
 
@@ -120,34 +114,32 @@ def test_a_trial_shows_validation_and_never_test(capsys: pytest.CaptureFixture[s
 # readings are counted
 
 
-def test_a_studys_page_is_one_reading_however_often_it_is_rendered(
-    capsys: pytest.CaptureFixture[str], study: Path
-) -> None:
+def test_a_studys_page_is_one_reading_however_often_it_is_rendered(call: Call, study: Path) -> None:
     runs = find_runs(study)
     assert [count_readings(path) for path in runs] == [1] * 4
     assert "read more than once" not in (study / "report.md").read_text()
     for _ in range(2):
-        assert call(capsys, "report", study)[0] == 0
+        assert call("report", study)[0] == 0
     assert [count_readings(path) for path in runs] == [1] * 4
 
 
-def test_each_reading_is_counted_and_told(capsys: pytest.CaptureFixture[str], study: Path) -> None:
+def test_each_reading_is_counted_and_told(call: Call, study: Path) -> None:
     one = next(path for path in find_runs(study) if path.name.startswith("quick-seed0"))
-    _, out, _ = call(capsys, "evaluate", one, "--split", "test", "--json")
+    _, out, _ = call("evaluate", one, "--split", "test", "--json")
     said = json.loads(out)
     assert said["accuracy"]["mean"] == pytest.approx(read_run(one).test_metrics()["test_accuracy"])
     assert said["test_reads"] == 2
-    assert call(capsys, "predict", one, "--split", "test")[0] == 0
-    assert call(capsys, "compare", study)[0] == 0
-    assert call(capsys, "compare", study)[0] == 0, "the same runs again are no new reading"
-    assert "read 5 times" in call(capsys, "evaluate", one, "--split", "test")[1]
+    assert call("predict", one, "--split", "test")[0] == 0
+    assert call("compare", study)[0] == 0
+    assert call("compare", study)[0] == 0, "the same runs again are no new reading"
+    assert "read 5 times" in call("evaluate", one, "--split", "test")[1]
     for split in ("validation", "train"):
-        assert call(capsys, "evaluate", one, "--split", split)[0] == 0
-    assert call(capsys, "predict", one, "--split", "validation")[0] == 0
-    _, out, _ = call(capsys, "list", "runs", "--out", study.parent, "--json")
+        assert call("evaluate", one, "--split", split)[0] == 0
+    assert call("predict", one, "--split", "validation")[0] == 0
+    _, out, _ = call("list", "runs", "--out", study.parent, "--json")
     reads = {Path(row["run"]).name.rpartition("-")[0]: row["test_reads"] for row in json.loads(out)}
     assert reads == {"quick-seed0": 5, "quick-seed1": 2, "slow-seed0": 2, "slow-seed1": 2}
-    assert call(capsys, "report", study)[0] == 0
+    assert call("report", study)[0] == 0
     for page in ("report.md", "report.html"):
         assert "quick 5 times" in (study / page).read_text()
 
@@ -184,7 +176,7 @@ def test_a_line_that_a_kill_cut_off_stays_a_reading(tmp_path: Path) -> None:
 
 
 def test_a_reading_that_cannot_be_written_is_a_warning(
-    capsys: pytest.CaptureFixture[str], study: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = find_runs(study)[0]
     opened = Path.open
@@ -195,7 +187,7 @@ def test_a_reading_that_cannot_be_written_is_a_warning(
         return opened(path, mode, *args, **more)
 
     monkeypatch.setattr(Path, "open", refuse)
-    code, out, err = call(capsys, "evaluate", one, "--split", "test", "--json")
+    code, out, err = call("evaluate", one, "--split", "test", "--json")
     assert code == 0
     assert json.loads(out)["accuracy"]["mean"] > 0
     assert "test_reads.jsonl: cannot be written (Read-only file system), so this reading" in err

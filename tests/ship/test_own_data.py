@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 
 from bakeoff import BakeoffError, UsageError, read_run, run_study, train
-from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import load_dataset
 from bakeoff.record import Run, find_runs
 from bakeoff.spec.study import parse_study
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
+Call = Callable[..., tuple[int, str, str]]
 
 
 def images_and_labels() -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +49,7 @@ CHANGES: dict[str, Change] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_data_are_not_taken_for_the_runs_own(
-    capsys: pytest.CaptureFixture[str], run: Run, data: Path, tmp_path: Path, change: str
+    call: Call, run: Run, data: Path, tmp_path: Path, change: str
 ) -> None:
     """Each split is drawn by places, so that one image in front would put trained images into the test split."""
     before = load_dataset(str(data))
@@ -75,7 +68,7 @@ def test_changed_data_are_not_taken_for_the_runs_own(
         [*train_on, "--weights", run.path / "weights.safetensors"],
         [*train_on, "--teacher", run.path, "--pool", "test:confidence=0.1"],
     ):
-        code, out, err = call(capsys, *command)
+        code, out, err = call(*command)
         assert (code, out) == (1, ""), command
         assert f"{run.path}: its data, {data}, are not those it was trained on" in err
         assert ("train images instead of 417" in err) == (change == "three images in front")
@@ -83,18 +76,16 @@ def test_changed_data_are_not_taken_for_the_runs_own(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_data_that_hold_training_images_are_told(
-    capsys: pytest.CaptureFixture[str], run: Run, data: Path, tmp_path: Path
-) -> None:
+def test_other_data_that_hold_training_images_are_told(call: Call, run: Run, data: Path, tmp_path: Path) -> None:
     """Where they are measured, and where they are predicted, on standard error: the predictions are CSV."""
 
     def told(file: Path, *more: object) -> tuple[int | None, str]:
         command = ["evaluate", run.path, "--dataset", file, *more]
-        code, rows, said = call(capsys, "predict", *command[1:], *([] if more else ["--split", "all"]))
+        code, rows, said = call("predict", *command[1:], *([] if more else ["--split", "all"]))
         assert (code, rows.splitlines()[0]) == (0, "id,label")
-        lines = call(capsys, *command)[1].splitlines()
+        lines = call(*command)[1].splitlines()
         assert said == "".join(f"bakeoff: {line}\n" for line in lines[2:])
-        return json.loads(call(capsys, *command, "--json")[1])["trained_on"], said
+        return json.loads(call(*command, "--json")[1])["trained_on"], said
 
     split = load_dataset(str(data))
     new = np.random.default_rng(2).integers(0, 256, (5, 8, 8), dtype=np.uint8)
@@ -114,10 +105,10 @@ def test_other_data_that_hold_training_images_are_told(
     assert (count, "nobody can tell" in said) == (None, True)
 
 
-def test_the_runs_own_data_by_name_are_its_own(capsys: pytest.CaptureFixture[str], run: Run, data: Path) -> None:
+def test_the_runs_own_data_by_name_are_its_own(call: Call, run: Run, data: Path) -> None:
     """Named with --dataset, a reading of its test split is counted all the same."""
     reads = [
-        json.loads(call(capsys, "evaluate", run.path, "--split", "test", *more, "--json")[1])["test_reads"]
+        json.loads(call("evaluate", run.path, "--split", "test", *more, "--json")[1])["test_reads"]
         for more in ([], ["--dataset", data])
     ]
     assert reads[1] == reads[0] + 1
@@ -169,25 +160,23 @@ def test_a_parent_that_learnt_from_the_test_images_is_refused(data: Path, tmp_pa
 
 
 def test_a_pupil_of_the_test_images_says_so_where_it_is_measured_on_them(
-    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path
+    call: Call, data: Path, tmp_path: Path
 ) -> None:
     settings = {"epochs": 1, "threads": 1, "out": tmp_path}
     teacher = train(str(data), "logistic", **settings)
     taught = train(str(data), "logistic", teacher=str(teacher.path), pool="test:confidence=0.1", **settings)
     assert taught.pool
     assert taught.pool["taken"] > 0
-    out = call(capsys, "evaluate", taught.path, "--split", "test")[1]
+    out = call("evaluate", taught.path, "--split", "test")[1]
     assert f"the run was trained on {taught.pool['taken']} of these images" in out
-    assert "trained on" not in call(capsys, "evaluate", teacher.path, "--split", "test")[1]
+    assert "trained on" not in call("evaluate", teacher.path, "--split", "test")[1]
     other = train(str(data), "small_cnn:width=2", **settings)
-    pairs = json.loads(call(capsys, "compare", taught.path, other.path, "--json")[1])
+    pairs = json.loads(call("compare", taught.path, other.path, "--json")[1])
     assert "logistic (trained on test)" in json.dumps(pairs)
 
 
 @pytest.mark.parametrize("verb", ["weights", "file", "from"])
-def test_a_damaged_run_gives_no_weights(
-    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, verb: str
-) -> None:
+def test_a_damaged_run_gives_no_weights(call: Call, data: Path, tmp_path: Path, verb: str) -> None:
     parent = train(str(data), "logistic", epochs=1, threads=1, out=tmp_path / "parent")
     file = parent.path / "weights.safetensors"
     content = bytearray(file.read_bytes())
@@ -198,7 +187,7 @@ def test_a_damaged_run_gives_no_weights(
         "file": ["train", data, "logistic", "--weights", file],
         "from": ["train", "--from", parent.path],
     }[verb]
-    code, out, err = call(capsys, *command, "--epochs", "1", "--out", tmp_path / "child")
+    code, out, err = call(*command, "--epochs", "1", "--out", tmp_path / "child")
     assert (code, out) == (1, "")
     assert "weights.safetensors: damaged" in err
     assert len(err.splitlines()) == 1
@@ -215,13 +204,13 @@ def runs(data: Path, tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
-def pairs(capsys: pytest.CaptureFixture[str], *paths: object) -> dict[tuple[str, str], dict]:
-    code, out, err = call(capsys, "compare", *paths, "--json")
+def pairs(call: Call, *paths: object) -> dict[tuple[str, str], dict]:
+    code, out, err = call("compare", *paths, "--json")
     assert code == 0, err
     return {(row["a"], row["b"]): row for row in json.loads(out)["comparisons"]}
 
 
-def test_runs_of_two_widths_are_two_contenders(capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path) -> None:
+def test_runs_of_two_widths_are_two_contenders(call: Call, data: Path, tmp_path: Path) -> None:
     """A study changed from width 2 to 4 leaves runs of both under one name; seed 0 of one is not the other's."""
     for width in (2, 4):
         text = f"""
@@ -236,7 +225,7 @@ parameters = {{ width = {width}, dense_layers = 1, hidden = 4 }}
 """
         run_study(parse_study(text, "net", "net.toml"), out=tmp_path, jobs=1)
     made = [read_run(path) for path in find_runs(tmp_path)]
-    ((names, row),) = pairs(capsys, *(run.path for run in made)).items()
+    ((names, row),) = pairs(call, *(run.path for run in made)).items()
     assert set(names) == {"net width=2", "net width=4"}
     right = {
         f"net width={width}": np.mean(
@@ -245,14 +234,14 @@ parameters = {{ width = {width}, dense_layers = 1, hidden = 4 }}
         for width in (2, 4)
     }
     assert row["difference"] == pytest.approx(right[row["a"]] - right[row["b"]])
-    code, _, err = call(capsys, "compare", tmp_path / "net")
+    code, _, err = call("compare", tmp_path / "net")
     assert code == 2, "a study's folder means the runs of its last command"
     assert "two contenders with the same test images: net on own" in err
 
 
-def test_what_differs_is_in_the_name(capsys: pytest.CaptureFixture[str], runs: Callable[..., Run]) -> None:
+def test_what_differs_is_in_the_name(call: Call, runs: Callable[..., Run]) -> None:
     found = pairs(
-        capsys,
+        call,
         runs("logistic", 0).path,
         runs("logistic", 1, lr=0.01).path,
         runs("logistic", 0, images=200).path,
@@ -267,7 +256,7 @@ def test_what_differs_is_in_the_name(capsys: pytest.CaptureFixture[str], runs: C
 
 
 def test_two_ways_to_write_a_path_are_one_dataset(
-    capsys: pytest.CaptureFixture[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a comparison's contenders, and for a study's families."""
     monkeypatch.chdir(data.parent)
@@ -291,23 +280,21 @@ dataset = ".//own.npz"
         for seed, name in enumerate(("own.npz", "./own.npz"))
         for lr in (0.01, 0.1)
     ]
-    ((_, row),) = pairs(capsys, *(run.path for run in made)).items()
+    ((_, row),) = pairs(call, *(run.path for run in made)).items()
     assert row["runs"] == [2, 2]
 
 
-def test_a_run_given_twice_counts_once(capsys: pytest.CaptureFixture[str], runs: Callable[..., Run]) -> None:
+def test_a_run_given_twice_counts_once(call: Call, runs: Callable[..., Run]) -> None:
     one, other = runs("logistic", 0).path, runs("small_cnn:width=2,dense_layers=1,hidden=4", 0).path
-    assert pairs(capsys, one, other, one, one.parent) == pairs(capsys, one, other)
+    assert pairs(call, one, other, one, one.parent) == pairs(call, one, other)
 
 
-def test_runs_with_other_test_images_are_not_compared(
-    capsys: pytest.CaptureFixture[str], runs: Callable[..., Run], data: Path
-) -> None:
+def test_runs_with_other_test_images_are_not_compared(call: Call, runs: Callable[..., Run], data: Path) -> None:
     one = runs("logistic", 0)
     images, labels = images_and_labels()
     np.savez(data, images=images[::-1], labels=labels[::-1])
     other = runs("small_cnn:width=2,dense_layers=1,hidden=4", 0)
-    code, out, err = call(capsys, "compare", one.path, other.path)
+    code, out, err = call("compare", one.path, other.path)
     assert (code, out) == (2, "")
     assert "two contenders with the same test images: " in err
     with pytest.raises(BakeoffError):
