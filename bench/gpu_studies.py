@@ -37,9 +37,10 @@ from bakeoff.spec import RunSpec
 from bakeoff.spec.choices import CropFeed, FreshFeed
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Study
+from bakeoff.studies.packaged import find_study, published_studies
 from bakeoff.studies.reporting import collect
 from bakeoff.studies.rounds import plan
-from bakeoff.studies.runner import check_study, find_study, published_studies
+from bakeoff.studies.runner import check_study
 from bakeoff.training.device import find_device
 from bakeoff.training.run import build_model, check_spec
 from keep import keep

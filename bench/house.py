@@ -16,7 +16,7 @@ import bakeoff
 from bakeoff.engines.execute import cores
 from bakeoff.record import find_runs, read_run, write_json
 from bakeoff.spec.scales import at_scale
-from bakeoff.studies.runner import find_study
+from bakeoff.studies.packaged import find_study
 
 ROOT = Path(__file__).parents[1]
 

@@ -16,7 +16,7 @@ from bakeoff.findings.tables import Summary, interval, listing, percent, pick, p
 from bakeoff.report.sections.reported import generated_anew
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Study
-from bakeoff.studies.runner import find_study, published_studies
+from bakeoff.studies.packaged import find_study, published_studies
 
 ROOT = Path(__file__).parents[1]
 SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}

@@ -13,7 +13,7 @@ import pytest
 
 from bakeoff.cli import bakeoff
 from bakeoff.spec.scales import at_scale
-from bakeoff.studies.runner import find_study
+from bakeoff.studies.packaged import find_study
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,8 @@ import pytest
 from bakeoff import train
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, read_run
-from bakeoff.ship.predict import csv_text, evaluate, find_part, logits_of, predict_files, predict_rows, predict_split
+from bakeoff.ship.predict import csv_text, evaluate, find_part, predict_files, predict_rows, predict_split
+from bakeoff.training.inference import logits_of
 
 
 @pytest.fixture(scope="module")

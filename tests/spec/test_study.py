@@ -9,7 +9,7 @@ from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Study, parse_study
-from bakeoff.studies.runner import packaged_studies
+from bakeoff.studies.packaged import packaged_studies
 
 STUDY = """
 # What it asks.

@@ -10,7 +10,7 @@ from bakeoff.cli import exit_code
 from bakeoff.errors import UsageError
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import load_study, parse_study
-from bakeoff.studies.runner import find_study
+from bakeoff.studies.packaged import find_study
 
 HEAD = 'title = "t"\nquestion = "q"\ndataset = "digits"\nimages = 200\nseeds = 1\n'
 PLAIN = '[contenders.plain]\nmodel = "small_cnn"\n'

@@ -14,7 +14,7 @@ import bakeoff
 from bakeoff.record import find_runs
 from bakeoff.spec.scales import at_scale, split_names
 from bakeoff.spec.study import parse_study
-from bakeoff.studies import runner
+from bakeoff.studies import packaged, runner
 from bakeoff.training.digest import resolved
 
 GRID = """
@@ -145,9 +145,9 @@ def test_contenders_that_the_study_lists_stay_although_they_are_the_same_run(tmp
 
 @pytest.mark.filterwarnings("ignore::bakeoff.data.sources.DataWarning")
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
-@pytest.mark.parametrize("name", [name for name, study in runner.packaged_studies().items() if study.sweeps])
+@pytest.mark.parametrize("name", [name for name, study in packaged.packaged_studies().items() if study.sweeps])
 def test_no_packaged_sweep_trains_the_same_twice(name: str, scale: str) -> None:
-    study = at_scale(runner.find_study(name), scale)
+    study = at_scale(packaged.find_study(name), scale)
     loaded, absent = runner._load(study)
     if absent:
         pytest.skip("; ".join(map(str, absent.values())))

@@ -11,7 +11,7 @@ import bakeoff
 from bakeoff.cli import bakeoff as command
 from bakeoff.record import find_runs, read_run
 from bakeoff.spec.study import parse_study
-from bakeoff.studies import reporting, runner
+from bakeoff.studies import packaged, reporting
 from bakeoff.studies.sequential import on_fresh_seeds, until_decided
 
 STUDY = """
@@ -169,7 +169,7 @@ def test_looks_do_not_see_the_test_split(adding):
             run.arrays["test_labels"] = (run.labels("test") + 1) % 10
         return kept
 
-    whole = runner.find_study(str(out / "tiny.toml"))
+    whole = packaged.find_study(str(out / "tiny.toml"))
     after = until_decided(whole, 4, train, read)
     assert after.seeds_each == study["seeds_each"]
     assert asked[0] == dict.fromkeys(study["seeds_each"], 3)

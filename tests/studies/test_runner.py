@@ -20,7 +20,7 @@ from bakeoff.ship.predict import evaluate as measure
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting, runner
-from bakeoff.studies.runner import find_study, published_studies
+from bakeoff.studies.packaged import find_study, published_studies
 
 STUDY = """
 # bakeoff run tiny.toml

@@ -87,13 +87,14 @@ def fetch_data(name: str, json_out: bool) -> None:
     """
     from bakeoff.cli.terminal import downloads
     from bakeoff.data.fetch import download, fetch
-    from bakeoff.models.weights import ADDRESS, published_weights, sha256
     from bakeoff.record import data_folders
 
     kind, _, model = name.partition("/")
     sums: dict[str, str] = {}
     with downloads() as progress:
         if kind == "weights":
+            from bakeoff.models.weights import ADDRESS, published_weights, sha256
+
             published = published_weights(model)
             folder = download(name, published, (ADDRESS,), data_folders(kind)[-1], progress)
             sums = {file: sha256(folder / file) for file in published}

@@ -37,8 +37,9 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     command goes on. A field of the recipe given here replaces that of every contender.
     """
     from bakeoff.cli.terminal import display
+    from bakeoff.studies.packaged import find_study, published_studies
     from bakeoff.studies.reporting import report_all
-    from bakeoff.studies.runner import find_study, published_studies, run_study
+    from bakeoff.studies.runner import run_study
 
     if (study is None) != every:
         raise click.UsageError("give either STUDY or --all")

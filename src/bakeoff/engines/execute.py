@@ -16,16 +16,15 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.record.locks import Locked
 from bakeoff.spec import RunSpec
-from bakeoff.training.ensemble import average_runs
-from bakeoff.training.run import Progress, train_run
+
+if TYPE_CHECKING:
+    from bakeoff.training.run import Progress
 
 LARGEST_POOL = 8
 """Worker processes by default at the most: each has its own PyTorch."""
@@ -244,6 +243,8 @@ def attempt(
         outcome = _unforeseen(work, error)
     else:
         return Outcome("trained")
+    import torch
+
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # only now nothing holds the failed run's tensors
     return outcome
@@ -261,6 +262,9 @@ def _unforeseen(work: Work, error: Exception) -> Outcome:
 def _train(
     work: Work, dataset: Dataset, setting: Setting, stop: Callable[[], bool], show: Callable[[Progress], None]
 ) -> None:
+    from bakeoff.training.ensemble import average_runs
+    from bakeoff.training.run import train_run
+
     spec = work.spec
     if spec.members:
         members = work.needs

@@ -22,7 +22,6 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.metrics import METRICS, wilson
 from bakeoff.record import Run, write_atomic
 from bakeoff.record.readings import count_reading, count_readings
-from bakeoff.training.inference import logits_of
 
 Header = tuple[str, str]
 HEADER = ("id", "label")
@@ -53,6 +52,8 @@ def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device:
         UsageError: a dataset that does not fit.
         BakeoffError: the run's own data are not those it was trained on.
     """
+    from bakeoff.training.inference import logits_of
+
     part = find_part(run, dataset, split)
     if part.labels is None:
         raise UsageError(f"{part.dataset}: its {part.split} images cannot be measured without labels: predict them")
@@ -180,6 +181,8 @@ def predict_rows(
     run: Run, images: NDArray[np.uint8], ids: Sequence[Any], *, device: str = "auto"
 ) -> list[dict[str, Any]]:
     """One row an image: `id`, `label` (the class name) and `confidence` (the softmax probability, 0 ... 1)."""
+    from bakeoff.training.inference import logits_of
+
     probabilities = softmax(logits_of(run, images, device=device).astype(np.float64), axis=1)
     said = probabilities.argmax(1)
     names = run.dataset["classes"]

@@ -6,14 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bakeoff import record
 from bakeoff.data import SOURCES
 from bakeoff.errors import BakeoffError, Damaged
-from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
 from bakeoff.record.readings import count_readings
-from bakeoff.studies.runner import packaged_studies
+from bakeoff.studies.packaged import packaged_studies
 
 Rows = list[dict[str, Any]]
 
@@ -43,6 +40,10 @@ def list_datasets(_out: Path) -> Rows:
 
 def list_models(_out: Path) -> Rows:
     """The models: parameters for 10 classes of grey images, 28x28 or the smallest side, and their own options."""
+    import torch
+
+    from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
+
     rows = []
     for name, entry in MODELS.items():
         fields = parameter_schema(name).model_fields

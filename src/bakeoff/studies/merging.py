@@ -8,13 +8,14 @@ from bakeoff.spec import Contender
 from bakeoff.spec.hypothesis import Hypothesis
 from bakeoff.spec.study import Study
 from bakeoff.spec.study_parts import Point, Sweep
-from bakeoff.training.digest import resolved
 
 
 def merge_points(study: Study) -> Study:
     """The study without the contenders that only a sweep's point made, where an earlier contender is the same run:
     once all parameters and choices are spelled out, a point that names a default is its base. All that speaks of them
     speaks of the earlier one."""
+    from bakeoff.training.digest import resolved
+
     specs = {spec.contender: spec for spec in reversed(study.runs())}  # of the first seed of each
     trained = {name: (s.dataset, s.recipe.teacher, s.recipe.weights, resolved(s)) for name, s in specs.items()}
     same: dict[str, str] = {}

@@ -8,22 +8,19 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from bakeoff import record
 from bakeoff.data import Dataset
-from bakeoff.data.preprocess import model_shape
 from bakeoff.engines.execute import Failure, Setting, Work, default_jobs, execute
 from bakeoff.errors import BakeoffError, Damaged
-from bakeoff.models import count_multiply_adds
 from bakeoff.record import readings
 from bakeoff.record.locks import Locked, only_process
 from bakeoff.spec import Contender
 from bakeoff.spec.study import Study
-from bakeoff.training.device import find_device
-from bakeoff.training.digest import EndedRuns, find_run, run_directory
-from bakeoff.training.run import Progress, build_model
+
+if TYPE_CHECKING:
+    from bakeoff.training.run import Progress
 
 
 @dataclasses.dataclass
@@ -59,6 +56,8 @@ class Rounds:
         Raises:
             Interrupted: `stop` said so; every run that had begun has a checkpoint.
         """
+        from bakeoff.training.device import find_device
+
         works = plan(study, self.datasets, self.folder, anew=self.restart)
         study = study.model_copy(update={"records": tuple(work.path.name for work in works)})
         if whole:
@@ -90,6 +89,8 @@ def plan(study: Study, datasets: Mapping[str, Dataset], folder: Path, *, anew: b
     Args:
         anew: a record that an earlier version made of the same run does not count.
     """
+    from bakeoff.training.digest import EndedRuns, find_run, run_directory
+
     paths: dict[tuple[str, int], Path] = {}
     works, depths, ended = {}, study.depths(), EndedRuns(folder)
     for spec in sorted(study.runs(), key=lambda spec: depths[spec.contender]):
@@ -142,6 +143,12 @@ def _set_aside(path: Path, error: Damaged) -> None:
 
 def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
     """Multiply-adds of a run, up to a factor that all contenders share; an ensemble's are next to none."""
+    import torch
+
+    from bakeoff.data.preprocess import model_shape
+    from bakeoff.models import count_multiply_adds
+    from bakeoff.training.run import build_model
+
     if contender.ensemble:
         return 0
     spec = next(spec for spec in study.runs() if spec.contender == contender.name)

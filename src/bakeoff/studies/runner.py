@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 import shlex
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.engines.execute import Failure, Setting, cores, default_threads, interruptible
 from bakeoff.errors import BakeoffError, MissingData, RunsFailed, UsageError, closest
-from bakeoff.models.weights import find_weights
 from bakeoff.record import Run
 from bakeoff.report.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.spec.choices import parse_choice, validate
 from bakeoff.spec.scales import at_scale, split_names
-from bakeoff.spec.study import Study, load_study, parse_study
+from bakeoff.spec.study import Study
 from bakeoff.spec.study_parts import Failed
 from bakeoff.studies.merging import merge_points
+from bakeoff.studies.packaged import find_study
 from bakeoff.studies.reporting import collect, render
 from bakeoff.studies.rounds import Rounds, has_ended
 from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
 from bakeoff.studies.sequential import until_decided as add_seeds
-from bakeoff.training.device import find_device
-from bakeoff.training.digest import find_run
-from bakeoff.training.run import Progress, check_spec, check_views, train_run
 
-
-def packaged_studies() -> dict[str, Study]:
-    """The studies that come with bakeoff, by name."""
-    folder = importlib.resources.files("bakeoff.studies")
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    names = [file.name.removesuffix(".toml") for file in files]
-    texts = [file.read_text(encoding="utf-8") for file in files]
-    return {n: parse_study(t, n, f"{n}.toml") for n, t in zip(names, texts, strict=True)}
-
-
-def published_studies() -> list[str]:
-    """Names of the packaged studies that re-run a published report: those that come in scales."""
-    return [name for name, study in packaged_studies().items() if study.scales]
-
-
-def find_study(name: str) -> Study:
-    """A packaged study by name, or one in a TOML file by path.
-
-    Raises:
-        UsageError: there is none, or it is not valid.
-    """
-    if name.endswith(".toml") or _is_file(name):
-        if not _is_file(name):
-            raise UsageError(f"{name}: no such file")
-        return load_study(Path(name))
-    studies = packaged_studies()
-    if name not in studies:
-        raise UsageError(f"no study {name!r}{closest(name, studies)}; a study of your own is a path to a .toml file")
-    return studies[name]
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:  # a name too long for one
-        return False
+if TYPE_CHECKING:  # PyTorch is imported where it computes: what cannot be is said at once
+    from bakeoff.training.run import Progress
 
 
 def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
@@ -78,6 +38,10 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
     Raises:
         UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
     """
+    import torch
+
+    from bakeoff.training.run import check_spec, check_views
+
     check_sections(study)
     first = {spec.contender: spec for spec in study.runs() if spec.seed == 0}
     contenders = []
@@ -171,8 +135,10 @@ def run_study(
     for name, number in {"jobs": jobs, "seeds": seeds, "threads": threads}.items():
         if number is not None and number < 1:
             raise UsageError(f"{name} = {number}: must be 1 or more")
-    find_device(device)
     study, loaded = _at_hand(whole, scale, cuts)
+    from bakeoff.training.device import find_device
+
+    find_device(device)
     study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
@@ -233,9 +199,12 @@ def _lacking_weights(study: Study) -> dict[str, MissingData]:
     """A sentence on each contender whose published weights are not at hand."""
     lacking = {}
     for contender in study.contenders:
+        if not contender.recipe.weights:
+            continue
+        from bakeoff.models.weights import find_weights
+
         try:
-            if contender.recipe.weights:
-                find_weights(contender.recipe.weights, contender.model)
+            find_weights(contender.recipe.weights, contender.model)
         except MissingData as error:
             lacking[contender.name] = error
         except BakeoffError:
@@ -371,10 +340,15 @@ def _train_one(
     show: Callable[[Progress], None],
     begin: Callable[[int, int], None],
 ) -> Run:
-    find_device(device)
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}: must be 1 or more")
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
+
+    from bakeoff.training.device import find_device
+    from bakeoff.training.digest import find_run
+    from bakeoff.training.run import check_spec, train_run
+
+    find_device(device)
     spec = check_spec(spec, data)
     path = find_run(record.make_folder(Path(out)), spec, data)
     begin(1, 0 if has_ended(path) else 1)

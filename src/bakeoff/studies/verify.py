@@ -7,16 +7,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors.torch import load
-
 from bakeoff import record
 from bakeoff.data import load_dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run
 from bakeoff.spec import RESULTS
-from bakeoff.training.checkpoint import check_checkpoint, checkpoint_files
-from bakeoff.training.ensemble import average_runs
-from bakeoff.training.run import train_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,20 +49,28 @@ def verify(paths: Sequence[Path], *, rerun: bool = False, device: str = "auto") 
             raise UsageError(f"{path}: no run there")
         for run in runs:
             checked, faults = record.check_files(run)
-            checkpoints = checkpoint_files(run / "checkpoint")
-            faults += [fault for file in checkpoints if (fault := _checkpoint_fault(file))]
+            checkpoints, more = _check_checkpoints(run / "checkpoint")
+            faults += more
             again = None
             if rerun and not faults and record.status(run) != "running":
                 again = train_again(run, device)
-            results.append(Verified(str(run), checked + len(checkpoints), tuple(faults), again))
+            results.append(Verified(str(run), checked + checkpoints, tuple(faults), again))
     return results
 
 
-def _checkpoint_fault(file: Path) -> str | None:
-    try:
-        return check_checkpoint(file)
-    except BakeoffError as error:
-        return str(error)
+def _check_checkpoints(folder: Path) -> tuple[int, list[str]]:
+    """How many files of checkpoints there are, and a sentence on each that is not as written."""
+    if not folder.is_dir():
+        return 0, []
+    from bakeoff.training.checkpoint import check_checkpoint, checkpoint_files
+
+    files, faults = checkpoint_files(folder), []
+    for file in files:
+        try:
+            faults += [fault] if (fault := check_checkpoint(file)) else []
+        except BakeoffError as error:
+            faults.append(str(error))
+    return len(files), faults
 
 
 def train_again(path: Path, device: str = "auto") -> str:
@@ -76,6 +79,9 @@ def train_again(path: Path, device: str = "auto") -> str:
     Raises:
         BakeoffError: it cannot be trained again.
     """
+    from bakeoff.training.ensemble import average_runs
+    from bakeoff.training.run import train_run
+
     run = record.read_run(path)
     if run.results < RESULTS:
         raise BakeoffError(f"{path}: follows results rules {run.results}; under those of now, {RESULTS}, bits differ")
@@ -110,6 +116,8 @@ def first_difference(run: Run, again: Run) -> str:
     if run.status != "finished":
         return ""
     if not run.spec.members:
+        from safetensors.torch import load
+
         weights = [load(record.read_bytes(one.path / "weights.safetensors")) for one in (run, again)]
         for name, tensor in weights[0].items():
             if name not in weights[1] or tensor.numpy().tobytes() != weights[1][name].numpy().tobytes():
