@@ -3,12 +3,15 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import bakeoff as package
 from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import Dataset, Split, load_dataset
+from bakeoff.spec.study import parse_study
 
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     # one core a test process: OpenMP threads that share cores with a busy neighbour can be slower tenfold
@@ -51,3 +54,13 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
         return code, said.out, said.err
 
     return call
+
+
+@pytest.fixture
+def run_text(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Runs a study that is given as text in `tmp_path`, one run at a time; its summary."""
+
+    def run_text(text: str, name: str = "tiny", **options: Any) -> dict[str, Any]:
+        return package.run_study(parse_study(text, name, f"{name}.toml"), **{"out": tmp_path, "jobs": 1, **options})
+
+    return run_text

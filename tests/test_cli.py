@@ -24,22 +24,7 @@ from bakeoff.record import find_runs, read_run, status
 from bakeoff.spec import Recipe
 
 Call = Callable[..., tuple[int, str, str]]
-STUDY = """
-# A tiny study: bakeoff run tiny.toml
-title = "Tiny"
-question = "Which of two linear models?"
-dataset = "digits"
-images = 200
-seeds = 2
-[recipe]
-epochs = 2
-[contenders.slow]
-model = "logistic"
-lr = 0.0001
-[contenders.quick]
-model = "logistic"
-lr = 0.01
-"""
+STUDY = (Path(__file__).parent / "tiny.toml").read_text().replace("epochs = 1", "epochs = 2")
 
 
 @pytest.fixture(scope="module")

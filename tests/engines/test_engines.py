@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,21 +20,8 @@ from bakeoff.errors import BakeoffError
 from bakeoff.record import find_runs, read_run, status
 from bakeoff.spec.study import parse_study
 
-STUDY = """
-title = "Tiny"
-question = "Which of two linear models?"
-dataset = "digits"
-images = 200
-seeds = 2
-[recipe]
-epochs = 1
-[contenders.slow]
-model = "logistic"
-lr = 0.0001
-[contenders.quick]
-model = "logistic"
-lr = 0.01
-"""
+RunText = Callable[..., dict[str, Any]]
+STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (8, 1), (15, 1), (16, 2), (64, 8)])
@@ -155,16 +143,15 @@ def test_a_dead_process_holds_no_lock(tmp_path: Path, alone: dict[str, bytes], j
     assert _stray(tmp_path / "tiny") == []
 
 
-def test_restart_leaves_alone_what_another_process_trains(tmp_path: Path) -> None:
-    study = parse_study(STUDY, "tiny", "tiny.toml")
-    bakeoff.run_study(study, out=tmp_path, jobs=1)
+def test_restart_leaves_alone_what_another_process_trains(run_text: RunText, tmp_path: Path) -> None:
+    run_text(STUDY)
     runs = find_runs(tmp_path)
     for path in runs:
         (path / "kept").touch()
     held = next(path for path in runs if path.name.startswith("quick-seed1"))
     with _held(held):
         with pytest.warns(UserWarning, match=rf"{held.name}: another process is training this run: it is left alone"):
-            bakeoff.run_study(study, out=tmp_path, jobs=1, restart=True)
+            run_text(STUDY, restart=True)
         assert [path for path in runs if (path / "kept").exists()] == [held]
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,8 @@ from bakeoff.spec import RunSpec
 from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting
 
-STUDY = """
-title = "Tiny"
-question = "Which of two linear models?"
-dataset = "digits"
-images = 200
-seeds = 2
-[recipe]
-epochs = 1
-[contenders.slow]
-model = "logistic"
-lr = 0.0001
-[contenders.quick]
-model = "logistic"
-lr = 0.01
-"""
+RunText = Callable[..., dict[str, Any]]
+STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 
 
 def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
@@ -70,8 +58,8 @@ def test_reports_written_at_once_are_one_report(tmp_path: Path) -> None:
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
-def test_a_file_where_a_folder_should_be_is_one_sentence(tmp_path: Path) -> None:
-    bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+def test_a_file_where_a_folder_should_be_is_one_sentence(run_text: RunText, tmp_path: Path) -> None:
+    run_text(STUDY)
     (tmp_path / "tiny" / "tables").rename(tmp_path / "away")
     (tmp_path / "tiny" / "tables").write_text("mine")
     with pytest.raises(bakeoff.BakeoffError, match="tables: cannot be a folder"):
@@ -139,12 +127,11 @@ def test_the_command_line_prints_the_others_and_exits_1(
 
 
 def test_diverged_and_damaged_runs_are_told_with_their_reasons(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_text: RunText, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And a report without damaged records is written, but is no success."""
     wild = 'lr = 1000\noptimizer = "sgd"\nbatch_size = 8\nl2 = 100\nprecision = "fp32"'
-    study = parse_study(STUDY.replace("lr = 0.0001", wild), "tiny", "tiny.toml")
-    summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+    summary = run_text(STUDY.replace("lr = 0.0001", wild))
     assert [(f["contender"], f["seed"], f["kind"]) for f in summary["failures"]] == [
         ("slow", 0, "diverged"),
         ("slow", 1, "diverged"),
@@ -177,14 +164,13 @@ contenders.both = { ensemble = ["near", "far"] }
 
 
 def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_text: RunText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what needs it, a warning and a line on the page; asked for by name, or alone, it is an error."""
     for name in ("BAKEOFF_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
-    study = parse_study(PRETRAINED, "two", "two.toml")
     with pytest.warns(UserWarning, match="two goes on without contender far: weights 'imagenet': there is no"):
-        summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+        summary = run_text(PRETRAINED, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
     assert "far: its weights are not at hand, `bakeoff data fetch weights/resnet18` gets them" in summary["cuts"]
     assert "bakeoff data fetch weights/resnet18" in (tmp_path / "two" / "report.md").read_text()
@@ -194,19 +180,19 @@ def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
         "one.toml",
     )
     with pytest.raises(MissingData, match="bakeoff data fetch weights/resnet18"):
-        bakeoff.run_study(study, out=tmp_path, jobs=1, only=["near", "far"])
+        run_text(PRETRAINED, "two", only=["near", "far"])
     with pytest.raises(MissingData, match="bakeoff data fetch weights/resnet18"):
         bakeoff.run_study(alone, out=tmp_path, jobs=1)
 
 
-def test_what_was_trained_on_test_images_is_never_the_choice(tmp_path: Path) -> None:
+def test_what_was_trained_on_test_images_is_never_the_choice(run_text: RunText, tmp_path: Path) -> None:
     """Nor is an ensemble of it; although its validation accuracy is the highest."""
     text = STUDY.replace("epochs = 1", "epochs = 3").replace("seeds = 2", "seeds = 1") + (
         '[contenders.pupil]\nmodel = "logistic"\nlr = 0.03\nepochs = 60\nteacher = "quick"\n'
         'pool = "test:confidence=0"\n'
         '[contenders.team]\nensemble = ["pupil"]\n[contenders.above]\nensemble = ["team", "pupil"]\n'
     )
-    summary = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+    summary = run_text(text)
     by_name = {c["name"]: c for c in summary["contenders"]}
     assert {name for name, c in by_name.items() if c["trains_on_test"]} == {"pupil", "team", "above"}
     assert by_name["pupil"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]

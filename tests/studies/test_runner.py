@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,54 +24,37 @@ from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting, runner
 from bakeoff.studies.packaged import find_study, published_studies
 
-STUDY = """
-# bakeoff run tiny.toml
-title = "Tiny"
-question = "Which of two linear models?"
-dataset = "digits"
-images = 200
-seeds = 2
-[recipe]
-epochs = 1
-[contenders.slow]
-model = "logistic"
-lr = 0.0001
-[contenders.quick]
-model = "logistic"
-lr = 0.01
-"""
+RunText = Callable[..., dict[str, Any]]
+STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 
 
-def test_only_what_changed_is_trained_again(tmp_path: Path) -> None:
+def test_only_what_changed_is_trained_again(run_text: RunText, tmp_path: Path) -> None:
     trained: list[str] = []
-    before = parse_study(STUDY, "tiny", "tiny.toml")
-    bakeoff.run_study(before, out=tmp_path, jobs=1, done=trained.append)
+    run_text(STUDY, done=trained.append)
     assert len(trained) == 4
     trained.clear()
-    after = parse_study(STUDY.replace("lr = 0.01", "lr = 0.02").replace('"Tiny"', '"Renamed"'), "tiny", "tiny.toml")
-    summary = bakeoff.run_study(after, out=tmp_path, jobs=1, done=trained.append)
+    summary = run_text(STUDY.replace("lr = 0.01", "lr = 0.02").replace('"Tiny"', '"Renamed"'), done=trained.append)
     assert [name.rsplit("-", 1)[0] for name in trained] == ["quick-seed0", "quick-seed1"]
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 2, "quick": 2}
     assert len(find_runs(tmp_path)) == 6, "the old runs are kept"
 
 
-def test_more_seeds_keep_the_first_ones(tmp_path: Path) -> None:
-    study = parse_study(STUDY, "tiny", "tiny.toml")
-    bakeoff.run_study(study, out=tmp_path, jobs=1)
+def test_more_seeds_keep_the_first_ones(run_text: RunText) -> None:
+    run_text(STUDY)
     trained: list[str] = []
     with pytest.warns(UserWarning, match="the report of `bakeoff run tiny` is replaced; its runs are kept"):
-        summary = bakeoff.run_study(study, out=tmp_path, jobs=1, seeds=3, done=trained.append)
+        summary = run_text(STUDY, seeds=3, done=trained.append)
     assert sorted(name.rsplit("-", 1)[0] for name in trained) == ["quick-seed2", "slow-seed2"]
     assert all(c["n"] == 3 for c in summary["contenders"])
 
 
-def test_a_contender_under_another_name_is_not_trained_again(tmp_path: Path) -> None:
+def test_a_contender_under_another_name_is_not_trained_again(run_text: RunText, tmp_path: Path) -> None:
     """Nor is the ensemble that it is a member of; the report has the new names."""
     text = STUDY + '[contenders.both]\nensemble = ["slow", "quick"]\n'
-    before = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+    before = run_text(text)
     trained: list[str] = []
     renamed = text.replace("quick", "fast").replace("both", "team")
-    summary = bakeoff.run_study(parse_study(renamed, "tiny", "tiny.toml"), out=tmp_path, jobs=1, done=trained.append)
+    summary = run_text(renamed, done=trained.append)
     assert trained == []
     assert [c["name"] for c in summary["contenders"]] == ["slow", "fast", "team"]
     figures = [[c["test_accuracy"] for c in each["contenders"]] for each in (before, summary)]
@@ -77,8 +62,8 @@ def test_a_contender_under_another_name_is_not_trained_again(tmp_path: Path) -> 
     assert "quick" not in (tmp_path / "tiny" / "report.md").read_text().replace("quick-seed", "")
 
 
-def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
-    bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
+def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> None:
+    run_text(STUDY)
     gone = next(path for path in find_runs(tmp_path) if path.name.startswith("slow-seed1"))
     for file in gone.iterdir():
         file.unlink()
@@ -99,10 +84,11 @@ def test_a_report_says_what_is_missing(tmp_path: Path) -> None:
         (('"digits"', '"digist"'), r"unknown dataset 'digist' \(closest: digits"),
     ],
 )
-def test_a_study_is_checked_before_anything_is_trained(tmp_path: Path, change: tuple[str, str], sentence: str) -> None:
-    study = parse_study(STUDY.replace(*change), "tiny", "tiny.toml")
+def test_a_study_is_checked_before_anything_is_trained(
+    run_text: RunText, tmp_path: Path, change: tuple[str, str], sentence: str
+) -> None:
     with pytest.raises(bakeoff.UsageError, match=sentence):
-        bakeoff.run_study(study, out=tmp_path, jobs=1)
+        run_text(STUDY.replace(*change))
     assert find_runs(tmp_path) == []
 
 
@@ -212,10 +198,10 @@ def test_what_others_need_is_trained_first(tmp_path: Path, jobs: int) -> None:
     np.testing.assert_allclose(by_name["all-seed0"].logits("test"), mean, rtol=1e-5, atol=1e-6)
 
 
-def test_what_needs_something_that_changed_is_made_again(tmp_path: Path) -> None:
+def test_what_needs_something_that_changed_is_made_again(run_text: RunText, tmp_path: Path) -> None:
     """And the report is of the new runs, although the old ones lie beside them."""
     trained: list[str] = []
-    bakeoff.run_study(parse_study(TEAM, "team", "team.toml"), out=tmp_path, jobs=1)
+    run_text(TEAM, "team")
     for change, again in {
         "lr = 0.01": {"teacher", "pupil", "team", "all"},
         "lr = 0.02": {"alone", "all"},
@@ -234,13 +220,12 @@ def test_what_needs_something_that_changed_is_made_again(tmp_path: Path) -> None
         assert trained == []
 
 
-def test_a_member_that_diverged_leaves_the_others(tmp_path: Path) -> None:
+def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: Path) -> None:
     bad = 'model = "logistic"\noptimizer = "sgd"\nbatch_size = 8\nlr = 1000\nl2 = 100\nprecision = "fp32"'
-    study = parse_study(TEAM.replace('model = "logistic"\nlr = 0.02', bad), "team", "team.toml")
     said = r"^all-seed0-\w+: needs alone-seed0-\w+, which diverged; the other runs are in"
     with pytest.warns(UserWarning, match="all, seed 0: failed: needs alone-seed0"):  # noqa: SIM117 - the error comes last
         with pytest.raises(bakeoff.BakeoffError, match=said):
-            bakeoff.run_study(study, out=tmp_path, jobs=1)
+            run_text(TEAM.replace('model = "logistic"\nlr = 0.02', bad), "team")
     summary = json.loads((tmp_path / "team" / "summary.json").read_text())
     assert {c["name"]: (c["n"], c["failed"]) for c in summary["contenders"]} == {
         "team": (2, 0),
@@ -266,25 +251,25 @@ def test_a_member_that_diverged_leaves_the_others(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_ensembles_and_pupils_are_checked_first(tmp_path: Path, old: str, new: str, sentence: str) -> None:
-    study = parse_study(TEAM.replace(old, new), "team", "team.toml")
+def test_ensembles_and_pupils_are_checked_first(
+    run_text: RunText, tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
     with pytest.raises(bakeoff.UsageError, match=sentence):
-        bakeoff.run_study(study, out=tmp_path, jobs=1)
+        run_text(TEAM.replace(old, new), "team")
     assert find_runs(tmp_path) == []
 
 
-def test_a_teacher_of_other_images_is_refused(tmp_path: Path) -> None:
+def test_a_teacher_of_other_images_is_refused(run_text: RunText, tmp_path: Path) -> None:
     np.savez(tmp_path / "wide.npz", images=np.zeros((400, 9, 9), np.uint8), labels=np.arange(400) % 10)
     text = TEAM.replace("lr = 0.01", f'dataset = "{tmp_path / "wide.npz"}"').replace('"pupil", "teacher"', '"pupil"')
-    study = parse_study(text.replace('["alone", "teacher"]', '["alone"]'), "team", "team.toml")
     with pytest.raises(
         bakeoff.UsageError, match=r"contender pupil: teacher 'teacher': is trained on .*wide.*other classes or"
     ):
-        bakeoff.run_study(study, out=tmp_path, jobs=1)
+        run_text(text.replace('["alone", "teacher"]', '["alone"]'), "team")
 
 
-def test_an_ensemble_answers_but_cannot_be_trained_further(tmp_path: Path) -> None:
-    bakeoff.run_study(parse_study(TEAM, "team", "team.toml"), out=tmp_path, jobs=1, only=["alone", "teacher", "all"])
+def test_an_ensemble_answers_but_cannot_be_trained_further(run_text: RunText, tmp_path: Path) -> None:
+    run_text(TEAM, "team", only=["alone", "teacher", "all"])
     path = next(path for path in find_runs(tmp_path) if path.name.startswith("all-"))
     run = read_run(path)
     said = measure(run, None, "test")
@@ -293,7 +278,9 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(tmp_path: Path) -> No
         runner.train_further(path, out=tmp_path)
 
 
-def test_a_dataset_that_is_not_at_hand_is_left_out_of_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dataset_that_is_not_at_hand_is_left_out_of_several(
+    run_text: RunText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a warning, on the page, and with the way to get it; asked for, or alone, it is an error."""
     for name in ("BAKEOFF_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
@@ -307,15 +294,14 @@ recipe = { epochs = 1 }
 contenders.near = { model = "logistic" }
 contenders.far = { model = "logistic", dataset = "cifar10" }
 """
-    study = parse_study(text, "two", "two.toml")
     with pytest.warns(UserWarning, match="two goes on without cifar10: there is no"):
-        summary = bakeoff.run_study(study, out=tmp_path, jobs=1)
+        summary = run_text(text, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
     assert "cifar10: not at hand, `bakeoff data fetch cifar10` gets it" in summary["cuts"]
     assert "bakeoff data fetch cifar10" in (tmp_path / "two" / "report.md").read_text()
     for asked in ({"datasets": "cifar10"}, {"only": "far"}):
         with pytest.raises(BakeoffError, match="cifar10: there is no"):
-            bakeoff.run_study(study, out=tmp_path, jobs=1, **asked)
+            run_text(text, "two", **asked)
 
 
 def test_a_study_json_that_names_no_runs(tmp_path: Path) -> None:
@@ -354,9 +340,9 @@ validation = 0.1
 """
 
 
-def test_a_contender_with_a_validation_part_of_its_own(tmp_path: Path) -> None:
+def test_a_contender_with_a_validation_part_of_its_own(run_text: RunText, tmp_path: Path) -> None:
     """It is trained on more images, and compared on the same test images."""
-    summary = bakeoff.run_study(parse_study(SPLIT, "split", "split.toml"), out=tmp_path, jobs=1)
+    summary = run_text(SPLIT, "split")
     (pair,) = summary["comparisons"]
     assert {pair["a"], pair["b"]} == {"plain", "more"}
     counts = {}
