@@ -21,8 +21,8 @@ from PIL import Image
 
 from bakeoff.data import load_dataset
 from bakeoff.data.composite import TASKS, Composite
-from bakeoff.data.digit_shapes import INK
-from bakeoff.data.textures import texture
+from bakeoff.data.composite.digit_shapes import INK
+from bakeoff.data.composite.textures import texture
 
 IMAGES, BATCH, ROUNDS = 10_240, 128, 7
 

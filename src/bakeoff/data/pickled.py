@@ -24,8 +24,10 @@ from bakeoff.files import opened, reading
 
 T = TypeVar("T")
 
-CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+NUMBERS = ("INT", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT")
+TEXTS = ("BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
+PLAIN = frozenset((*NUMBERS, *TEXTS, "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"))
+"""Opcodes whose argument is the value."""
 
 NDARRAY, DTYPE = "numpy.ndarray", "numpy.dtype"
 RECONSTRUCT = "numpy._core.multiarray._reconstruct"
@@ -108,72 +110,86 @@ def parse(stream: IO[bytes]) -> Any:
     Raises Refused for names and opcodes that arrays do not need; ValueError, TypeError, LookupError,
     OverflowError or MemoryError for damage.
     """
-    stack: list[Any] = []
-    marked: list[list[Any]] = []
-    memo: dict[int, Any] = {}
-    argument: Any
+    machine = Machine()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
         if count > MOST_OPCODES:  # each is a byte or more in the file, and up to 100 in memory
             raise Refused(f"has more than {MOST_OPCODES:,} opcodes")
-        match opcode.name:
+        if opcode.name == "STOP":
+            return machine.stack.pop()
+        machine.step(opcode.name, argument)
+    raise ValueError("it has no end")
+
+
+class Machine:
+    """The state of a pickle that is read: the stack since the last mark, those before each mark, and the memo."""
+
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marked: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+
+    def step(self, opcode: str, argument: Any) -> None:
+        """Follow one opcode."""
+        match opcode:
             case "PROTO" | "FRAME":
                 pass
-            case "INT" | "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
-                stack.append(argument)
-            case "BINSTRING" | "SHORT_BINSTRING" | "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8":
-                stack.append(argument)
-            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
-                stack.append(argument)
-            case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
-            case "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
-            case "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
             case "MARK":
-                marked.append(stack)
-                stack = []
-            case name if name in CONSTANTS:
-                stack.append(CONSTANTS[name])
-            case name if name in TUPLES:
-                items = tuple(stack[-TUPLES[name] :])
-                del stack[-TUPLES[name] :]
-                stack.append(items)
-            case "TUPLE":
-                items, stack = tuple(stack), marked.pop()
-                stack.append(items)
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append({})
+                self.marked.append(self.stack)
+                self.stack = []
+            case "MEMOIZE" | "BINPUT" | "LONG_BINPUT":
+                self.memo[len(self.memo) if argument is None else argument] = self.stack[-1]
             case "APPEND":
-                item = stack.pop()
-                _a(list, stack[-1]).append(item)
+                item = self.stack.pop()
+                _a(list, self.stack[-1]).append(item)
             case "APPENDS":
-                appended, stack = stack, marked.pop()
-                _a(list, stack[-1]).extend(appended)
+                items = self._since_mark()
+                _a(list, self.stack[-1]).extend(items)
             case "SETITEM":
-                value, key = stack.pop(), stack.pop()
-                _a(dict, stack[-1])[_text(key)] = value
+                value, key = self.stack.pop(), self.stack.pop()
+                _a(dict, self.stack[-1])[_text(key)] = value
             case "SETITEMS":
-                pairs, stack = stack, marked.pop()
-                _a(dict, stack[-1]).update(zip(map(_text, pairs[::2]), pairs[1::2], strict=True))
-            case "GLOBAL":
-                stack.append(_name(argument.replace(" ", ".")))
-            case "STACK_GLOBAL":
-                last, first = stack.pop(), stack.pop()
-                stack.append(_name(f"{_text(first)}.{_text(last)}"))
-            case "REDUCE":
-                arguments, function = stack.pop(), stack.pop()
-                stack.append(Call(_a(Name, function), _a(tuple, arguments)))
+                items = self._since_mark()
+                _a(dict, self.stack[-1]).update(zip(map(_text, items[::2]), items[1::2], strict=True))
             case "BUILD":
-                state = stack.pop()
-                _a(Call, stack[-1]).state = state
-            case "STOP":
-                return stack.pop()
-            case name:
-                raise Refused(f"uses the pickle opcode {name}")
-    raise ValueError("it has no end")
+                state = self.stack.pop()
+                _a(Call, self.stack[-1]).state = state
+            case _:
+                value = argument if opcode in PLAIN else self._value(opcode, argument)
+                self.stack.append(value)
+
+    def _value(self, opcode: str, argument: Any) -> Any:
+        """What an opcode puts on the stack, in place of what it takes from it."""
+        match opcode:
+            case "BINGET" | "LONG_BINGET":
+                return self.memo[argument]
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                return {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode]
+            case "EMPTY_LIST":
+                return []
+            case "EMPTY_DICT":
+                return {}
+            case "EMPTY_TUPLE":
+                return ()
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(opcode[-1])
+                items = tuple(self.stack[-count:])
+                del self.stack[-count:]
+                return items
+            case "TUPLE":
+                return tuple(self._since_mark())
+            case "GLOBAL":
+                return _name(argument.replace(" ", "."))
+            case "STACK_GLOBAL":
+                last, first = self.stack.pop(), self.stack.pop()
+                return _name(f"{_text(first)}.{_text(last)}")
+            case "REDUCE":
+                arguments, function = self.stack.pop(), self.stack.pop()
+                return Call(_a(Name, function), _a(tuple, arguments))
+        raise Refused(f"uses the pickle opcode {opcode}")
+
+    def _since_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self.marked.pop()
+        return items
 
 
 def _a(kind: type[T], value: Any) -> T:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bakeoff.data.textures import BRIGHTEST, SIDE, STAR, TEXTURES, texture, textures
+from bakeoff.data.composite.textures import BRIGHTEST, SIDE, STAR, TEXTURES, texture, textures
 
 
 @pytest.mark.parametrize("kind", TEXTURES)

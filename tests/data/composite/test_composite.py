@@ -10,9 +10,9 @@ from scipy.stats import chi2_contingency, chisquare
 
 from bakeoff.data import Dataset, Split
 from bakeoff.data.composite import TASKS, Composite, CompositeOptions, composite_splits, composites
+from bakeoff.data.composite.digit_shapes import SCALE, TURN, DigitShapes
+from bakeoff.data.composite.textures import TEXTURES, texture
 from bakeoff.data.dataset import split_validation
-from bakeoff.data.digit_shapes import SCALE, TURN, Glyphs
-from bakeoff.data.textures import TEXTURES, texture
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.spec.choices import parse_choice, validate
 
@@ -62,8 +62,8 @@ def test_an_image_depends_on_seed_and_index_only(text: str, monkeypatch: pytest.
     np.testing.assert_array_equal(shuffled_labels, labels[order])
     for index in (0, 17, 59):
         np.testing.assert_array_equal(composite(text).render([index])[0][0], images[index])
-    monkeypatch.setattr("bakeoff.data.composite.CHUNK", 7 * 64 * 64)
-    monkeypatch.setattr("bakeoff.data.digit_shapes.BLOCK", 5)
+    monkeypatch.setattr("bakeoff.data.composite.drawing.CHUNK", 7 * 64 * 64)
+    monkeypatch.setattr("bakeoff.data.composite.digit_shapes.BLOCK", 5)
     split, split_labels = composite(text).render(range(60))
     np.testing.assert_array_equal(split, images)
     np.testing.assert_array_equal(split_labels, labels)
@@ -83,7 +83,7 @@ def test_the_bytes_are_a_promise(task: str, digest: str) -> None:
 def test_pixels_are_the_parts_pasted_one_by_one(text: str) -> None:
     made, digits = composite(text), solids(60)
     images, _ = made.render(range(40))
-    parts, glyphs, size = made.parts(range(40)), Glyphs(digits.images[:, 0]), made.options.size
+    parts, glyphs, size = made.parts(range(40)), DigitShapes(digits.images[:, 0]), made.options.size
     for index, image in enumerate(images[:, 0]):
         top, left = parts.crops[index]
         expected = texture(made.options.backgrounds[parts.kinds[index]])[top : top + size, left : left + size].copy()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from bakeoff.data.digit_shapes import INK, SCALE, TURN, Drawn, Glyphs
+from bakeoff.data.composite.digit_shapes import INK, SCALE, TURN, DigitShapes, Drawn
 from bakeoff.errors import BakeoffError
 
 
@@ -50,7 +50,7 @@ def test_against_scipy() -> None:
     images, generator = strokes(30, 0), np.random.default_rng(1)
     sources = generator.integers(0, 30, 200)
     angles, scales = generator.integers(-TURN // 2, TURN // 2, 200), generator.integers(SCALE // 2, 3 * SCALE, 200)
-    drawn = Glyphs(images).draw(sources, angles, scales)
+    drawn = DigitShapes(images).draw(sources, angles, scales)
     same = 0
     for index, (source, angle, scale) in enumerate(zip(sources, angles, scales, strict=True)):
         grey = resampled(images[source], angle, scale, 70)
@@ -68,7 +68,7 @@ def test_against_scipy() -> None:
 
 def test_unturned_at_scale_1_a_digit_is_its_threshold() -> None:
     images = strokes(20, 2)
-    drawn = Glyphs(images).draw(np.arange(20), np.zeros(20, int), np.full(20, SCALE))
+    drawn = DigitShapes(images).draw(np.arange(20), np.zeros(20, int), np.full(20, SCALE))
     for index, image in enumerate(images):
         np.testing.assert_array_equal(mask(drawn, index), cropped(image >= INK))
 
@@ -76,14 +76,14 @@ def test_unturned_at_scale_1_a_digit_is_its_threshold() -> None:
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_quarter_turns_are_counter_clockwise(quarters: int) -> None:
     images = strokes(20, 3)
-    drawn = Glyphs(images).draw(np.arange(20), np.full(20, quarters * TURN // 4), np.full(20, SCALE))
+    drawn = DigitShapes(images).draw(np.arange(20), np.full(20, quarters * TURN // 4), np.full(20, SCALE))
     for index, image in enumerate(images):
         np.testing.assert_array_equal(mask(drawn, index), cropped(np.rot90(image >= INK, quarters)))
 
 
 def test_a_digit_does_not_depend_on_its_neighbours() -> None:
     images, generator = strokes(10, 4), np.random.default_rng(5)
-    glyphs, sources = Glyphs(images), generator.integers(0, 10, 300)
+    glyphs, sources = DigitShapes(images), generator.integers(0, 10, 300)
     angles, scales = generator.integers(-500, 500, 300), generator.integers(SCALE // 2, 2 * SCALE, 300)
     together = glyphs.draw(sources, angles, scales)
     for index in range(0, 300, 23):
@@ -93,7 +93,7 @@ def test_a_digit_does_not_depend_on_its_neighbours() -> None:
 
 def test_no_digits_are_no_ink() -> None:
     nothing = np.zeros(0, int)
-    drawn = Glyphs(strokes(1, 6)).draw(nothing, nothing, nothing)
+    drawn = DigitShapes(strokes(1, 6)).draw(nothing, nothing, nothing)
     assert len(drawn.ink) == len(drawn.owner) == 0
 
 
@@ -101,4 +101,4 @@ def test_a_digit_without_ink_gets_a_sentence() -> None:
     images = strokes(5, 7)
     images[3] = INK - 1
     with pytest.raises(BakeoffError, match=f"digit image 3 has no ink: no pixel of {INK} or brighter"):
-        Glyphs(images)
+        DigitShapes(images)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bakeoff.data.composite.random_words import Ints
 from bakeoff.data.dataset import Images
 from bakeoff.errors import BakeoffError
 
@@ -23,7 +24,6 @@ FIXED, WEIGHT = 14, 7
 BLOCK = 64
 """Digits drawn at a time, so that the arrays stay in the processor's cache."""
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 COSINE: Ints = np.array([round(math.cos(2 * math.pi * angle / TURN) * 2**FIXED) for angle in range(TURN)])
@@ -43,7 +43,7 @@ class Drawn:
     column: Ints
 
 
-class Glyphs:
+class DigitShapes:
     """N digits to draw: images (N, H, W) uint8, white on black. Raises BakeoffError for one without ink."""
 
     def __init__(self, images: Images) -> None:
