@@ -32,7 +32,7 @@ from bakeoff.engines.execute import LARGEST_POOL, Setting, Work, default_jobs, d
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run, write_atomic
-from bakeoff.report.page import write_report
+from bakeoff.report.page import Page
 from bakeoff.spec import RunSpec
 from bakeoff.spec.choices import CropFeed, FreshFeed
 from bakeoff.spec.scales import at_scale
@@ -173,7 +173,7 @@ def conclude(planned: Planned, target: Path, most: int) -> None:
         return
     if len(runs) < total:
         study = study.model_copy(update={"cuts": (*study.cuts, f"{len(runs)} of {total} runs")})
-    write_report(study, runs, planned.folder, command=study.command, notes=notes)
+    Page.of(study, runs, command=study.command, notes=notes).write(planned.folder)
     left_out = keep(planned.folder, record.make_folder(target))
     without = len(finished) - write_logits(finished, target / "logits.npz", most)
     left_out += [f"the logits of {without} runs, which would pass {most / 1e6:g} MB"] if without else []

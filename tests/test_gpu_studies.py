@@ -31,7 +31,7 @@ ensemble = ["long", "short"]
 [contenders.short]
 model = "logistic"
 [[sections]]
-kind = "league"
+kind = "leaderboard"
 """
 
 

@@ -19,7 +19,7 @@ dataset = "{bars}"
 seeds = 1
 recipe = {{ epochs = 1, batch_size = 16 }}
 contenders = {{ fast = {{ model = "logistic" }}, slow = {{ model = "logistic", lr = 0.001 }} }}
-sections = [{{ kind = "league" }}]
+sections = [{{ kind = "leaderboard" }}]
 """
 RECIPE = {"epochs": 1, "batch_size": 16, "threads": 1}
 

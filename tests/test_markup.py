@@ -12,7 +12,8 @@ from rich.console import Console
 
 import bakeoff as package
 from bakeoff.cli import terminal
-from bakeoff.report.render.blocks import Code, Words, escaped, markdown
+from bakeoff.report.render.blocks import Code, Paragraph
+from bakeoff.report.render.markdown import escaped, markdown
 
 Call = Callable[..., tuple[int, str, str]]
 CLASSES = ["[/bold]", "[red]stop", "<b>&amp;|`x`", "# *c*"]
@@ -109,7 +110,7 @@ def test_a_terminal_shows_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_markdown_shows_plain_text_as_it_is(text: str) -> None:
     """By CommonMark's rule: a backslash before punctuation is that sign, and every sign with a meaning has one."""
-    shown = markdown(Words(text))
+    shown = markdown(Paragraph(text))
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == text
     assert not re.match(r"(#{1,6}|>|[-+]|\d+[.)])(\s|$)|-+$", shown)
     assert not re.search(r"(?<!\\)[|`\[\]&~<*_]", shown)

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bakeoff.report.page import write_report
+from bakeoff.report import page as report
 from bakeoff.report.render import figures
-from bakeoff.report.render.figures import Dot, Series, Spot
+from bakeoff.report.render.figures import Series, Spot
 from bakeoff.report.render.raster import png
-from bakeoff.report.render.svg import linear, standalone
+from bakeoff.report.render.svg import Dot, linear, standalone
 from bakeoff.report.sections import SECTIONS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found on t
 @pytest.fixture(scope="module")
 def address(study, runs, tmp_path_factory) -> str:
     out = tmp_path_factory.mktemp("report")
-    write_report(study, runs, out, command="bakeoff run small-digits")
+    report.Page.of(study, runs, command="bakeoff run small-digits").write(out)
     return (out / "report.html").as_uri()
 
 
@@ -101,7 +101,9 @@ CONTRAST = """() => {
 
 PICTURES = {
     "sweep": figures.sweep("", "lr", ["0.1", "1"], [Dot(0.9, 0.88, 0.92, "s1", ""), None], [0.95, None]),
-    "scatter": figures.scatter([Spot(f"c{i}", 10**i, Dot(i / 9, i / 9, i / 8, "s1", "")) for i in range(1, 8)], "cost"),
+    "scatter": figures.scatter(
+        [Spot(f"c{i}", i, 10**i, Dot(i / 9, i / 9, i / 8, "s1", "")) for i in range(1, 8)], "cost"
+    ),
     "confusion": figures.confusion(np.arange(16).reshape(4, 4), list("abcd"), ""),
     "dots": figures.dots([("a", [Dot(0.5, 0.3, 0.9, f"s{i}", "") for i in (1, 2)])], linear([0, 1], "x"), ""),
     "curves": figures.curves(

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bakeoff.findings import tables
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Table, Words
+from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections import compose
 from bakeoff.report.summary import summarise
 from bakeoff.spec.study import Section, parse_study
@@ -124,7 +124,7 @@ def answers(runs, name):
 def words(study, runs, kind="diagnoses"):
     context = Context.of(study, runs, summarise(study, runs), "command")
     part = next(part for part in compose(context) if part.kind == kind)
-    return "\n".join(block.text for block in part.blocks if isinstance(block, Words))
+    return "\n".join(block.text for block in part.blocks if isinstance(block, Paragraph))
 
 
 def test_pairs_that_differ_in_one_thing_are_found_and_no_others(found):
@@ -328,7 +328,7 @@ def test_a_study_without_faults_has_no_such_section(tmp_path, write_run):
 
 def test_the_sentence_on_one_seed_stands_once(study, runs):
     context = Context.of(study, runs, summarise(study, runs), "command")
-    every = [block.text for part in compose(context) for block in part.blocks if isinstance(block, Words)]
+    every = [block.text for part in compose(context) for block in part.blocks if isinstance(block, Paragraph)]
     assert sum("With one seed a contender" in text for text in every) == 1
 
 

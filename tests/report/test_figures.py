@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bakeoff.report.render import figures, svg
-from bakeoff.report.render.figures import Dot, Series, Spot
+from bakeoff.report.render.figures import Roc, Series, Spot
+from bakeoff.report.render.svg import Dot
 
 AXES = {
     "linear": svg.linear([3, 17.5, 9], "x"),
@@ -68,7 +69,7 @@ def test_short_numbers(value, said):
 def spots(count: int) -> list[Spot]:
     rng = np.random.default_rng(count)
     values = [(float(c), float(m)) for c, m in zip(rng.integers(1, 9, count), rng.integers(1, 9, count), strict=True)]
-    return [Spot(f"c{i}", c, Dot(m / 10, m / 10 - 0.01, m / 10 + 0.01, "s1", "")) for i, (c, m) in enumerate(values)]
+    return [Spot(f"c{i}", i, c, Dot(m / 10, m / 10 - 0.01, m / 10 + 0.01, "s1", "")) for i, (c, m) in enumerate(values)]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 30])
@@ -103,8 +104,8 @@ def pictures() -> dict[str, str]:
         "large": figures.significance([f"n{i}" for i in range(35)], {("n0", "n1"): (0.0, "undecided", "open")}),
         "confusion": figures.confusion(rng.integers(0, 9, (12, 12)), names, "<title>"),
         "many": figures.confusion(np.eye(20, dtype=np.int64), [f"k{i}" for i in range(20)], "perfect"),
-        "roc": figures.roc("<title>", [(name, rates, np.sqrt(rates)) for name in names], 1.0),
-        "corner": figures.roc("<title>", [(name, rates, np.sqrt(rates)) for name in names], 0.05),
+        "roc": figures.roc("<title>", [Roc(name, rates, np.sqrt(rates), 0.9) for name in names], 1.0),
+        "corner": figures.roc("<title>", [Roc(name, rates, np.sqrt(rates), 0.9) for name in names], 0.05),
         "reliability": figures.reliability("<title>", [("<name>", [(0.5, 0.4), (0.9, 0.95)], [3, 5])]),
         "coverage": figures.coverage("<title>", [("<name>", np.array([True] * 9 + [False]))]),
     }
@@ -157,6 +158,6 @@ def test_an_interval_that_leaves_its_plot_has_an_arrow_there(low, high, arrows):
 
 def test_the_corner_of_a_perfect_roc_curve_stays_within_rates():
     rates = np.array([0.0, 0.0, 1.0])
-    drawn = figures.roc("perfect", [("0", rates, np.array([0.0, 1.0, 1.0]))], 0.05)
+    drawn = figures.roc("perfect", [Roc("0", rates, np.array([0.0, 1.0, 1.0]), 1.0)], 0.05)
     labels = [float(label) for label in re.findall(r">([\d.]+)</text>", drawn)]
     assert max(labels) <= 1

@@ -8,7 +8,7 @@ import pytest
 
 from bakeoff.errors import UsageError
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Table, Words
+from bakeoff.report.render.blocks import Heading, Paragraph, Table
 from bakeoff.report.sections import compose
 from bakeoff.report.summary import summarise
 from bakeoff.spec.scales import at_scale
@@ -237,7 +237,7 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     summary = summarise(study, runs)
     context = Context.of(study, runs, summary, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
-    titles = [block.text for block in part.blocks if isinstance(block, Words)]
+    titles = [block.text for block in part.blocks if isinstance(block, Heading | Paragraph)]
     first, second = [block for block in part.blocks if isinstance(block, Table)]
     assert titles[:2] == ["What the report says", "Our own hypotheses"]
     assert [row[0].text for row in first.rows] == ["theirs"]
@@ -255,7 +255,7 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     context = Context.of(study, runs, summary, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     assert "As far as this part of the study tells, of the report's 1 statement, 1 is contradicted" in summary["answer"]
-    last = [block.text for block in part.blocks if isinstance(block, Words)][-1]
+    last = [block.text for block in part.blocks if isinstance(block, Paragraph)][-1]
     assert "not for the whole experiment" in last
 
 
@@ -285,7 +285,9 @@ def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     (table,) = [block for block in part.blocks if isinstance(block, Table)]
     assert [row[0].text for row in table.rows] == ["here"]
-    assert "Not run at this scale: “elsewhere”." in [block.text for block in part.blocks if isinstance(block, Words)]
+    assert "Not run at this scale: “elsewhere”." in [
+        block.text for block in part.blocks if isinstance(block, Paragraph)
+    ]
 
 
 @pytest.mark.parametrize(

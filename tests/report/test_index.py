@@ -7,7 +7,7 @@ import pytest
 
 from bakeoff.errors import BakeoffError
 from bakeoff.report.index import write_index
-from bakeoff.report.page import write_report
+from bakeoff.report.page import Page
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import parse_study
 
@@ -17,7 +17,7 @@ def test_the_index_links_every_report_and_repeats_its_answer(tmp_path, study, ru
     others = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in other.runs()]
     for one, found in ((study, runs), (other, others)):
         (tmp_path / one.name).mkdir()
-        write_report(one, found, tmp_path / one.name, command="bakeoff run")
+        Page.of(one, found, command="bakeoff run").write(tmp_path / one.name)
     index = write_index([tmp_path / study.name, tmp_path / other.name], tmp_path)
     page = index.read_text()
     links = re.findall('<a href="(.*?)">', page)
@@ -33,7 +33,7 @@ def test_an_answer_of_a_part_of_a_study_is_told_as_that(tmp_path, study, write_r
     part = at_scale(study, "small")
     (tmp_path / "s").mkdir()
     found = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in part.runs() if spec.contender == "conv"]
-    write_report(part, found, tmp_path / "s", command="bakeoff run")
+    Page.of(part, found, command="bakeoff run").write(tmp_path / "s")
     page = write_index([tmp_path / "s"], tmp_path).read_text()
     assert "This is a part of the study: " in page
     assert "What it shows holds for this part." in page

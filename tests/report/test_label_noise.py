@@ -8,8 +8,8 @@ import pytest
 from bakeoff.data.errata import WRONG_LABELS
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Table, Words
-from bakeoff.report.sections.label_noise import label_noise
+from bakeoff.report.render.blocks import Paragraph, Table
+from bakeoff.report.sections.label_noise import blocks as label_noise
 from bakeoff.report.summary import summarise
 from bakeoff.spec.study import Section, Study, parse_study
 
@@ -62,7 +62,7 @@ def runs(study, write_run, tmp_path_factory) -> list[Run]:
     return made
 
 
-def shown(study: Study, runs: list[Run]) -> list[Words | Table]:
+def shown(study: Study, runs: list[Run]) -> list[Paragraph | Table]:
     return label_noise(Context.of(study, runs, summarise(study, runs), "command"), Section(kind="label_noise"))
 
 

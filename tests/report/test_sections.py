@@ -13,7 +13,7 @@ from bakeoff.errors import UsageError
 from bakeoff.evaluation.verdicts import decide
 from bakeoff.findings import tables
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Figures, Gallery, Groups, Table, Words
+from bakeoff.report.render.blocks import Figures, Galleries, Gallery, Paragraph, Table
 from bakeoff.report.sections import SECTIONS, check_sections, compose
 from bakeoff.report.sections.reported import UNPRINTED, judge
 from bakeoff.report.summary import summarise
@@ -34,7 +34,7 @@ def with_sections(context: Context, *sections: Section) -> Context:
 def rows(part, column: str) -> list[str]:
     """A column of the part's first table."""
     table = next(block for block in part.blocks if isinstance(block, Table))
-    place = [head.label for head in table.heads].index(column)
+    place = [head.label for head in table.columns].index(column)
     return [row[place].text for row in table.rows]
 
 
@@ -45,11 +45,11 @@ SHOWN = [kind for kind in SECTIONS if kind != "label_noise"]
 @pytest.mark.parametrize("kind", SHOWN)
 def test_every_section_shows_something(context, kind):
     (part,) = compose(with_sections(context, Section(kind=kind)))
-    assert part.title == SECTIONS[kind][0]
+    assert part.title == SECTIONS[kind].title
     assert any(isinstance(block, Table | Figures | Gallery) for block in part.blocks)
     for block in part.blocks:
         if isinstance(block, Table):
-            assert {len(row) for row in block.rows} == {len(block.heads)}
+            assert {len(row) for row in block.rows} == {len(block.columns)}
 
 
 NOBODY = "No run of lr=100.0 trained; there is no record of logistic, conv, baseline, resnet20 and lr=0.01."
@@ -67,7 +67,7 @@ def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
     assert [part.kind for part in parts] == SHOWN
     for part in parts:
         if part.kind not in ("reported", "runs", "environment", "hypotheses", "diagnoses"):
-            assert part.blocks == [Words(NOBODY)], part.kind
+            assert part.blocks == [Paragraph(NOBODY)], part.kind
     assert set(rows(parts[SHOWN.index("reported")], "verdict")) == {"no result: no record"}
 
 
@@ -75,11 +75,11 @@ def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
 def test_a_section_of_those_who_failed_names_them(lost, context, kind):
     of = Section(kind=kind, of=("lr=100.0", "conv"))
     (part,) = compose(with_sections(lost, of))
-    assert part.blocks == [Words("No run of lr=100.0 trained; there is no record of conv.")]
+    assert part.blocks == [Paragraph("No run of lr=100.0 trained; there is no record of conv.")]
     (part,) = compose(with_sections(context, of))
-    assert len(part.blocks) > 1 or kind in ("cost", "seeds", "significance")
-    told = Words("No run of lr=100.0 trained.") in part.blocks
-    assert told == (kind not in ("league", "sweeps"))  # which show them in their own rows
+    assert len(part.blocks) > 1 or kind in ("leaderboard", "cost", "seeds", "significance")
+    told = Paragraph("No run of lr=100.0 trained.") in part.blocks
+    assert told == (kind not in ("leaderboard", "sweeps"))  # which show them in their own rows
 
 
 def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, lost):
@@ -90,7 +90,7 @@ def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, los
         absent = {"reported", "sweeps", "significance", "seeds", "cost", "label_noise", "hypotheses"}
         assert {part.kind for part in compose(some)} & absent == set()
         (part,) = compose(with_sections(some, Section(kind="sweeps")))
-        assert part.blocks == [Words("There is nothing to show here.")]
+        assert part.blocks == [Paragraph("There is nothing to show here.")]
 
 
 def test_by_default_sections_stand_in_the_tables_order(context):
@@ -113,7 +113,7 @@ def test_a_study_picks_orders_and_titles_its_sections(context):
     assert any(name.startswith("roc-conv") for name in names)
 
 
-@pytest.mark.parametrize("kind", ["league", "train_test", "cost", "runs"])
+@pytest.mark.parametrize("kind", ["leaderboard", "train_test", "cost", "runs"])
 def test_a_section_is_of_the_contenders_it_names(context, kind):
     (part,) = compose(with_sections(context, Section(kind=kind, of=("conv", "logistic"))))
     assert {name.split(" ")[0] for name in rows(part, "contender")} == {"conv", "logistic"}
@@ -121,7 +121,7 @@ def test_a_section_is_of_the_contenders_it_names(context, kind):
 
 def test_unknown_sections_and_contenders_name_the_closest(study):
     for section, message in [
-        (Section(kind="leage"), "study small-digits: no section 'leage' (closest: league)"),
+        (Section(kind="leaderbord"), "study small-digits: no section 'leaderbord' (closest: leaderboard)"),
         (Section(kind="roc", of=("resnet2",)), "no contender 'resnet2' (closest: resnet20)"),
     ]:
         with pytest.raises(UsageError) as caught:
@@ -252,7 +252,7 @@ def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
     }
     assert found["base", "12"] == "not reproduced"
     assert {value for name, value in found if name == "base"} == {"97.22 %", "96.96 %", "12"}
-    text = " ".join(block.text for block in part.blocks if isinstance(block, Words))
+    text = " ".join(block.text for block in part.blocks if isinstance(block, Paragraph))
     assert "Reported for values that are not printed (test accuracy): l2: 96.67 % and 11.35 %." in text
     assert "3 test accuracies that may all be of base: 96.56 %, 96.96 % and 97.22 %. They lie 0.66 points apart" in text
 
@@ -381,7 +381,7 @@ def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs
     context = Context.of(small, some, summarise(small, some), "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     assert set(rows(part, "contender")) == {"conv"}
-    said = next(block.text for block in part.blocks if isinstance(block, Words) and "not run" in block.text)
+    said = next(block.text for block in part.blocks if isinstance(block, Paragraph) and "not run" in block.text)
     for left_out in ("baseline (test accuracy, 50.00 %)", "learning-rate: lr=0.01 (test accuracy, 92.00 %)"):
         assert left_out in said
 
@@ -391,7 +391,7 @@ def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_pa
     runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
     context = Context.of(study, runs, summarise(study, runs), "command")
     (part,) = compose(with_sections(context, Section(kind="confusion")))
-    groups = next(block for block in part.blocks if isinstance(block, Groups)).groups
+    groups = next(block for block in part.blocks if isinstance(block, Galleries)).galleries
     assert groups
     for group in groups:
         true, taken, times = re.fullmatch(r"(\d) taken for (\d) \((\d+) times?\)", group.title).groups()
@@ -426,7 +426,7 @@ def test_the_part_of_the_errors_that_are_unsure(context, runs):
         sure += zip(most, run.logits("test").argmax(axis=1) == run.labels("test"), strict=True)
     wrong = sum(not right for _, right in sure)
     least = sum(not right for _, right in sorted(sure, key=lambda pair: pair[0])[: len(sure) // 20])
-    assert part.blocks[0] == Words(
+    assert part.blocks[0] == Paragraph(
         f"Of the {wrong} errors that resnet20 makes in 3 seeds, {100 * least / wrong:.0f} % are among the 5 % of test "
         "images that it is least sure of."
     )
@@ -449,21 +449,21 @@ def test_ensembles_which_have_no_history_and_pupils_of_test_images(text, tmp_pat
     parts = {part.kind: part for part in compose(context)}
     assert list(parts) == SHOWN
     table = next(block for block in parts["cost"].blocks if isinstance(block, Table))
-    assert "Of together: sums over the members of the ensemble." in table.caption
+    assert "Of together: sums over the members of the ensemble." in table.note
     epochs = dict(zip(rows(parts["runs"], "contender"), rows(parts["runs"], "epochs"), strict=True))
     assert (epochs["together"], epochs["conv"]) == ("–", "8")
     drawn = next(block for block in parts["curves"].blocks if isinstance(block, Figures)).figures
     assert all(">together<" not in figure.svg for figure in drawn)
-    names = rows(parts["league"], "contender")
+    names = rows(parts["leaderboard"], "contender")
     assert "together (ensemble)" in names
     assert [name for name in names if "‡" in name] == ["pupil ‡"]
-    assert "‡ was trained on test images" in next(b.caption for b in parts["league"].blocks if isinstance(b, Table))
+    assert "‡ was trained on test images" in next(b.note for b in parts["leaderboard"].blocks if isinstance(b, Table))
 
 
 def test_the_worst_mistakes_are_wrong_in_the_seeds_they_say(context, runs):
     gallery = next(b for p in compose(context) if p.kind == "mistakes" for b in p.blocks if isinstance(b, Gallery))
     assert len(gallery.items) == 24
-    assert all(item.png.startswith(b"\x89PNG") for item in gallery.items)
+    assert all(item.image.shape == (1, 12, 12) for item in gallery.items)
     chosen = [run for run in runs if run.spec.contender == "resnet20"]
     right = np.array([run.logits("test").argmax(axis=1) == run.labels("test") for run in chosen])
     kept = sorted({int(i) for run in chosen for i in run.arrays["mistake_index"]}, key=lambda i: right[:, i].sum())
@@ -472,10 +472,10 @@ def test_the_worst_mistakes_are_wrong_in_the_seeds_they_say(context, runs):
 
 
 def test_a_contender_that_selects_on_test_is_marked_and_explained(context):
-    part = next(part for part in compose(context) if part.kind == "league")
+    part = next(part for part in compose(context) if part.kind == "leaderboard")
     marked = [name for name in rows(part, "contender") if "†" in name]
     assert marked == ["baseline (as reported) †"]
-    assert "† picks its epoch by test accuracy" in next(b.caption for b in part.blocks if isinstance(b, Table))
+    assert "† picks its epoch by test accuracy" in next(b.note for b in part.blocks if isinstance(b, Table))
 
 
 def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
@@ -542,8 +542,10 @@ def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
     assert figures["curves"][-4:] == [f"curves-{n}-{v}" for n in (best, "logistic") for v in ("accuracy", "loss")]
     assert figures["sweeps"] == ["sweeps-learning-rate", "sweeps-learning-rate-by-step"]
     table = next(block for block in parts["per_class"].blocks if isinstance(block, Table))
-    assert [head.label.split()[0] for head in table.heads[2:5]] == [best, "logistic", "conv"]
-    assert "Shown: the choice, logistic and conv as the study names them, and the best after it" in table.caption
+    assert [head.label.split()[0] for head in table.columns[2:5]] == [best, "logistic", "conv"]
+    assert (
+        "Shown: the selected contender, logistic and conv as the study names them, and the best after it" in table.note
+    )
 
 
 def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs):
@@ -554,8 +556,8 @@ def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs)
     for k, row in enumerate(table.rows):
         right = np.stack([tables.correct(run)[run.labels("test") == k] for run in group])
         found = decide({"conv": right}).estimates["conv"]
-        assert tables.interval(vars(found)) in row[-1].drawn
-    assert "new seeds and new images of the class" in table.caption
+        assert tables.interval(vars(found)) in row[-1].dots[0].title
+    assert "new seeds and new images of the class" in table.note
 
 
 def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, write_run):
@@ -565,7 +567,7 @@ def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, wri
     ]
     context = Context.of(study, some, summarise(study, some), "command")
     (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
-    assert "[0.00, 100.00]" in table.rows[0][-1].drawn
+    assert "[0.00, 100.00]" in table.rows[0][-1].dots[0].title
 
 
 def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study, runs, context):
@@ -574,7 +576,7 @@ def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study,
     for kind, place in (("significance", 1), ("hypotheses", -1)):
         for each, told in ((single, True), (context, False)):
             block = compose(with_sections(each, Section(kind=kind)))[0].blocks[place]
-            caption = block.caption if isinstance(block, Table) else block.text
+            caption = block.note if isinstance(block, Table) else block.text
             assert ("for new images alone, of these runs" in caption) == told
 
 

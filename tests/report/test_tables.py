@@ -13,7 +13,7 @@ from scipy import stats
 from bakeoff.errors import BakeoffError
 from bakeoff.findings import tables
 from bakeoff.report import answer
-from bakeoff.report.page import write_report
+from bakeoff.report.page import Page
 from bakeoff.report.summary import summarise
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import parse_study
@@ -296,7 +296,7 @@ def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
 
 def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):
     """Hypotheses, sweeps, one-change pairs and the league repeat the p and the verdict of `comparisons`."""
-    summary = write_report(study, runs, tmp_path, command="bakeoff run small-digits")
+    summary = Page.of(study, runs, command="bakeoff run small-digits").write(tmp_path)
     family = {frozenset((p["a"], p["b"])): p for p in summary["comparisons"]}
     (stated,) = summary["hypotheses"]
     pairs = [({stated["better"], stated["worse"]}, stated)]

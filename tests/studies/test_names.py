@@ -109,7 +109,7 @@ says = "Wide is better"
 better = "width=50"
 worse = "width=2"
 [[sections]]
-kind = "league"
+kind = "leaderboard"
 of = ["width=50", "width=2"]
 """
 

@@ -34,7 +34,7 @@ def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
         (folder / name).write_text("mine")
     before = set(json.loads((folder / "files.json").read_text()))
     with pytest.warns(UserWarning, match="is replaced; its runs are kept"):
-        bakeoff.run_study(study, out=tmp_path, jobs=1, only="quick")
+        bakeoff.run_study(study, out=tmp_path, jobs=1, only="slow")
     assert {name: (folder / name).read_text() for name in users} == dict.fromkeys(users, "mine")
     written = set(json.loads((folder / "files.json").read_text()))
     assert before - written
@@ -60,9 +60,9 @@ def test_reports_written_at_once_are_one_report(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_should_be_is_one_sentence(run_text: RunText, tmp_path: Path) -> None:
     run_text(STUDY)
-    (tmp_path / "tiny" / "tables").rename(tmp_path / "away")
-    (tmp_path / "tiny" / "tables").write_text("mine")
-    with pytest.raises(bakeoff.BakeoffError, match="tables: cannot be a folder"):
+    (tmp_path / "tiny" / "figures").rename(tmp_path / "away")
+    (tmp_path / "tiny" / "figures").write_text("mine")
+    with pytest.raises(bakeoff.BakeoffError, match="figures: cannot be a folder"):
         reporting.report(tmp_path / "tiny")
 
 
@@ -200,4 +200,4 @@ def test_what_was_trained_on_test_images_is_never_the_choice(run_text: RunText, 
     assert "among those that neither choose nor train on the test set" in summary["answer"]
     page = (tmp_path / "tiny" / "report.md").read_text()
     assert "pupil ‡" in page
-    assert "it is never the choice" in page
+    assert "it is never selected" in page

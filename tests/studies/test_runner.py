@@ -80,7 +80,11 @@ def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> Non
         (('model = "logistic"\nlr = 0.01', 'model = "logistc"'), r"study tiny, contender quick: no model 'logistc'"),
         (('model = "logistic"\nlr = 0.01', 'model = "conv"\nparameters = { width = 3 }'), "takes no parameters"),
         (("epochs = 1", 'epochs = 1\naugment = ["spin"]'), "contender slow: augment: unknown choice 'spin'"),
-        (("lr = 0.01\n", 'lr = 0.01\n[[sections]]\nkind = "leage"\n'), r"no section 'leage' \(closest: league"),
+        (
+            ("lr = 0.01\n", 'lr = 0.01\n[[sections]]\nkind = "leaderbord"\n'),
+            r"no section 'leaderbord' \(closest: leaderboard",
+        ),
+        (("lr = 0.01\n", 'lr = 0.01\n[[sections]]\nkind = "league"\n'), "section 'league' is now called 'leaderboard'"),
         (('"digits"', '"digist"'), r"unknown dataset 'digist' \(closest: digits"),
     ],
 )

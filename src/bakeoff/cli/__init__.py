@@ -15,6 +15,7 @@ import click
 from bakeoff.characters import displayable
 from bakeoff.cli.common import Verbs
 from bakeoff.cli.data import data
+from bakeoff.cli.export import export
 from bakeoff.cli.lists import list_things, show_model
 from bakeoff.cli.runs import evaluate, predict, train, verify
 from bakeoff.cli.studies import compare, report, run
@@ -30,7 +31,7 @@ def bakeoff() -> None:
     """
 
 
-for verb in (run, train, report, compare, evaluate, predict, verify, list_things, show_model, data):
+for verb in (run, train, report, export, compare, evaluate, predict, verify, list_things, show_model, data):
     bakeoff.add_command(verb)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from bakeoff.findings import tables
 from bakeoff.findings.evidence import only_learnt
 from bakeoff.findings.tables import Summary
 from bakeoff.record import Run
-from bakeoff.report.render.figures import Dot
 from bakeoff.report.summary import on_dataset
 from bakeoff.spec.study import Section, Study
 
@@ -66,8 +64,8 @@ class Context:
         return [c for c in self.ranked if not section.of or c["name"] in section.of]
 
     def shown(self, section: Section, most: int) -> list[str]:
-        """The first `most` names of a section that has room for only so many: the choice, those that the study names
-        for it, then the best."""
+        """The first `most` names of a section that has room for only so many: the selected contender, those that the
+        study names for it, then the best."""
         names = [c["name"] for c in self.only(section)]
         best = tables.pick(self.summary)
         first = [best["name"]] if best and best["name"] in names else []
@@ -88,7 +86,7 @@ class Context:
         """What the report rests on, in a few words each."""
         trained = sum(c["trained"] for c in self.summary["contenders"])
         failed = sum(c["n"] + c["failed"] for c in self.summary["contenders"]) - trained
-        said = [
+        facts = [
             f"{self.study.scale} scale",
             tables.plural(len(self.study.contenders), "contender"),
             tables.plural(trained, "run") + " that trained" + (f", {failed} that did not" if failed else ""),
@@ -98,13 +96,7 @@ class Context:
             first = next((run for run in self.runs if run.spec.dataset == name), None)
             if first:
                 counts = first.dataset["counts"]
-                said.append(f"{name}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
+                facts.append(f"{name}: " + ", ".join(f"{sum(counts[s]):,} {s}" for s in counts))
                 if twice := first.dataset.get("duplicates"):
-                    said += [f"{name}: {sentence}" for sentence in Duplicates(**twice).sentences()]
-        return said
-
-
-def dot(name: str, found: Mapping[str, Any], classes: str, what: str, shape: str = "circle") -> Dot:
-    """An accuracy with its interval as a mark."""
-    said = f"{name}: {what} {tables.interval(found)}"
-    return Dot(found["mean"], found["low"], found["high"], classes, said, shape)
+                    facts += [f"{name}: {sentence}" for sentence in Duplicates(**twice).sentences()]
+        return facts

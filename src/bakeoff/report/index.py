@@ -13,11 +13,9 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary
 from bakeoff.record import write_atomic
 from bakeoff.report.answer import PART
-from bakeoff.report.page import render
-from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Figure
-from bakeoff.report.render.svg import accuracy
-from bakeoff.report.sections.contenders import accuracy_dot
+from bakeoff.report.render import figures, html
+from bakeoff.report.render.blocks import Cell, Column, Figure, Table
+from bakeoff.report.sections.kind import accuracy_axis, accuracy_dot
 
 BEST = 5
 """Contenders in a thumbnail."""
@@ -27,7 +25,7 @@ BEST = 5
 class Entry:
     """One study on the page."""
 
-    name: str
+    folder: str
     link: str
     title: str
     question: str
@@ -42,32 +40,50 @@ def write_index(folders: Sequence[Path], out: Path) -> Path:
     Raises:
         BakeoffError: a summary that cannot be read.
     """
-    entries = [_entry(folder, out) for folder in folders]
+    entries, rows = [], []
+    for folder in folders:
+        file = folder / "summary.json"
+        try:
+            summary = json.loads(file.read_text(encoding="utf-8"))
+            entries.append(_entry(summary, folder.relative_to(out).as_posix()))
+            rows += [[Cell(entries[-1].folder), *map(Cell, cells)] for cells in _rows(summary)]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            again = "`bakeoff report` writes it again"
+            raise BakeoffError(f"{file}: cannot be read as a summary ({error}): {again}") from None
+    columns = [Column("folder", "text"), Column("study", "text"), Column("scale", "word"), Column("dataset", "text")]
+    columns += [Column("selected", "text"), Column("runs trained"), Column("test accuracy, 95 % interval")]
+    overview = Table([*columns, Column("contenders")], rows, title="All studies")
     file = out / "index.html"
-    write_atomic(file, render("index.html.j2", entries=entries).encode())
+    write_atomic(file, html.page("index.html.j2", entries=entries, overview=overview).encode())
     return file
 
 
-def _entry(folder: Path, out: Path) -> Entry:
-    file = folder / "summary.json"
-    try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-        return Entry(
-            name=summary["study"],
-            link=quote(f"{folder.relative_to(out).as_posix()}/report.html"),
-            title=summary["title"],
-            question=summary["question"],
-            answers=_leads(summary),
-            facts=_facts(summary),
-            thumbnails=_thumbnails(summary),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BakeoffError(f"{file}: cannot be read as a summary ({error}): `bakeoff report` writes it again") from None
+def _entry(summary: Summary, folder: str) -> Entry:
+    return Entry(
+        folder=folder,
+        link=quote(f"{folder}/report.html"),
+        title=summary["title"],
+        question=summary["question"],
+        answers=_leads(summary),
+        facts=_facts(summary),
+        thumbnails=_thumbnails(summary),
+    )
 
 
-def datasets(summary: Summary) -> list[str]:
-    """The datasets of a summary, in its order."""
-    return list(dict.fromkeys(contender["dataset"] for contender in summary["contenders"]))
+def datasets(summary: Summary) -> dict[str, Summary]:
+    """The summary of each dataset's contenders, in the summary's order."""
+    names = dict.fromkeys(contender["dataset"] for contender in summary["contenders"])
+    return {n: {**summary, "contenders": [c for c in summary["contenders"] if c["dataset"] == n]} for n in names}
+
+
+def _rows(summary: Summary) -> list[list[str]]:
+    """Of each dataset: study, scale, dataset, and the selected contender with its accuracy."""
+    rows = []
+    for name, part in datasets(summary).items():
+        best = tables.pick(part)
+        result = [best["name"], tables.trained(best), tables.interval(best["test_accuracy"])] if best else [*"–––"]
+        rows.append([summary["study"], summary["scale"], name, *result, str(len(part["contenders"]))])
+    return rows
 
 
 def _leads(summary: Summary) -> list[str]:
@@ -79,27 +95,21 @@ def _leads(summary: Summary) -> list[str]:
 
 def _facts(summary: Summary) -> list[str]:
     contenders = summary["contenders"]
-    n = sum(contender["n"] for contender in contenders)
-    said = [f"{summary['scale']} scale", tables.plural(len(contenders), "contender"), tables.plural(n, "finished run")]
-    return said + datasets(summary)
-
-
-def _single(contender: Summary) -> bool:
-    return bool(contender.get("interval") == "wilson")
+    runs = tables.plural(sum(contender["n"] for contender in contenders), "finished run")
+    return [f"{summary['scale']} scale", tables.plural(len(contenders), "contender"), runs, *datasets(summary)]
 
 
 def _thumbnails(summary: Summary) -> list[Figure]:
     """The best contenders' test accuracies with their intervals, a picture for each dataset."""
     drawn = []
-    for name in datasets(summary):
-        part = {**summary, "contenders": [c for c in summary["contenders"] if c["dataset"] == name]}
+    for name, part in datasets(summary).items():
         ranked = tables.ranking(part)
         if not ranked:
             continue
         best = [(c["name"], [accuracy_dot(c)]) for c in ranked[:BEST]]
-        marks = [mark for _, dots in best for mark in dots]
-        axis = accuracy([mark.mean for mark in marks], figures.ends(marks), "test accuracy")
-        said = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
-        said += " Grey: of a single run, for new images alone." if any(_single(c) for c in ranked[:BEST]) else ""
-        drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), said))
+        axis = accuracy_axis([mark for _, (mark,) in best], "test accuracy")
+        caption = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
+        if any(c.get("interval") == "wilson" for c in ranked[:BEST]):
+            caption += " Grey: of a single run, for new images alone."
+        drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), caption))
     return drawn

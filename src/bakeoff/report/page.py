@@ -1,61 +1,125 @@
-"""The report's files: one self-contained HTML page, the same in Markdown, figures, tables and summary.json."""
+"""A report: one self-contained HTML page, the same in Markdown with its figures, and summary.json."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import jinja2
 
 from bakeoff.findings.tables import Summary
 from bakeoff.record import Run, make_folder, write_atomic, write_json
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Figures, Table, escaped, markdown
-from bakeoff.report.render.export import table_files
-from bakeoff.report.render.raster import png
-from bakeoff.report.render.svg import STYLE, standalone
+from bakeoff.report.render import figures, html
+from bakeoff.report.render.blocks import Figure, Figures, Table
+from bakeoff.report.render.markdown import escaped, markdown
+from bakeoff.report.render.svg import standalone
+from bakeoff.report.render.tables import latex, rows_csv
 from bakeoff.report.sections import Part, compose
 from bakeoff.report.summary import summarise
 from bakeoff.spec.study import Study
 
-TEMPLATES = Path(__file__).parent / "render"
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """A report before it is rendered; `notes` are sentences about runs that are missing or damaged."""
+
+    context: Context
+    parts: Sequence[Part]
+    notes: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, study: Study, runs: Sequence[Run], *, command: str, notes: Sequence[str] = (), fresh: Sequence[Run] = ()
+    ) -> Page:
+        """The page of a study that is already cut to its scale. `command` makes it again; `fresh` are the selected
+        contender's runs on seeds that it was not selected by.
+
+        Raises:
+            UsageError: a section of the study that does not exist.
+            BakeoffError: a damaged record, or runs of different data.
+        """
+        context = Context.of(study, runs, summarise(study, runs, fresh), command)
+        return cls(context, compose(context), notes)
+
+    @property
+    def tables(self) -> list[Table]:
+        return [block for part in self.parts for block in part.blocks if isinstance(block, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The page's pictures, and those that its tables have a column for."""
+        blocks = [block for part in self.parts for block in part.blocks]
+        drawn = [figure for block in blocks if isinstance(block, Figures) for figure in block.figures]
+        return drawn + [_plot(table, table.plot) for table in self.tables if table.plot is not None]
+
+    def write(self, out: Path) -> Summary:
+        """Write out/report.html, report.md, figures/*.svg and summary.json; give back the summary."""
+        files = {f"figures/{figure.name}.svg": standalone(figure.svg).encode() for figure in self.figures}
+        files |= {"report.html": self._html().encode(), "report.md": self._markdown().encode()}
+        _replace(files, out)
+        write_json(out / "summary.json", self.context.summary)
+        return self.context.summary
+
+    def export(self, kind: str) -> dict[str, bytes]:
+        """Files for other programs by their names: the figures as `png`, the tables as `latex`, or the numbers of the
+        contenders and their comparisons as `csv`, fractions as in summary.json."""
+        if kind == "png":
+            from bakeoff.report.render.raster import png
+
+            return {f"{figure.name}.png": png(figure.svg) for figure in self.figures}
+        if kind == "latex":
+            return {f"{table.name}.tex": latex(table).encode() for table in self.tables}
+        summary = self.context.summary
+        return {f"{name}.csv": rows_csv(summary[name]).encode() for name in ("contenders", "comparisons")}
+
+    def _answer(self) -> tuple[str, list[str], list[str]]:
+        """The answer's first paragraph, its others, and a sentence a sweep."""
+        sweeps = [sweep["answer"] for sweep in self.context.summary["sweeps"]]
+        first, *others = (line for line in self.context.summary["answer"].split("\n") if line not in sweeps)
+        return first, others, sweeps
+
+    @property
+    def _cuts(self) -> list[str]:
+        """Every cut, in a sentence, if there is one."""
+        cuts = self.context.study.cuts
+        return [f"Cut here: {'; '.join(cuts)}."] if cuts else []
+
+    def _html(self) -> str:
+        lead, others, sweeps = self._answer()
+        return html.page(
+            "page.html.j2",
+            study=self.context.study,
+            facts=self.context.facts(),
+            lead=lead,
+            others=others,
+            sweeps=sweeps,
+            estimand=self.context.summary["estimand"],
+            cuts=self._cuts,
+            parts=self.parts,
+            notes=self.notes,
+        )
+
+    def _markdown(self) -> str:
+        study = self.context.study
+        lead, others, sweeps = self._answer()
+        lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(escaped, (lead, *others))]
+        lines += ["\n".join(f"- {escaped(sentence)}" for sentence in sweeps)] if sweeps else []
+        facts = [self.context.summary["estimand"], " · ".join(self.context.facts()), *self._cuts]
+        lines += [*map(escaped, facts), *(f"> {escaped(note)}" for note in self.notes)]
+        for part in self.parts:
+            lines += [f"## {escaped(part.title)}", *map(markdown, part.blocks)]
+        return "\n\n".join(lines) + "\n"
 
 
-def write_report(
-    study: Study,
-    runs: Sequence[Run],
-    out: Path,
-    *,
-    command: str,
-    notes: Sequence[str] = (),
-    fresh: Sequence[Run] = (),
-) -> Summary:
-    """Write out/report.html, report.md, summary.json, figures/*.{svg,png} and tables/*; give back the summary.
-
-    `study` is already cut to its scale. `command` makes these files again; `notes` are sentences about runs that are
-    missing or damaged. Both are shown. `fresh` are the choice's runs on seeds that it was not chosen by.
-
-    Raises:
-        UsageError: a section of the study that does not exist.
-        BakeoffError: a damaged record, or runs of different data.
-    """
-    summary = summarise(study, runs, fresh)
-    context = Context.of(study, runs, summary, command)
-    parts = compose(context)
-    figures = [f for part in parts for block in part.blocks if isinstance(block, Figures) for f in block.figures]
-    files = {
-        **{f"figures/{figure.name}.svg": standalone(figure.svg).encode() for figure in figures},
-        **{f"figures/{figure.name}.png": png(figure.svg) for figure in figures},
-        **{f"tables/{name}": text.encode() for name, text in table_files(_tables(parts), summary).items()},
-        "report.html": _html(context, parts, notes).encode(),
-        "report.md": _markdown(context, parts, notes).encode(),
-    }
-    _replace(files, out)
-    write_json(out / "summary.json", summary)
-    return summary
+def _plot(table: Table, place: int) -> Figure:
+    """A table's column of plots as a picture of its own."""
+    axis = table.columns[place].axis
+    assert axis
+    rows = [(row[0].text, row[place].dots) for row in table.rows if row[place].dots]
+    keys = [column.key for column in table.columns if column.key]
+    return Figure(table.name, figures.dots(rows, axis, table.title, keys))
 
 
 def _replace(files: Mapping[str, bytes], out: Path) -> None:
@@ -66,8 +130,7 @@ def _replace(files: Mapping[str, bytes], out: Path) -> None:
         before = {str(name) for name in json.loads(listed.read_bytes())}
     except (OSError, ValueError, TypeError):
         before = set()  # the first report here, or one of an earlier version: nothing is deleted
-    for name in ("figures", "tables"):
-        make_folder(out / name)
+    make_folder(out / "figures")
     write_json(listed, sorted({*files, *before}))
     for name, data in files.items():
         write_atomic(out / name, data)
@@ -75,71 +138,3 @@ def _replace(files: Mapping[str, bytes], out: Path) -> None:
         if re.fullmatch(r"(figures|tables)/[^/]+", name) and (out / name).is_file():
             (out / name).unlink(missing_ok=True)
     write_json(listed, sorted(files))
-
-
-def _tables(parts: Sequence[Part]) -> dict[str, Table]:
-    """The page's tables under the names of their sections, numbered where one has several."""
-    found: dict[str, Table] = {}
-    for part in parts:
-        for i, table in enumerate(block for block in part.blocks if isinstance(block, Table)):
-            found[part.anchor + (f"-{i + 1}" if i else "")] = table
-    return found
-
-
-def _answer(summary: Summary) -> tuple[str, list[str], list[str]]:
-    """The answer's first paragraph, its others, and its findings: a sentence a sweep."""
-    findings = [sweep["answer"] for sweep in summary["sweeps"]]
-    first, *others = (line for line in summary["answer"].split("\n") if line not in findings)
-    return first, others, findings
-
-
-def _cuts(study: Study) -> list[str]:
-    """Every cut, in a sentence, if there is one."""
-    return [f"Cut here: {'; '.join(study.cuts)}."] if study.cuts else []
-
-
-def _html(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
-    lead, others, findings = _answer(context.summary)
-    return render(
-        "page.html.j2",
-        study=context.study,
-        facts=context.facts(),
-        lead=lead,
-        others=others,
-        findings=findings,
-        estimand=context.summary["estimand"],
-        cuts=_cuts(context.study),
-        parts=parts,
-        notes=notes,
-    )
-
-
-def render(template: str, **values: Any) -> str:
-    """A template with its values, and with the style that all pages share as `style`."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["held"] = _held
-    style = STYLE + (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(**values, style=style)
-
-
-def _held(words: str) -> str:
-    """The words with no line break before a % sign or within `n = 3`."""
-    return re.sub(r" (?=%)|(?<=\bn) (?==)|(?<=\bn =) ", "\u00a0", words)
-
-
-def _markdown(context: Context, parts: Sequence[Part], notes: Sequence[str]) -> str:
-    study = context.study
-    lead, others, findings = _answer(context.summary)
-    lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(escaped, (lead, *others))]
-    lines += ["\n".join(f"- {escaped(finding)}" for finding in findings)] if findings else []
-    lines += [
-        escaped(context.summary["estimand"]),
-        escaped(" · ".join(context.facts())),
-        *map(escaped, _cuts(study)),
-        *(f"> {escaped(note)}" for note in notes),
-    ]
-    for part in parts:
-        lines += [f"## {escaped(part.title)}", *map(markdown, part.blocks)]
-    return "\n\n".join(lines) + "\n"

@@ -6,15 +6,16 @@ import dataclasses
 import hashlib
 import warnings
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bakeoff import record
 from bakeoff.errors import BakeoffError, Damaged, UsageError
-from bakeoff.record import Run, readings
+from bakeoff.record import Run, make_folder, readings, write_atomic
 from bakeoff.record.locks import only_process
 from bakeoff.report.index import write_index
-from bakeoff.report.page import write_report
+from bakeoff.report.page import Page
 from bakeoff.spec.study import Study
 from bakeoff.spec.study_parts import Failed
 from bakeoff.studies.rounds import write_study
@@ -30,6 +31,25 @@ def report(folder: Path) -> dict[str, Any]:
     Raises:
         UsageError: not a study's directory.
     """
+    return render(_read(folder), folder)
+
+
+def export(folder: Path, kinds: Iterable[str], out: Path) -> list[Path]:
+    """Write a study's figures as `png`, its tables as `latex` or its numbers as `csv` to `out`, from its records;
+    returns the files.
+
+    Raises:
+        UsageError: not a study's directory.
+    """
+    page = _page(_read(folder), folder)
+    make_folder(out)
+    files = {out / name: data for kind in kinds for name, data in page.export(kind).items()}
+    for file, data in files.items():
+        write_atomic(file, data)
+    return list(files)
+
+
+def _read(folder: Path) -> Study:
     file = folder / "study.json"
     if not record.exists(file):
         raise UsageError(f"{folder}: not a study's directory: it has no study.json")
@@ -39,7 +59,7 @@ def report(folder: Path) -> dict[str, Any]:
         raise BakeoffError(f"{error}: {AGAIN}") from None
     if len(study.records) != len(study.runs()):
         raise BakeoffError(f"{file}: does not name its runs, being of an earlier version: {AGAIN}")
-    return render(study, folder)
+    return study
 
 
 def render(study: Study, folder: Path) -> dict[str, Any]:
@@ -47,10 +67,10 @@ def render(study: Study, folder: Path) -> dict[str, Any]:
     there as well is waited for, so that all files are of one page."""
     with only_process(folder / "report", "writing this report", REPORT_SECONDS):
         write_study(study, folder)
-        return _render(study, folder)
+        return _page(study, folder).write(folder)
 
 
-def _render(study: Study, folder: Path) -> dict[str, Any]:
+def _page(study: Study, folder: Path) -> Page:
     runs, failed, notes = collect(study, folder)
     study = study.model_copy(update={"failed": failed})
     for note in notes:
@@ -64,7 +84,7 @@ def _render(study: Study, folder: Path) -> dict[str, Any]:
     often = ", ".join(f"{name} {count} times" for name, count in reads.items() if count > 1)
     if often:
         notes.append(f"The test split was read more than once, which is a chance to choose on it: {often}.")
-    return write_report(study, runs, folder, command=study.command, notes=notes, fresh=fresh)
+    return Page.of(study, runs, command=study.command, notes=notes, fresh=fresh)
 
 
 def _on_fresh_seeds(study: Study, folder: Path, notes: list[str]) -> list[Run]:
@@ -84,12 +104,12 @@ def _named(run: Run, contender: str) -> Run:
 
 
 def report_all(out: Path) -> tuple[Path, list[dict[str, Any]]]:
-    """Render every study below `out` again, and a page over all of them; returns that page's file and the summaries.
+    """Render every study in or below `out` again, and a page over all of them; returns its file and the summaries.
 
     Raises:
         UsageError: no study's directory there.
     """
-    folders = sorted(file.parent for file in out.glob("*/study.json"))
+    folders = sorted(file.parent for file in out.rglob("study.json"))
     if not folders:
         raise UsageError(f"{out}: no study's directory there: `bakeoff run STUDY --out {out}` makes one")
     summaries = [report(folder) for folder in folders]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from markupsafe import escape
@@ -14,6 +14,7 @@ from bakeoff.findings import tables
 from bakeoff.report.render.svg import (
     SERIES,
     Axis,
+    Dot,
     Key,
     Panel,
     Point,
@@ -30,18 +31,6 @@ from bakeoff.report.render.svg import (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Dot:
-    """A value with its interval, on a row of its own or beside others."""
-
-    mean: float
-    low: float
-    high: float
-    classes: str
-    title: str
-    shape: str = "circle"
-
-
 def ends(dots: Iterable[Dot]) -> list[float]:
     """Where the intervals end."""
     return [value for dot in dots for value in (dot.low, dot.high)]
@@ -53,10 +42,11 @@ def _percent(axis: Axis, value: float) -> str:
 
 def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
     """One table cell's drawing: as wide as the cell, the dots below each other, the grid of `axis` behind them."""
-    drawn = [
+    grid = [
         f'<line class="grid" x1="{_percent(axis, t)}" x2="{_percent(axis, t)}" y1="0" y2="100%"/>'
         for t, _ in axis.ticks
     ]
+    drawn = []
     for i, dot in enumerate(dots):
         y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
         ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
@@ -64,10 +54,12 @@ def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
         for value, classes, title, shape in cut_ends(axis, dot.low, dot.high, ("left", "right"), dot.classes):
             drawn.append(mark(_percent(axis, value), y, shape, classes, title))
         drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
-    return f'<svg class="row" width="100%" height="{row_height(len(dots))}" role="img">{"".join(drawn)}</svg>'
+    label = escape("; ".join(dot.title for dot in dots) or "no result")
+    size = f'width="100%" height="{_row_height(len(dots))}"'
+    return f'<svg class="row" {size} role="img" aria-label="{label}">{"".join([*grid, *drawn])}</svg>'
 
 
-def row_height(count: int) -> int:
+def _row_height(count: int) -> int:
     """Pixels that a row of `count` dots takes."""
     return 24 if count < 2 else 10 + 9 * count
 
@@ -83,12 +75,14 @@ def dots_axis(axis: Axis) -> str:
 
 def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str, keys: Sequence[Key] = ()) -> str:
     """All rows as one picture, for a file of its own; the legend `keys` below."""
-    left, width, y = 190, 640, 40
+    longest = min(max((len(name) for name, _ in rows), default=0), 40)
+    left, y = 20 + 7 * longest, 40
+    width = left + 450
     place = f'x="{left}" width="{width - left - 30}"'
     body = [text(left, 14, axis.label), f'<svg {place} y="24" height="14">{dots_axis(axis)}</svg>']
     for name, items in rows:
-        height = row_height(len(items))
-        body.append(text(left - 14, y + height / 2 + 4, name, "end strong", most=26))
+        height = _row_height(len(items))
+        body.append(text(left - 14, y + height / 2 + 4, name, "end strong", most=longest))
         body.append(f'<svg {place} y="{y}" height="{height}">{dots_row(axis, items)}</svg>')
         y += height
     below, extra = legend(keys, width, y)
@@ -106,6 +100,17 @@ class Series:
     high: Sequence[float]
 
 
+def _course_axis(values: Sequence[float], label: str) -> Axis:
+    """Seconds and steps from 0, epochs from the first to the last, at whole numbers."""
+    if label == "seconds":
+        return linear([*values, 0], label, tight=True)
+    first = 1 if label == "epoch" else 0
+    axis = linear([*values, first], label, tight=True)
+    whole = [t for t in axis.ticks if t[0] == round(t[0])]
+    distance = whole[1][0] - whole[0][0] if len(whole) > 1 else 1
+    return dataclasses.replace(axis, ticks=((first, str(first)), *(t for t in whole if t[0] - first > distance / 2)))
+
+
 def curves(
     series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str], rest: str = "other contender"
 ) -> str:
@@ -119,10 +124,7 @@ def curves(
         positive = [v for v in values if v > 0 and math.isfinite(v)]
         wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
         y = logarithmic(values, f"{y_label} (log scale)") if wide else linear(values, y_label)
-    x = linear([v for s in series for v in s.x] + [0], x_label, tight=True)
-    if x_label in ("epoch", "step"):
-        x = dataclasses.replace(x, ticks=tuple(t for t in x.ticks if t[0] == round(t[0])))
-    panel = Panel(x, y, f"{y_label} by {x_label}")
+    panel = Panel(_course_axis([v for s in series for v in s.x], x_label), y, f"{y_label} by {x_label}")
     by_name = {s.name: s for s in series}
     order = [(n, f"s{i + 1}") for i, n in enumerate(shown) if n in by_name][:SERIES]
     coloured = {name for name, _ in order}
@@ -155,17 +157,18 @@ def sweep(
             body.append(text(panel.at(i, 0)[0], panel.height - 46, "no result", "middle small"))
     for i, value in enumerate(reported):
         if value is not None:
-            said = f"{labels[i]}: reported {100 * value:.2f} %"
-            body.append(panel.dot(i + 0.12, value, "hollow", said, "diamond"))
+            label = f"{labels[i]}: reported {100 * value:.2f} %"
+            body.append(panel.dot(i + 0.12, value, "hollow", label, "diamond"))
     keys = [Key("measured, 95 % interval", "dot s1", "circle")]
     return panel.draw(body, [*keys, Key("reported", "hollow", "diamond")] if published else keys)
 
 
 @dataclasses.dataclass(frozen=True)
 class Spot:
-    """A contender in the plane of cost and accuracy."""
+    """A contender in the plane of cost and accuracy; `place` is its place in the table below."""
 
     name: str
+    place: int
     cost: float
     dot: Dot
 
@@ -179,9 +182,12 @@ def pareto(spots: Sequence[Spot]) -> list[Spot]:
     return front
 
 
+MANY = 12
+"""Spots above which those that are not on the front have their number for a name."""
+
+
 def scatter(spots: Sequence[Spot], x_label: str) -> str:
-    """Test accuracy against a cost, on a log scale, with the Pareto front; names where they have room, of many
-    spots only the front's."""
+    """Test accuracy against a cost, on a log scale, with the Pareto front and a name or number at every spot."""
     x = logarithmic([s.cost for s in spots], f"{x_label} (log scale)")
     y = accuracy([s.dot.mean for s in spots], ends([s.dot for s in spots]), "test accuracy")
     panel = Panel(x, y, f"Test accuracy against {x_label}", height=280)
@@ -197,30 +203,37 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
         body.append(panel.whisker(spot.cost, spot.dot.low, spot.dot.high, classes))
         body.append(panel.dot(spot.cost, spot.dot.mean, f"dot {classes}", spot.dot.title))
     others = [s for s in spots if s not in front]
-    body += _names(panel, [*reversed(front), *others], set(front), few=len(spots) <= 12)
-    return panel.draw(body, [Key("Pareto front", "front")])
+    many = len(spots) > MANY
+    labels = [(s, s.name if len(s.name) < 22 else s.name[:20] + "…", "halo strong") for s in reversed(front)]
+    labels += [(s, str(s.place) if many else s.name, "halo small" if many else "halo") for s in others]
+    body += _labels(panel, labels)
+    keys = [Key("Pareto front, 95 % intervals", "dot s1", "circle")]
+    rest = "others; number: place below" if many else "others, 95 % intervals"
+    return panel.draw(body, [*keys, Key(rest, "dot s0", "circle")] if others else keys)
 
 
-def _names(panel: Panel, spots: Sequence[Spot], front: set[Spot], *, few: bool) -> list[str]:
-    """The spots' names, unless they are few of the front's only, each where it covers no mark and no other name; one
-    without room is left out."""
-    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (panel.at(s.cost, s.dot.mean) for s in spots)]
+def _labels(panel: Panel, labels: Sequence[tuple[Spot, str, str]]) -> list[str]:
+    """Each (spot, text, classes) right beside its mark, where it covers no mark and no other label; one that has
+    no such place is left out, for its mark has it as a tooltip."""
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in (panel.at(s.cost, s.dot.mean) for s, *_ in labels)]
     drawn = []
-    for spot in spots if few else (spot for spot in spots if spot in front):
+    for spot, words, classes in labels:
         x, y = panel.at(spot.cost, spot.dot.mean)
-        words = spot.name if len(spot.name) < 22 else spot.name[:20] + "…"
-        long = 7.0 * len(words)
-        for start, base in (
-            (x - long - 8, y + 4),
-            (x + 8, y + 4),
-            (x - long / 2, y - 10),
-            (x - long / 2, y + 18),
-        ):
-            box = (start, base - 10, start + long, base + 3)
+        width = (5.6 if "small" in classes else 6.6) * len(words)
+        places = [
+            (x + 8 * side, y + rise, anchor)
+            for rise in (4, -5, 13)
+            for side, anchor in ((-1, "end"), (1, ""), (0, "middle"))
+            if side or rise != 4
+        ]
+        places += [(x, y - 9, "middle"), (x, y + 17, "middle")]
+        for at, base, anchor in places:
+            start = at - {"end": 1.0, "middle": 0.5, "": 0.0}[anchor] * width
+            box = (start, base - 10, start + width, base + 3)
             inside = box[0] > panel.left and box[2] < panel.width and panel.top - 8 < box[1] < panel.height - 54
             if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
                 taken.append(box)
-                drawn.append(text(start, base, words, "halo strong" if spot in front else "halo"))
+                drawn.append(text(at, base, words, f"{classes} {anchor}".strip()))
                 break
     return drawn
 
@@ -228,17 +241,21 @@ def _names(panel: Panel, spots: Sequence[Spot], front: set[Spot], *, few: bool) 
 def _matrix(
     rows: Sequence[str], columns: Sequence[str], cells: Iterable[str], size: float, title: str, across: str
 ) -> str:
-    """A frame of labels around square cells that are drawn already."""
-    longest = min(max(len(r) for r in rows), 34)
-    left = 30 + 6.4 * longest
+    """A frame of labels around square cells that are drawn already; long names of columns stand slantwise."""
+    longest, widest = (min(max(map(len, names)), 34) for names in (rows, columns))
+    slant = widest > size / 5.5
+    left, top = 30 + 6.4 * longest, 30 + (4.2 * widest if slant else 0)
     body = [text(left, 12, across)]
     for i, row in enumerate(rows):
-        body.append(text(left - 8, 36 + size * (i + 0.5) + 4, row, "end strong", most=longest))
+        body.append(text(left - 8, top + 6 + size * (i + 0.5) + 4, row, "end strong", most=longest))
     for j, column in enumerate(columns):
-        body.append(text(left + size * (j + 0.5), 30, column, "middle small", most=max(2, int(size / 5.5))))
-    inner = f'<g transform="translate({number(left)} 36)">{"".join(cells)}</g>'
-    width = max(left + size * len(columns) + 6, left + 6.4 * len(across))
-    return picture(width, 42 + size * len(rows), "".join([*body, inner]), title, natural=True)
+        x = left + size * (j + 0.5)
+        label = text(0, 0, column, "small" if slant else "middle small", most=widest)
+        turned = " rotate(-45)" if slant else ""
+        body.append(f'<g transform="translate({number(x)} {number(top)}){turned}">{label}</g>')
+    inner = f'<g transform="translate({number(left)} {number(top + 6)})">{"".join(cells)}</g>'
+    width = max(left + size * len(columns) + (4.2 * widest if slant else 6), left + 6.4 * len(across))
+    return picture(width, top + 12 + size * len(rows), "".join([*body, inner]), title, natural=True)
 
 
 def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, title: str) -> str:
@@ -252,9 +269,9 @@ VERDICTS = {"better": ("better", "+"), "worse": ("worse", "−"), "equivalent": 
 """The class of a cell and its sign, where there is no room for the difference."""
 
 
-def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float, str, str]]) -> str:
-    """Who beats whom: row against column. `pairs[row, column]` is (difference, verdict, what to say)."""
-    few = len(names) <= 12
+def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[float, str, str]]) -> str:
+    """Who beats whom: row against column. `pairs[row, column]` is (difference, verdict, tooltip)."""
+    few = len(names) <= MANY
     size = 52.0 if few else 15.0
     decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
     largest = max(decided, default=1.0) or 1.0
@@ -276,7 +293,7 @@ def significance(names: Sequence[str], pairs: dict[tuple[str, str], tuple[float,
 
 def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:
     """(K, K) counts, true class by predicted class; colour by the share of the true class's images."""
-    few = len(classes) <= 12
+    few = len(classes) <= MANY
     size = 38.0 if few else 15.0
     totals = np.maximum(counts.sum(axis=1), 1)
     errors = counts / totals[:, None] * (1 - np.eye(len(classes)))
@@ -285,33 +302,43 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> 
     for i, true in enumerate(classes):
         for j, predicted in enumerate(classes):
             count, part = int(counts[i, j]), float(counts[i, j] / totals[i])
-            said = f"{true} taken for {predicted}: {count} of {totals[i]}, {100 * part:.2f} %"
-            if i == j:
-                said = f"{true} recognised: {count} of {totals[i]}, {100 * part:.2f} %"
+            label = f"{true} taken for {predicted}" if i != j else f"{true} recognised"
             kind = "better" if i == j else "worse" if count else "same"
             depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
-            cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", said))
+            tooltip = f"{label}: {count} of {totals[i]}, {100 * part:.2f} %"
+            cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", tooltip))
     return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
 
 
-def _nth(i: int) -> str:
-    """The classes of the i-th of up to twelve lines."""
-    return f"s{i % SERIES + 1}" + (" again" if i >= SERIES else "")
+@dataclasses.dataclass(frozen=True)
+class Roc:
+    """One class's ROC curve: false and true positive rates, and the area below."""
+
+    name: str
+    false_rates: NDArray[np.float64]
+    true_rates: NDArray[np.float64]
+    area: float
 
 
-def roc(title: str, lines: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]], zoom: float) -> str:
-    """One line a class: (name, false positive rates, true positive rates), up to the rate `zoom`."""
-    lowest = min(float(np.interp(zoom / 50, fpr, tpr)) for _, fpr, tpr in lines) if zoom < 1 else 0.0
-    x = linear([0, zoom], "false positive rate")
-    panel = Panel(x, linear([min(lowest, 0.999), 1], "true positive rate"), title, height=300)
+def roc(title: str, curves: Sequence[Roc], zoom: float) -> str:
+    """ROC curves up to the false positive rate `zoom`: those of the smallest areas coloured, smallest first, the
+    others grey."""
+    order = sorted(curves, key=lambda curve: curve.area)
+    zoomed = [float(np.interp(zoom / 50, curve.false_rates, curve.true_rates)) for curve in curves]
+    lowest = min(zoomed) if zoom < 1 else 0.0
+    y = linear([min(lowest, 0.999), 1], "true positive rate")
+    panel = Panel(linear([0, zoom], "false positive rate"), y, title, height=300)
     body = [panel.line([(0, 0), (1, 1)], "diagonal")] if zoom == 1 else []
-    for i, (name, fpr, tpr) in reversed(list(enumerate(lines))):
-        upto = int(np.searchsorted(fpr, zoom, side="right"))
-        points = [*zip(fpr[:upto].tolist(), tpr[:upto].tolist(), strict=True)]
-        points.append((zoom, float(np.interp(zoom, fpr, tpr))))
-        body.append(panel.line(points, _nth(i), name))
-    keys = [Key(name, _nth(i)) for i, (name, _, _) in enumerate(lines)]
-    return panel.draw(body, keys if len(keys) <= 2 * SERIES else ())
+    for i, curve in reversed(list(enumerate(order))):
+        upto = int(np.searchsorted(curve.false_rates, zoom, side="right"))
+        points = [*zip(curve.false_rates[:upto].tolist(), curve.true_rates[:upto].tolist(), strict=True)]
+        points.append((zoom, float(np.interp(zoom, curve.false_rates, curve.true_rates))))
+        body.append(panel.line(points, f"s{i + 1}" if i < SERIES else "s0", curve.name))
+    keys = [Key(f"{curve.name} ({curve.area:.4f})", f"s{i + 1}") for i, curve in enumerate(order[:SERIES])]
+    if len(order) > SERIES:
+        rest = "1 other class" if len(order) == SERIES + 1 else f"{len(order) - SERIES} other classes"
+        keys.append(Key(f"{rest} (from {order[SERIES].area:.4f})", "s0"))
+    return panel.draw(body, [*keys, Key("chance", "diagonal")] if zoom == 1 else keys)
 
 
 def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequence[int]]]) -> str:
@@ -323,8 +350,8 @@ def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequenc
     for i, (name, points, counts) in reversed(list(enumerate(series))):
         body.append(panel.line(points, f"s{i + 1}"))
         for (confidence, right), count in zip(points, counts, strict=True):
-            said = f"{name}: {count} predictions, confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
-            body.append(panel.dot(confidence, right, f"dot s{i + 1}", said))
+            tooltip = f"{name}: {count} predictions, confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
+            body.append(panel.dot(confidence, right, f"dot s{i + 1}", tooltip))
     keys = [Key(name, f"s{i + 1}") for i, (name, _, _) in enumerate(series)]
     return panel.draw(body, [*keys, Key("as sure as right", "diagonal")])
 
@@ -337,7 +364,7 @@ def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str
         counts = np.maximum(np.rint(parts * len(right)), 1).astype(int)
         lines.append((name, (np.cumsum(right)[counts - 1] / counts).tolist()))
     y = linear([1.0, *(v for _, values in lines for v in values)], "accuracy on these, %", lambda v: f"{100 * v:.6g}")
-    x = linear([0, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}")
+    x = linear([0.1, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}", tight=True)
     panel = Panel(x, y, title, height=300)
     body = [
         panel.line(zip(parts.tolist(), values, strict=True), f"s{i + 1}", name)

@@ -184,6 +184,18 @@ def mark(x: str, y: str, shape: str, classes: str, title: str = "") -> str:
 
 
 @dataclasses.dataclass(frozen=True)
+class Dot:
+    """A value with its interval, on a row of its own or beside others."""
+
+    mean: float
+    low: float
+    high: float
+    classes: str
+    title: str
+    shape: str = "circle"
+
+
+@dataclasses.dataclass(frozen=True)
 class Key:
     """One entry of a legend: a line, or a mark where it has a shape."""
 
@@ -197,6 +209,11 @@ class Key:
         else:
             sample = path([(x, y - 4), (x + 18, y - 4)], f"line {self.classes}")
         return sample + text(x + 24, y, self.label, "strong", most=most)
+
+
+def key_mark(key: Key) -> str:
+    """The mark of a legend's entry, to stand in a line of text."""
+    return f'<svg class="key" width="12" height="12" aria-hidden="true">{mark("6", "6", key.shape, key.classes)}</svg>'
 
 
 def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:

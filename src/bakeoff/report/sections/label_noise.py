@@ -1,4 +1,4 @@
-"""A section about the test set's own mistakes: labels that are known to be wrong."""
+"""Wrong labels in the test set."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bakeoff.data import known_wrong_labels
 from bakeoff.data.errata import Erratum, published_errata
 from bakeoff.evaluation.verdicts import Estimate, Verdicts
 from bakeoff.findings import comparisons, tables
 from bakeoff.findings.tables import interval, percent
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Head, Table, Words
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.sections.kind import FEW, Kind
 from bakeoff.spec.study import Section
 
-FEW = 4
-"""How many contenders stand in the table."""
 CHECK = "A check beside the page's verdicts, in which all pairs are decided anew: without these images"
 
 
-def label_noise(context: Context, section: Section) -> list[Block]:
-    """Errors where the label itself is known to be wrong, for the choice and the best after it, and what changes
-    without these images."""
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Errors where the label itself is known to be wrong, for the selected contender and the best after it, and what
+    changes without these images."""
     names = context.shown(section, FEW)
     if not names:
         return []
@@ -35,17 +35,21 @@ def label_noise(context: Context, section: Section) -> list[Block]:
         name: np.stack([tables.correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs
     }
     without = comparisons.decide(context.study, right)
-    heads = [Head("contender", "text"), Head("n"), Head("errors"), Head("of these, on wrong labels")]
-    heads += [Head("says there what people see"), Head("test accuracy"), Head("without these images, 95 % interval")]
+    columns = [Column("contender", "text"), Column("n"), Column("errors"), Column("of these, on wrong labels")]
+    columns += [
+        Column("says there what people see"),
+        Column("test accuracy"),
+        Column("without these images, 95 % interval"),
+    ]
     rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
     every = len(context.ranked)
-    shown = f" Shown: the choice and the best after it, {len(names)} of {every}." if len(names) < every else ""
-    caption = f"Errors are means over the seeds; intervals as in the league.{shown}"
-    said = (
+    shown = f" Shown: the selected one and the best after it, {len(names)} of {every}." if len(names) < every else ""
+    note = f"Errors are means over the seeds; intervals as in the leaderboard.{shown}"
+    lead = (
         f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
         "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
     )
-    return [Words(said), Table(heads, rows, caption), *_verdicts(context, names, without)]
+    return [Paragraph(lead), Table(columns, rows, note), *_verdicts(context, names, without)]
 
 
 def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:
@@ -78,5 +82,10 @@ def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Blo
     if not after:
         return []
     if changed:
-        return [Words(f"{CHECK} another verdict stands in {tables.listing(changed)}.")]
-    return [Words(f"{CHECK} every verdict among {tables.listing(names)} stays what it is.")]
+        return [Paragraph(f"{CHECK} another verdict stands in {tables.listing(changed)}.")]
+    return [Paragraph(f"{CHECK} every verdict among {tables.listing(names)} stays what it is.")]
+
+
+SECTION = Kind(
+    blocks, title="Wrong labels in the test set", applies=lambda study: bool(known_wrong_labels(study.dataset))
+)

@@ -16,7 +16,8 @@ from bakeoff.findings.published import figures_of
 from bakeoff.findings.tables import interval, listing, percent
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Head, Table, Words
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.study import Section, Study
 
 
@@ -219,7 +220,7 @@ def _of_unprinted_values(study: Study) -> list[str]:
     return [f"{name}: {listing([percent(value) for value in sweep.reported])}" for name, sweep in sweeps.items()]
 
 
-def reported(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context, section: Section) -> list[Block]:
     """What reports gave against what the runs give."""
     rows, seen, left_out = [], set(), []
     study = context.study
@@ -239,9 +240,9 @@ def reported(context: Context, section: Section) -> list[Block]:
                 continue
             cells = [Cell(label), Cell(MEASURES[key].label), Cell(_figure(key, published)), Cell(ours)]
             rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
-    heads = [Head("contender", "text"), Head("figure", "text"), Head("reported")]
-    heads += [Head("ours, 95 % for one more run"), Head("n"), Head("verdict", "text")]
-    caption = (
+    columns = [Column("contender", "text"), Column("figure", "text"), Column("reported")]
+    columns += [Column("ours, 95 % for one more run"), Column("n"), Column("verdict", "text")]
+    note = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
         "(t over two or more seeds, and for training and validation accuracy the noise of other images): inside it is "
         f"reproduced, unless it is wider than {100 * UNDECIDABLE:g} points; ours better, exceeded. "
@@ -249,19 +250,17 @@ def reported(context: Context, section: Section) -> list[Block]:
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
     if any(c["trained"] < c["n"] for c in context.summary["contenders"]):
-        caption += (
-            " n counts the runs that ended, those that did not train among them: unlike elsewhere, they count here."
-        )
+        note += " n counts the runs that ended, those that did not train among them: unlike elsewhere, they count here."
     if study.unprinted:
-        caption += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
-    words = [Words(_of_noise(name, values)) for name, values in figures_of(study).items()]
-    blocks: list[Block] = [*words, Table(heads, rows, caption)] if rows else []
+        note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
+    words = [Paragraph(_of_noise(name, values)) for name, values in figures_of(study).items()]
+    found: list[Block] = [*words, Table(columns, rows, note)] if rows else []
     if (unplaced := _of_unprinted_values(study)) and not section.of:
         words_of = f"Reported for values that are not printed (test accuracy): {'; '.join(unplaced)}."
-        blocks.append(Words(words_of, quiet=True))
+        found.append(Paragraph(words_of, quiet=True))
     if left_out:
-        blocks.append(Words(f"Reported, and not run at this scale: {'; '.join(left_out)}.", quiet=True))
-    return blocks
+        found.append(Paragraph(f"Reported, and not run at this scale: {'; '.join(left_out)}.", quiet=True))
+    return found
 
 
 def _of_noise(name: str, values: Sequence[float]) -> str:
@@ -271,3 +270,12 @@ def _of_noise(name: str, values: Sequence[float]) -> str:
         f"{listing([percent(value) for value in values])}. They lie {100 * (values[-1] - values[0]):.2f} points apart, "
         "so a smaller difference between two of its figures may be chance."
     )
+
+
+SECTION = Kind(
+    blocks,
+    title="Reported against measured",
+    applies=lambda study: any(contender.reported.figures() for contender in study.contenders),
+    all_runs=True,
+    names_all=True,
+)

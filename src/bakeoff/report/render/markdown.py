@@ -1,0 +1,52 @@
+"""Blocks as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from bakeoff.report.render.blocks import Block, Code, Figures, Galleries, Gallery, Heading, Paragraph, Table
+
+BLOCK_START = re.compile(r"^\s*(?=>|#{1,6}(\s|$)|[+-](\s|$)|(=+|-+)\s*$)|^\s*\d+(?=[.)](\s|$))")
+"""Before the sign that would make of a line a heading, a quotation or an item of a list."""
+
+
+def escaped(text: str) -> str:
+    """Plain text as Markdown that shows it as it is, on one line."""
+    text = re.sub(r"[\\|*_`<\[\]&~$]", r"\\\g<0>", text.replace("\n", " "))
+    return BLOCK_START.sub(r"\g<0>\\", text)
+
+
+def _picture(name: str, caption: str = "") -> str:
+    return f"![{escaped(name)}](figures/{name}.svg)" + (f"\n\n{escaped(caption)}" if caption else "")
+
+
+def _table(table: Table) -> str:
+    columns = [table.columns[i] for i in table.written]
+    lines = [
+        "| " + " | ".join(escaped(column.label) for column in columns) + " |",
+        "|" + "|".join("---:" if column.align == "number" else "---" for column in columns) + "|",
+        *("| " + " | ".join(escaped(row[i].text) for i in table.written) + " |" for row in table.rows),
+    ]
+    parts = ["\n".join(lines), escaped(table.note), _picture(table.name) if table.plot is not None else ""]
+    return "\n\n".join(part for part in parts if part)
+
+
+def markdown(block: Block) -> str:
+    """The block as Markdown; pictures are links to their files, galleries are lists of their lines."""
+    match block:
+        case Paragraph():
+            return escaped(block.text)
+        case Heading():
+            return f"{'#' * block.level} {escaped(block.text)}"
+        case Table():
+            return _table(block)
+        case Figures():
+            return "\n\n".join(_picture(figure.name, figure.caption) for figure in block.figures)
+        case Gallery():
+            return "\n".join(f"- {escaped('; '.join(item.lines))}" for item in block.items)
+        case Galleries():
+            lines = [f"{g.title}: {', '.join('; '.join(item.lines) for item in g.items)}" for g in block.galleries]
+            return "\n".join(f"- {escaped(line)}" for line in lines)
+        case Code():
+            fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+            return f"{fence}\n{block.text}\n{fence}"

@@ -1,0 +1,79 @@
+"""Whether confidence is what it says."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bakeoff.evaluation import errors, metrics
+from bakeoff.findings import tables
+from bakeoff.findings.tables import percent
+from bakeoff.report.context import Context
+from bakeoff.report.render import figures
+from bakeoff.report.render.blocks import Block, Cell, Column, Figure, Figures, Paragraph, Table
+from bakeoff.report.sections.kind import FEW, Kind, how_many
+from bakeoff.spec.study import Section
+
+ENOUGH = 10
+"""Predictions in a bin of the reliability diagram below which it says nothing."""
+UNSURE = 0.05
+"""The part of the images, the least sure, in which errors should lie."""
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
+    names = context.shown(section, FEW)
+    if not names:
+        return []
+    bins, surest, rows, lead = [], [], [], ""
+    for name in names:
+        logits, labels = context.test(name)
+        calibration = metrics.calibration(logits, labels)
+        full = [i for i in range(len(calibration.count)) if calibration.count[i] >= ENOUGH]
+        points = [(float(calibration.confidence[i]), float(calibration.accuracy[i])) for i in full]
+        bins.append((name, points, [int(calibration.count[i]) for i in full]))
+        order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
+        surest.append((name, (logits.argmax(axis=1) == labels)[order]))
+        sure = errors.confidence_of_errors(logits, labels)
+        wrong = ~surest[-1][1]
+        unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
+        lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
+        numbers = next(c for c in context.ranked if c["name"] == name)
+        cells = [name, percent(numbers["calibration_error"]), f"{numbers['negative_log_likelihood']:.4f}"]
+        cells += [percent(None if math.isnan(value) else value) for value in (sure.right, sure.wrong, unsure)]
+        rows.append([*map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
+    columns = [Column("contender", "text"), Column("calibration error"), Column("negative log-likelihood")]
+    columns += [Column("confidence when right"), Column("when wrong")]
+    columns += [Column(f"errors among the {100 * UNSURE:g} % least sure"), Column("right is surer than wrong")]
+    below = (
+        f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
+    )
+    drawn = [
+        Figure("reliability", figures.reliability("Reliability", bins), below),
+        Figure(
+            "coverage",
+            figures.coverage("Accuracy of the surest", surest),
+            "Accuracy if the least sure images are set aside.",
+        ),
+    ]
+    note = (
+        "Calibration error (the mean distance between confidence and accuracy over 15 bins) and likelihood are means "
+        "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
+        f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {how_many(names, context)}"
+    )
+    return [Paragraph(lead), Figures(drawn), Table(columns, rows, note)]
+
+
+def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:
+    """Whether the errors are the unsure ones, in one sentence; `unsure` of them lie in the least sure UNSURE."""
+    if not wrong:
+        return f"{name} makes no error, so none to be sure or unsure of."
+    among = f"among the {100 * UNSURE:g} % of test images that it is least sure of"
+    if wrong == 1:
+        return f"{name} makes one error, which is {'' if unsure else 'not '}{among}."
+    within = f" in {tables.plural(seeds, 'seed')}" if seeds > 1 else ""
+    return f"Of the {wrong:,} errors that {name} makes{within}, {100 * unsure:.0f} % are {among}."
+
+
+SECTION = Kind(blocks, title="Is it right when it is sure?")

@@ -1,0 +1,59 @@
+"""What is taken for what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.evaluation import errors, metrics
+from bakeoff.findings import tables
+from bakeoff.report.context import Context
+from bakeoff.report.render import figures
+from bakeoff.report.render.blocks import Block, Figure, Figures, Galleries, Gallery, Paragraph, Thumbnail
+from bakeoff.report.sections.kind import FEW, Kind
+from bakeoff.spec.study import Section
+
+PAIRS = 8
+"""How many confusions are told, the most frequent first."""
+EXAMPLES = 6
+"""Images of a confusion that are shown at most."""
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Which class is taken for which, summed over the seeds."""
+    found: list[Block] = []
+    for name in context.shown(section, 1 if not section.of else FEW):
+        counts = metrics.confusion(*context.test(name), len(context.classes))
+        pairs = errors.most_confused(counts, PAIRS)
+        caption = f"{name}, test predictions of {tables.plural(len(context.finished[name]), 'seed')} summed."
+        if pairs:
+            most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]
+            caption += f" Most often taken, the one for the other: {tables.listing(most)}."
+        svg = figures.confusion(counts, context.classes, f"Confusion matrix of {name}")
+        found += [Figures([Figure(name, svg, caption)], wide=True), *_examples(context, name, pairs)]
+    return found
+
+
+def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]) -> list[Block]:
+    """Test images of each confusion (true, taken for, how often), the surest first, each once."""
+    surest: dict[tuple[int, int], dict[int, tuple[float, NDArray[np.uint8]]]] = {}
+    for run in context.finished[name]:
+        index = run.arrays.get("confused_index", np.zeros(0, np.int64))  # records of older versions have none
+        sure = metrics.softmax(run.logits("test")[index])
+        for place, image, chances in zip(index, run.arrays.get("confused_images", ()), sure, strict=True):
+            same = surest.setdefault((int(run.labels("test")[place]), int(chances.argmax())), {})
+            if place not in same or chances.max() > same[place][0]:
+                same[place] = (float(chances.max()), image)
+    galleries = []
+    for true, taken, count in pairs:
+        shown = sorted(surest.get((true, taken), {}).values(), key=lambda each: -each[0])[:EXAMPLES]
+        title = f"{context.classes[true]} taken for {context.classes[taken]} ({tables.plural(count, 'time')})"
+        items = [Thumbnail(image, [f"{100 * sure:.2f} %"]) for sure, image in shown]
+        galleries += [Gallery(items, title)] if items else []
+    words = "Some of them, the surest of any seed first, with how sure it was of the wrong class."
+    return [Paragraph(words, quiet=True), Galleries(galleries)] if galleries else []
+
+
+SECTION = Kind(blocks, title="What is taken for what")

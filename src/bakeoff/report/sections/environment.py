@@ -1,0 +1,23 @@
+"""The environment."""
+
+from __future__ import annotations
+
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Code, Column, Paragraph, Table
+from bakeoff.report.sections.kind import Kind
+from bakeoff.spec.study import Section
+
+
+def blocks(context: Context, _: Section) -> list[Block]:
+    """What made these numbers, and the command that makes them again."""
+    found: list[Block] = [Paragraph("This page is made again by"), Code(context.command)]
+    if context.study.about:
+        found += [Paragraph("The study's file says:"), Code(context.study.about)]
+    rows = [
+        [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
+        for key, value in context.summary["environment"].items()
+    ]
+    return [*found, Table([Column("what", "text"), Column("value", "text")], rows)] if rows else found
+
+
+SECTION = Kind(blocks, title="Environment", all_runs=True, names_all=True)

@@ -1,0 +1,93 @@
+"""Hypotheses, and what the runs say."""
+
+from __future__ import annotations
+
+from bakeoff.findings import tables
+from bakeoff.findings.hypotheses import WHOSE
+from bakeoff.findings.published import noise
+from bakeoff.findings.tables import Summary, points
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Heading, Paragraph, Table
+from bakeoff.report.sections.kind import TESTED, Kind, tested
+from bakeoff.spec.study import Section
+
+TONES = {"supported": "good", "contradicted": "bad"}
+RELATIONS = {
+    "better": "over",
+    "not worse": "not worse than",
+    "equivalent": "as good as",
+    "not worse and cheaper": "not worse than, and cheaper than,",
+    "faster": "faster than",
+}
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """The report's statements and our own, and whether the runs support them: a table for each."""
+    judged = [
+        one for one in context.summary["hypotheses"] if not section.of or {one["better"], one["worse"]} & {*section.of}
+    ]
+    blocks: list[Block] = []
+    for source, title in WHOSE.items():
+        run = [one for one in judged if one["source"] == source and one["result"] != "not run"]
+        cut = [f"“{one['says']}”" for one in judged if one["source"] == source and one["result"] == "not run"]
+        blocks += [Heading(title)] if run or cut else []
+        blocks += [_hypotheses(run)] if run else []
+        blocks += [Paragraph(f"Not run at this scale: {'; '.join(cut)}.", quiet=True)] if cut else []
+    return [*blocks, Paragraph(_explained(context, judged), quiet=True)] if blocks else []
+
+
+def _hypotheses(judged: list[Summary]) -> Table:
+    given = any(one["reported"] for one in judged)
+    rows = []
+    for one in judged:
+        cells = [Cell(one["says"]), Cell(f"{one['better']} {RELATIONS[one['relation']]} {one['worse']}")]
+        cells += [Cell(_given(one))] if given else []
+        of_family = "difference" in one and one["relation"] != "faster"  # which is about validation accuracy
+        cells += tested(one) if of_family else [Cell("–")] * 4
+        rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
+    columns = [
+        Column("hypothesis", "text"),
+        Column("that is", "text"),
+        *([Column("the report's difference")] if given else []),
+    ]
+    return Table([*columns, *TESTED, Column("verdict", "text")], rows)
+
+
+def _explained(context: Context, judged: list[Summary]) -> str:
+    words = (
+        "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
+        "undecided may still be so: the interval says how large it could be."
+    )
+    if not context.study.comparable:
+        words += " Data or recipes are cut at this scale: verdicts hold for this part, not for the whole experiment."
+    if any(one["reported"] for one in judged):
+        words += " The report's difference is that of the figures it prints, of validation or test images, a run each."
+    if any(one.get("single_run") for one in judged):
+        words += tables.ONE_RUN
+    if any(one["within_noise"] for one in judged):
+        words += (
+            f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
+        )
+    if any("Fisher" in one["verdict"] for one in judged):
+        words += (
+            " Where no run of a contender trained, Fisher's exact test of how many runs trained may decide; a test "
+            "apart from the verdicts on test accuracy."
+        )
+    if any("cheaper" in one["relation"] and "difference" in one for one in judged):
+        words += " Cheaper: each run took less training time than each of the other's, on one machine; no test."
+    if any(one["relation"] == "faster" for one in judged):
+        words += (
+            " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
+            "seeds; a test apart from the verdicts on test accuracy."
+        )
+    return words
+
+
+def _given(one: Summary) -> str:
+    """The report's own difference, marked where it is within the noise of its figures."""
+    if one["reported_difference"] is None:
+        return "–"
+    return points(one["reported_difference"]) + (" *" if one["within_noise"] else "")
+
+
+SECTION = Kind(blocks, title="Hypotheses, and what the runs say", applies=lambda study: bool(study.hypotheses))

@@ -1,0 +1,108 @@
+"""What the sections share: the entry of their table, and the cells, marks and words that several of them have."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary
+from bakeoff.record import Run
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Cell, Column
+from bakeoff.report.render.figures import Series
+from bakeoff.report.render.svg import Axis, Dot, accuracy
+from bakeoff.spec.registry import Entry
+from bakeoff.spec.settings import Frozen
+from bakeoff.spec.study import Study
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind(Entry[Frozen]):
+    """A kind of section. Its function makes blocks of a context and a section, none where it has nothing to show; the
+    first line of its docstring says what it shows."""
+
+    title: str = ""
+    """Over the section; none: the function's name in words."""
+    applies: Callable[[Study], bool] = lambda _: True
+    """Which studies it can be about."""
+    all_runs: bool = False
+    """Whether it is about the runs of all datasets at once."""
+    names_all: bool = False
+    """Whether it names contenders without a finished run beside the others."""
+
+    @property
+    def heading(self) -> str:
+        return self.title or self.function.__name__.replace("_", " ").capitalize()
+
+
+FEW = 4
+"""How many contenders stand side by side in a table or a diagram."""
+INTERVALS = (
+    "Intervals are 95 %, for the expected accuracy over new training seeds and new images like these. "
+    "An interval that leaves its plot ends in an arrow."
+)
+TESTED = (Column("difference, points"), Column("95 % interval"), Column("runs"), Column("adjusted p"))
+"""The columns of `tested`."""
+
+
+def tested(pair: Summary) -> list[Cell]:
+    """A pair's difference with its interval, its runs and its p."""
+    return [Cell(text) for text in (*tables.measured(pair), tables.p_value(pair["p_adjusted"]))]
+
+
+def tone(pair: Summary) -> str:
+    """The tone of a verdict's cell."""
+    return {"better": "good", "worse": "bad"}.get(pair["verdict"], "quiet")
+
+
+def name_cell(context: Context, contender: Summary) -> Cell:
+    """A contender's name with what it is and what it did with the test set; its note as a tooltip."""
+    kind = "ensemble" if context.study.contender(contender["name"]).ensemble else ""
+    tags = ", ".join(filter(None, (kind, contender["variant"])))
+    return Cell(contender["name"] + (f" ({tags})" if tags else "") + tables.marks(contender), title=contender["note"])
+
+
+def accuracy_axis(marks: Sequence[Dot], label: str) -> Axis:
+    """An axis for these accuracies and their intervals."""
+    return accuracy([mark.mean for mark in marks], [end for mark in marks for end in (mark.low, mark.high)], label)
+
+
+def dot(name: str, found: Mapping[str, Any], classes: str, what: str, shape: str = "circle") -> Dot:
+    """An accuracy with its interval as a mark."""
+    return Dot(found["mean"], found["low"], found["high"], classes, f"{name}: {what} {tables.interval(found)}", shape)
+
+
+def accuracy_dot(contender: Summary, what: str = "test accuracy") -> Dot:
+    """A contender's test accuracy as a mark, grey where it is that of one run."""
+    one = contender.get("interval") == "wilson"  # summaries of earlier versions do not say
+    classes, what = ("s0", f"one run, {what}") if one else ("s1", what)
+    return dot(contender["name"], contender["test_accuracy"], classes, what)
+
+
+def how_many(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:
+    """Over how many seeds these contenders' numbers are, and which of all contenders they are."""
+    every = len(context.ranked)
+    seeds = "seed" if all(len(context.finished[name]) == 1 for name in names) else "seeds"
+    words = f"{tables.seeds_said(len(context.finished[name]) for name in names)} {seeds}."
+    who = f"the selected contender, {tables.listing(named)} as the study names them," if named else "the selected one"
+    return f"{words} Shown: {who} and the best after it, {len(names)} of {every}." if len(names) < every else words
+
+
+def course_by_step(name: str, runs: Sequence[Run], column: int) -> Series | None:
+    """Training loss (column 1) or accuracy (2) against the step, as far as every seed was trained; None for records
+    that have no curve within their epochs."""
+    every = [[point for row in run.history for point in row.get("curve", [])] for run in runs]
+    length = min(map(len, every))
+    if not length:
+        return None
+    values = np.array([[points[i][column] for points in every] for i in range(length)])
+    return over_seeds(name, [float(point[0]) for point in every[0][:length]], values)
+
+
+def over_seeds(name: str, x: Sequence[float], values: np.ndarray) -> Series:
+    """Mean, lowest and highest of `values` (points, seeds) at each x."""
+    return Series(name, x, *(f(values, axis=1).tolist() for f in (np.mean, np.min, np.max)))

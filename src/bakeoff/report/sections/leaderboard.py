@@ -1,0 +1,71 @@
+"""The leaderboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, accuracy_dot, name_cell
+from bakeoff.spec.study import Section
+
+ONE_RUN = (
+    " “One run” marks Wilson's interval of a single run: it is for that run on new images, and says nothing of "
+    "other seeds; its mark is grey."
+)
+TRAINED = (
+    " A run trained if it did not diverge and beats, on validation images, always naming their most frequent class "
+    "(binomial test); means, intervals and verdicts are of the runs that trained."
+)
+SELECTS_ON_TEST = (
+    " † picks its epoch by test accuracy, a fault kept to reproduce a report: its test accuracy is flattered, and it "
+    "is never selected."
+)
+TRAINS_ON_TEST = (
+    " ‡ was trained on test images too, under its teacher's labels, or averages what was: its test accuracy is that "
+    "on these images, not on new ones, and it is never selected."
+)
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Everyone's accuracy with its interval, best first."""
+    ranked = context.only(section)
+    if not ranked:
+        return []
+    marks = {c["name"]: [accuracy_dot(c)] for c in ranked}
+    axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
+    text = {row["contender"].partition(" ")[0]: row for row in tables.league_text(context.summary)}
+    rows = []
+    for c in (*ranked, *_without_result(context, section)):
+        row = text[c["name"]]
+        plot = Cell(dots=marks.get(c["name"], ()))
+        trained, test, *others = (Cell(row[key]) for key in SHOWN)
+        rows.append([name_cell(context, c), trained, test, plot, *others])
+    columns = [Column("contender", "text"), Column("runs trained"), Column("test accuracy, 95 % interval")]
+    columns += [Column(axis.label, axis=axis), Column("validation"), Column("parameters")]
+    columns.append(Column("against the selected", "text"))
+    notes = [Paragraph(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
+    return [Table(columns, rows, _note(context, ranked)), *notes]
+
+
+SHOWN = ("trained", "test accuracy", "validation", "parameters", "against the choice")
+"""Keys of the rows that findings give, in the order of the columns, the plot left out."""
+
+
+def _without_result(context: Context, section: Section) -> list[Summary]:
+    every = context.summary["contenders"]
+    return [c for c in every if not c["trained"] and (not section.of or c["name"] in section.of)]
+
+
+def _note(context: Context, ranked: Sequence[Summary]) -> str:
+    note = f"Ordered by mean validation accuracy, which alone may select. {INTERVALS}"
+    note += ONE_RUN if any(c["interval"] == "wilson" for c in ranked) else ""
+    note += TRAINED if any(c["trained"] < c["n"] + c["failed"] for c in context.summary["contenders"]) else ""
+    note += SELECTS_ON_TEST if any(c["selects_on_test"] for c in ranked) else ""
+    note += TRAINS_ON_TEST if any(c["trains_on_test"] for c in ranked) else ""
+    return note
+
+
+SECTION = Kind(blocks, title="Leaderboard", names_all=True)

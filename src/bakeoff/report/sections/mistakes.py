@@ -1,0 +1,59 @@
+"""The worst mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bakeoff.data.errata import published_errata
+from bakeoff.evaluation import metrics
+from bakeoff.findings import tables
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Gallery, Paragraph, Thumbnail
+from bakeoff.report.sections.kind import FEW, Kind
+from bakeoff.spec.study import Section
+
+SHOWN = 24
+"""How many mistakes are shown."""
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """The selected contender's wrong test predictions, those that most seeds make first, then the surest."""
+    found: list[Block] = []
+    for name in context.shown(section, FEW if section.of else 1):
+        items = _worst(context, name)
+        if items:
+            words = (
+                f"{name}: the {len(items)} test images that it gets wrong in the most seeds, the surest first. "
+                "The confidence is the surest seed's; “all” counts the runs of every contender that trained."
+            )
+            found += [Paragraph(words), Gallery(items)]
+    return found
+
+
+def _worst(context: Context, name: str) -> list[Thumbnail]:
+    runs = context.finished[name]
+    images = {
+        int(i): image
+        for run in runs
+        for i, image in zip(run.arrays["mistake_index"], run.arrays["mistake_images"], strict=True)
+    }
+    right = np.array([tables.correct(run) for run in runs])
+    everyone = np.array([tables.correct(run) for group in context.finished.values() for run in group])
+    sure = np.array([metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
+    sure = np.where(right, 0.0, sure)
+    errata = published_errata(str(runs[0].dataset["name"]), runs[0].labels("test"))
+    items = []
+    for i in sorted(images, key=lambda i: (right[:, i].sum(), -sure[:, i].max()))[:SHOWN]:
+        run = runs[int(sure[:, i].argmax())]
+        true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
+        lines = [image_name] if (image_name := run.image_name("test", i)) else []
+        lines += [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
+        lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
+        lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
+        if len(everyone) > len(runs):
+            lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
+        items.append(Thumbnail(images[i], lines))
+    return items
+
+
+SECTION = Kind(blocks, title="The worst mistakes")

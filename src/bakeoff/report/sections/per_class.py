@@ -1,0 +1,62 @@
+"""Class by class."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bakeoff.findings import comparisons, tables
+from bakeoff.findings.tables import percent
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.render.svg import Key
+from bakeoff.report.sections.kind import FEW, Kind, accuracy_axis, dot, how_many
+from bakeoff.spec.study import Section
+
+SHAPES = ("circle", "diamond", "square", "triangle")
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """How many of each class's test images are recognised, by the selected contender and the best after it."""
+    names = context.shown(section, FEW)
+    if not names:
+        return []
+    labels = context.finished[names[0]][0].labels("test")
+    right = {name: np.stack([tables.correct(run) for run in context.finished[name]]) for name in names}
+    keys = [Key(name, f"dot s{i + 1}", SHAPES[i]) for i, name in enumerate(names)]
+    marks, texts = [], []
+    for k, label in enumerate(context.classes):
+        of_class = [_of_class(right[name][:, labels == k]) for name in names]
+        texts.append([label, f"{(labels == k).sum():,}", *(percent(_known(found["mean"])) for found in of_class)])
+        marks.append(
+            [
+                dot(f"{key.label}, class {label}", found, key.classes.removeprefix("dot "), "accuracy", key.shape)
+                for key, found in zip(keys, of_class, strict=True)
+            ]
+        )
+    axis = accuracy_axis([mark for dots in marks for mark in dots], "accuracy")
+    rows = [[*map(Cell, cells), Cell(dots=dots)] for cells, dots in zip(texts, marks, strict=True)]
+    columns = [Column("class", "text"), Column("test images"), *(Column(key.label, key=key) for key in keys)]
+    note = (
+        "Means over seeds; intervals 95 %, each of its class alone, for new seeds and new images of the class "
+        f"(Wilson's of one seed). {how_many(names, context, context.named(section))}"
+    )
+    return [Table([*columns, Column(axis.label, axis=axis)], rows, note)]
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _of_class(right: NDArray[np.bool_]) -> dict[str, float]:
+    """Mean and 95 % interval of one class's answers (n, M); of less than two images it leaves all open, of none nan."""
+    if right.shape[1] < 2:
+        mean = float(right.mean()) if right.size else math.nan
+        return {"mean": mean, "low": 0.0 * mean, "high": 1.0 + 0.0 * mean}
+    found = comparisons.estimates({"": right})[""]
+    return {"mean": found.mean, "low": found.low, "high": found.high}
+
+
+SECTION = Kind(blocks, title="Class by class")

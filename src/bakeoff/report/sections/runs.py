@@ -1,0 +1,40 @@
+"""Every run."""
+
+from __future__ import annotations
+
+from bakeoff.evaluation import metrics
+from bakeoff.findings import tables
+from bakeoff.findings.tables import interval, percent
+from bakeoff.record import Run
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.sections.kind import Kind
+from bakeoff.spec.study import Section
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Every run, so that each number above can be traced."""
+    rows = []
+    for run in sorted(context.runs, key=lambda run: (run.spec.contender, run.spec.seed)):
+        if not section.of or run.spec.contender in section.of:
+            test, validation = _accuracies(run) if run.status == "finished" else ("–", "–")
+            cells = [run.spec.contender, str(run.spec.seed), test, validation, f"{run.seconds:,.1f}"]
+            status = Cell(run.status, tone="" if run.status == "finished" else "bad")
+            rows.append([*map(Cell, (*cells, str(len(run.history) or "–"))), status, Cell(run.path.name)])
+    for lost in context.study.failed:
+        if not section.of or lost.contender in section.of:
+            cells = [lost.contender, str(lost.seed), *"––––"]
+            rows.append([*map(Cell, cells), Cell(lost.kind, tone="bad", title=lost.reason), Cell(lost.run)])
+    columns = [Column("contender", "text"), Column("seed"), Column("test accuracy, Wilson 95 %"), Column("validation")]
+    columns += [Column("seconds"), Column("epochs"), Column("status", "word"), Column("record", "word")]
+    return [Table(columns, rows)] if rows else []
+
+
+def _accuracies(run: Run) -> tuple[str, str]:
+    right = tables.correct(run)
+    wilson = metrics.wilson(int(right.sum()), len(right))
+    test = {"mean": float(right.mean()), "low": wilson.low, "high": wilson.high}
+    return interval(test), percent(run.metrics["validation_accuracy"])
+
+
+SECTION = Kind(blocks, title="Every run", all_runs=True, names_all=True)

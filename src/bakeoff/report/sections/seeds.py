@@ -1,0 +1,73 @@
+"""What the seeds do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bakeoff.evaluation.seeds import chance_to_win
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary, percent
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.sections.kind import Kind
+from bakeoff.spec.study import Section
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
+    ranked = [c for c in context.only(section) if c["trained"] > 1]
+    if len(ranked) < 2:
+        return []
+    rows = []
+    for c in ranked:
+        values = np.array([s["test_accuracy"] for s in c["seeds"]])
+        cells = [str(len(values)), percent(values.mean()), f"{100 * values.std(ddof=1):.2f}"]
+        rows.append([Cell(c["name"]), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
+    columns = [Column("contender", "text"), Column("n"), Column("test accuracy"), Column("deviation, points")]
+    columns += [Column("lowest"), Column("highest")]
+    spread = Table(columns, rows, "Standard deviation over the seeds that trained.")
+    words = one_seed(ranked)
+    return [*([Paragraph(words)] if words else []), *_plan(context), spread]
+
+
+def one_seed(ranked: Sequence[Summary]) -> str:
+    """How often a study with a single seed each would have named another winner; nothing where that cannot be told.
+
+    `ranked` are contenders in the order of their validation accuracy; those with one seed, or that may not be selected
+    for what they did with the test set, do not count.
+    """
+    eligible = [c for c in ranked if c["trained"] > 1 and tables.may_be_chosen(c)]
+    if len(eligible) < 2:
+        return ""
+    chances = chance_to_win({c["name"]: [s["validation_accuracy"] for s in c["seeds"]] for c in eligible})
+    best = eligible[0]["name"]
+    others = sorted(((chance, name) for name, chance in chances.items() if name != best and chance), reverse=True)
+    most = [f"{name} ({100 * chance:.0f} %)" for chance, name in others[:3]]
+    instead = f", most often {tables.listing(most)}" if most else ""
+    return (
+        f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
+        f"winner than {best} in {100 * (1 - chances[best]):.0f} % of the draws{instead}."
+    )
+
+
+def _plan(context: Context) -> list[Block]:
+    """How many seeds show a true difference."""
+    limits = {"images": "none: the test set is too small", "seeds": "over 1,000"}
+    rows = [
+        [
+            Cell(f"{100 * need['difference']:g}"),
+            Cell(f"{need['seeds']:,}" if need["seeds"] else limits[need["limited_by"]]),
+        ]
+        for need in context.summary["plan"]
+    ]
+    note = (
+        "Seeds of each contender with which a study like this one shows a true difference of so many points in 8 of 10 "
+        "cases, between two contenders as well told apart as half of the pairs here: at the level that the family of "
+        "pairs leaves, with the test images' share of the doubt, and the upper 80 % limit of the seeds' spread."
+    )
+    return [Table([Column("true difference, points"), Column("seeds needed", "word")], rows, note)] if rows else []
+
+
+SECTION = Kind(blocks, title="What the seeds do", applies=lambda study: len(study.contenders) > 1 and study.seeds > 1)

@@ -1,0 +1,60 @@
+"""Who is better than whom."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary
+from bakeoff.report.context import Context
+from bakeoff.report.render import figures
+from bakeoff.report.render.blocks import Block, Cell, Column, Figure, Figures, Table
+from bakeoff.report.sections.kind import Kind, tone
+from bakeoff.spec.study import Section
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Every pair: the difference, and the verdict."""
+    names = [c["name"] for c in context.only(section)]
+    if len(names) < 2:
+        return []
+    pairs = {(a, b): tables.versus(context.summary, a, b) for a, b in itertools.permutations(names, 2)}
+    cells = {key: (pair["difference"], pair["verdict"], _tooltip(pair)) for key, pair in pairs.items()}
+    caption = (
+        "Blue: the row is better than the column; orange: worse; green: as good, within "
+        f"{tables.margin(context.summary['margin'])}; grey: undecided. The table below has each pair's interval and p."
+    )
+    matrix = Figures([Figure("matrix", figures.significance(names, cells), caption)], wide=True)
+    best = tables.pick(context.summary)
+    order = sorted(names, key=lambda name: not best or name != best["name"])
+    return [matrix, _pairs([pairs[a, b] for a, b in itertools.combinations(order, 2)])]
+
+
+def _tooltip(pair: Summary) -> str:
+    """A pair in full, and of an undecided one what would decide it."""
+    difference, between, _ = tables.measured(pair)
+    verdict = tables.verdict(pair)
+    decide = f": {tables.what_would_decide(pair)}" if verdict == "undecided" else ""
+    return f"{pair['a']} − {pair['b']}: {difference} points {between}, {verdict}{decide}"
+
+
+def _pairs(pairs: Sequence[Summary]) -> Table:
+    """Pairs with their intervals, p and verdicts."""
+    columns = [Column("contender", "text"), Column("against", "text"), Column("difference, points")]
+    columns += [Column("95 % interval"), Column("runs"), Column("p"), Column("adjusted p")]
+    columns += [Column("verdict", "word"), Column("to decide it", "word")]
+    rows = []
+    for p in pairs:
+        numbers = [*tables.measured(p), tables.p_value(p["p"]), tables.p_value(p["p_adjusted"])]
+        last = [Cell(tables.verdict(p), tone=tone(p)), Cell(tables.decided_by(p), tone="quiet")]
+        rows.append([Cell(p["a"]), Cell(p["b"]), *map(Cell, numbers), *last])
+    note = (
+        "Each interval is that of its pair alone; p is adjusted over all pairs of the dataset at once (weighted Holm; "
+        "those that the study file names before any run share half the level). To decide it: seeds of each with "
+        "which the pair is decided in 8 of 10 studies, if the difference is the one measured."
+    )
+    return Table(columns, rows, note + (tables.ONE_RUN if any(p["single_run"] for p in pairs) else ""))
+
+
+SECTION = Kind(blocks, title="Who is better than whom", applies=lambda study: len(study.contenders) > 1)

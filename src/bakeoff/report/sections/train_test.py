@@ -1,0 +1,46 @@
+"""Train, validation and test accuracy side by side."""
+
+from __future__ import annotations
+
+from bakeoff.findings import tables
+from bakeoff.findings.tables import Summary, percent, points
+from bakeoff.report.context import Context
+from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.render.svg import Dot, Key
+from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, dot, name_cell
+from bakeoff.spec.study import Section
+
+KEYS = (Key("train", "dot s5", "square"), Key("validation", "dot s3", "diamond"), Key("test", "dot s1", "circle"))
+
+
+def blocks(context: Context, section: Section) -> list[Block]:
+    """Train, validation and test accuracy side by side: who learns by heart."""
+    ranked = context.only(section)
+    if not ranked:
+        return []
+    marks = {c["name"]: [_dot(c, key) for key in KEYS] for c in ranked}
+    axis = accuracy_axis([mark for dots in marks.values() for mark in dots], "accuracy")
+    rows = []
+    for c in ranked:
+        means = [Cell(percent(c[f"{key.label}_accuracy"]["mean"])) for key in KEYS]
+        gap = points(c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"])
+        cells = [name_cell(context, c), Cell(tables.trained(c)), *means, Cell(dots=marks[c["name"]]), Cell(gap)]
+        rows.append(cells)
+    columns = [Column("contender", "text"), Column("n"), *(Column(key.label, key=key) for key in KEYS)]
+    columns += [Column(axis.label, axis=axis), Column("gap, points")]
+    note = (
+        "Gap: train less test. Train accuracy is measured after training, in evaluation mode, on a sample where there "
+        f"are very many images, and is drawn without an interval. {INTERVALS}"
+    )
+    return [Table(columns, rows, note)]
+
+
+def _dot(contender: Summary, key: Key) -> Dot:
+    """The accuracy on a split; of train the mean alone, for its images are not a sample of others."""
+    found: Summary = contender[f"{key.label}_accuracy"]
+    if key.label == "train":
+        found = {**found, "low": found["mean"], "high": found["mean"]}
+    return dot(contender["name"], found, key.classes.removeprefix("dot "), key.label, key.shape)
+
+
+SECTION = Kind(blocks, title="Train, validation, test")
