@@ -39,7 +39,7 @@ question = "Does a smaller rate do?"
 dataset = "bars.npz"
 recipe = { epochs = 1, batch_size = 16 }
 contenders = { fast = { model = "logistic" }, slow = { model = "logistic", lr = 0.001 } }
-sections = [{ kind = "league" }]
+sections = [{ kind = "leaderboard" }]
 """
 TRAIN = ["train", "bars.npz", "logistic", "--epochs", "1", "--batch-size", "16", "--threads", "1", "--out", "runs"]
 VERBS: dict[str, list[str]] = {

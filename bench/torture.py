@@ -39,7 +39,7 @@ seeds = 2
 images = 300
 recipe = { epochs = 4, batch_size = 32 }
 contenders = { fast = { model = "small_cnn", parameters = { width = 8 } }, slow = { model = "logistic", lr = 0.001 } }
-sections = [{ kind = "league" }]
+sections = [{ kind = "leaderboard" }]
 """
 CASES: dict[str, list[str]] = {
     "train-sgd": [

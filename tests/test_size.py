@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CODE_LINES = 12_900
+CODE_LINES = 12_980
 LONGEST_FUNCTION, LONG_FUNCTION = 90, 35
 """Lines of the longest, and of the 95th percentile."""
 LONGEST_FILE = 410

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from bakeoff.evaluation.metrics import Curve
 from bakeoff.report.render import figures, svg
-from bakeoff.report.render.figures import Roc, Series, Spot
+from bakeoff.report.render.figures import Series, Spot
 from bakeoff.report.render.svg import Dot
 
 AXES = {
@@ -104,8 +105,8 @@ def pictures() -> dict[str, str]:
         "large": figures.significance([f"n{i}" for i in range(35)], {("n0", "n1"): (0.0, "undecided", "open")}),
         "confusion": figures.confusion(rng.integers(0, 9, (12, 12)), names, "<title>"),
         "many": figures.confusion(np.eye(20, dtype=np.int64), [f"k{i}" for i in range(20)], "perfect"),
-        "roc": figures.roc("<title>", [Roc(name, rates, np.sqrt(rates), 0.9) for name in names], 1.0),
-        "corner": figures.roc("<title>", [Roc(name, rates, np.sqrt(rates), 0.9) for name in names], 0.05),
+        "roc": figures.roc("<title>", {name: Curve(rates, np.sqrt(rates), 0.9) for name in names}, 1.0),
+        "corner": figures.roc("<title>", {name: Curve(rates, np.sqrt(rates), 0.9) for name in names}, 0.05),
         "reliability": figures.reliability("<title>", [("<name>", [(0.5, 0.4), (0.9, 0.95)], [3, 5])]),
         "coverage": figures.coverage("<title>", [("<name>", np.array([True] * 9 + [False]))]),
     }
@@ -158,6 +159,6 @@ def test_an_interval_that_leaves_its_plot_has_an_arrow_there(low, high, arrows):
 
 def test_the_corner_of_a_perfect_roc_curve_stays_within_rates():
     rates = np.array([0.0, 0.0, 1.0])
-    drawn = figures.roc("perfect", [Roc("0", rates, np.array([0.0, 1.0, 1.0]), 1.0)], 0.05)
+    drawn = figures.roc("perfect", {"0": Curve(rates, np.array([0.0, 1.0, 1.0]), 1.0)}, 0.05)
     labels = [float(label) for label in re.findall(r">([\d.]+)</text>", drawn)]
     assert max(labels) <= 1

@@ -1,4 +1,4 @@
-"""What a section is given: the study, its runs, and its numbers."""
+"""What a section is made of: the study, its runs, and its numbers."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Context:
     finished: Mapping[str, Sequence[Run]]
     summary: Summary
     command: str
+    section: Section | None = None
+    """The section that is made of it."""
 
     @classmethod
     def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
@@ -59,22 +61,29 @@ class Context:
         first = next(group[0] for group in self.finished.values() if group)
         return [displayable(str(name)) for name in first.dataset["classes"]]
 
-    def only(self, section: Section) -> list[Summary]:
-        """The ranked contenders, or those of them that the section is `of`."""
-        return [c for c in self.ranked if not section.of or c["name"] in section.of]
+    @property
+    def only(self) -> tuple[str, ...]:
+        """The contenders that the study's section is of; none: of all."""
+        return self.section.of if self.section else ()
 
-    def shown(self, section: Section, most: int) -> list[str]:
+    @property
+    def asked(self) -> list[Summary]:
+        """The ranked contenders, or those of them that the section is of."""
+        return [c for c in self.ranked if not self.only or c["name"] in self.only]
+
+    @property
+    def named(self) -> list[str]:
+        """The contenders that the study names for the section and that have a result."""
+        names = [c["name"] for c in self.asked]
+        return [name for name in self.study.shown.get(self.section.kind if self.section else "", ()) if name in names]
+
+    def shown(self, most: int) -> list[str]:
         """The first `most` names of a section that has room for only so many: the selected contender, those that the
         study names for it, then the best."""
-        names = [c["name"] for c in self.only(section)]
+        names = [c["name"] for c in self.asked]
         best = tables.pick(self.summary)
         first = [best["name"]] if best and best["name"] in names else []
-        return list(dict.fromkeys((*first, *self.named(section), *names)))[:most]
-
-    def named(self, section: Section) -> list[str]:
-        """The contenders that the study names for a section and that have a result."""
-        names = [c["name"] for c in self.only(section)]
-        return [name for name in self.study.shown.get(section.kind, ()) if name in names]
+        return list(dict.fromkeys((*first, *self.named, *names)))[:most]
 
     def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Logits (n M, K) and labels (n M,) of the contender's test predictions, seed after seed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,24 +13,11 @@ from bakeoff.findings.tables import Summary
 from bakeoff.record import write_atomic
 from bakeoff.report.answer import PART
 from bakeoff.report.render import figures, html
-from bakeoff.report.render.blocks import Cell, Column, Figure, Table
+from bakeoff.report.render.blocks import Cell, Figure, Table, columns
 from bakeoff.report.sections.kind import accuracy_axis, accuracy_dot
 
 BEST = 5
 """Contenders in a thumbnail."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One study on the page."""
-
-    folder: str
-    link: str
-    title: str
-    question: str
-    answers: Sequence[str]
-    facts: Sequence[str]
-    thumbnails: Sequence[Figure]
 
 
 def write_index(folders: Sequence[Path], out: Path) -> Path:
@@ -45,29 +31,18 @@ def write_index(folders: Sequence[Path], out: Path) -> Path:
         file = folder / "summary.json"
         try:
             summary = json.loads(file.read_text(encoding="utf-8"))
-            entries.append(_entry(summary, folder.relative_to(out).as_posix()))
-            rows += [[Cell(entries[-1].folder), *map(Cell, cells)] for cells in _rows(summary)]
+            name = folder.relative_to(out).as_posix()
+            shown = {"answers": _leads(summary), "thumbnails": _thumbnails(summary)}
+            entries.append({"folder": name, "link": quote(f"{name}/report.html"), "study": summary, **shown})
+            rows += [[Cell(name), *map(Cell, cells)] for cells in _rows(summary)]
         except (OSError, ValueError, KeyError, TypeError) as error:
             again = "`bakeoff report` writes it again"
             raise BakeoffError(f"{file}: cannot be read as a summary ({error}): {again}") from None
-    columns = [Column("folder", "text"), Column("study", "text"), Column("scale", "word"), Column("dataset", "text")]
-    columns += [Column("selected", "text"), Column("runs trained"), Column("test accuracy, 95 % interval")]
-    overview = Table([*columns, Column("contenders")], rows, title="All studies")
+    labels = ("folder", "study", "scale", "dataset", "selected", "runs trained", "test accuracy, 95 % interval")
+    overview = Table(columns(*labels, "contenders", text=5), rows, title="All studies")
     file = out / "index.html"
     write_atomic(file, html.page("index.html.j2", entries=entries, overview=overview).encode())
     return file
-
-
-def _entry(summary: Summary, folder: str) -> Entry:
-    return Entry(
-        folder=folder,
-        link=quote(f"{folder}/report.html"),
-        title=summary["title"],
-        question=summary["question"],
-        answers=_leads(summary),
-        facts=_facts(summary),
-        thumbnails=_thumbnails(summary),
-    )
 
 
 def datasets(summary: Summary) -> dict[str, Summary]:
@@ -91,12 +66,6 @@ def _leads(summary: Summary) -> list[str]:
     lines = summary["answer"].split("\n")
     first = [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
     return first + [line for line in lines if line.startswith(PART)]
-
-
-def _facts(summary: Summary) -> list[str]:
-    contenders = summary["contenders"]
-    runs = tables.plural(sum(contender["n"] for contender in contenders), "finished run")
-    return [f"{summary['scale']} scale", tables.plural(len(contenders), "contender"), runs, *datasets(summary)]
 
 
 def _thumbnails(summary: Summary) -> list[Figure]:

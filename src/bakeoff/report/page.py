@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from bakeoff.findings.tables import Summary
 from bakeoff.record import Run, make_folder, write_atomic, write_json
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures, html
-from bakeoff.report.render.blocks import Figure, Figures, Table
+from bakeoff.report.render.blocks import Block, Figure, Figures, Items, Paragraph, Table
 from bakeoff.report.render.markdown import escaped, markdown
 from bakeoff.report.render.svg import standalone
 from bakeoff.report.render.tables import latex, rows_csv
@@ -74,40 +75,24 @@ class Page:
         summary = self.context.summary
         return {f"{name}.csv": rows_csv(summary[name]).encode() for name in ("contenders", "comparisons")}
 
-    def _answer(self) -> tuple[str, list[str], list[str]]:
-        """The answer's first paragraph, its others, and a sentence a sweep."""
-        sweeps = [sweep["answer"] for sweep in self.context.summary["sweeps"]]
-        first, *others = (line for line in self.context.summary["answer"].split("\n") if line not in sweeps)
-        return first, others, sweeps
-
-    @property
-    def _cuts(self) -> list[str]:
-        """Every cut, in a sentence, if there is one."""
-        cuts = self.context.study.cuts
-        return [f"Cut here: {'; '.join(cuts)}."] if cuts else []
+    @functools.cached_property
+    def header(self) -> list[Block]:
+        """The answer, a sentence a sweep as a list; the notes, and what the numbers are of and rest on."""
+        study, summary = self.context.study, self.context.summary
+        sweeps = [sweep["answer"] for sweep in summary["sweeps"]]
+        first, *others = (line for line in summary["answer"].split("\n") if line not in sweeps)
+        blocks: list[Block] = [Paragraph(first, "lead"), *map(Paragraph, others)]
+        blocks += [Items(sweeps)] if sweeps else []
+        blocks += [Paragraph(note, "note") for note in self.notes]
+        blocks += [Paragraph(summary["estimand"], "quiet"), Items(self.context.facts(), small=True)]
+        return [*blocks, Paragraph(f"Cut here: {'; '.join(study.cuts)}.", "quiet")] if study.cuts else blocks
 
     def _html(self) -> str:
-        lead, others, sweeps = self._answer()
-        return html.page(
-            "page.html.j2",
-            study=self.context.study,
-            facts=self.context.facts(),
-            lead=lead,
-            others=others,
-            sweeps=sweeps,
-            estimand=self.context.summary["estimand"],
-            cuts=self._cuts,
-            parts=self.parts,
-            notes=self.notes,
-        )
+        return html.page("page.html.j2", study=self.context.study, header=self.header, parts=self.parts)
 
     def _markdown(self) -> str:
         study = self.context.study
-        lead, others, sweeps = self._answer()
-        lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(escaped, (lead, *others))]
-        lines += ["\n".join(f"- {escaped(sentence)}" for sentence in sweeps)] if sweeps else []
-        facts = [self.context.summary["estimand"], " · ".join(self.context.facts()), *self._cuts]
-        lines += [*map(escaped, facts), *(f"> {escaped(note)}" for note in self.notes)]
+        lines = [f"# {escaped(study.title)}", f"**{escaped(study.question)}**", *map(markdown, self.header)]
         for part in self.parts:
             lines += [f"## {escaped(part.title)}", *map(markdown, part.blocks)]
         return "\n\n".join(lines) + "\n"

@@ -13,10 +13,18 @@ from bakeoff.report.render.svg import Axis, Dot, Key
 
 @dataclasses.dataclass(frozen=True)
 class Paragraph:
-    """A paragraph; `quiet`: a remark in smaller letters."""
+    """A paragraph. `tone`: `lead`, for the first sentence; `note`, for what must be seen; `quiet`, for a remark."""
 
     text: str
-    quiet: bool = False
+    tone: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+    """Sentences, or `small` facts, that stand in a list."""
+
+    lines: Sequence[str]
+    small: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +44,12 @@ class Column:
     align: str = "number"
     axis: Axis | None = None
     key: Key | None = None
+
+
+def columns(*labels: str, text: int = 1, words: int = 0) -> list[Column]:
+    """Columns of which the first are `text`, the last `words`, and those between numbers."""
+    aligns = ["text"] * text + ["number"] * (len(labels) - text - words) + ["word"] * words
+    return [Column(label, align) for label, align in zip(labels, aligns, strict=True)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,4 +131,4 @@ class Code:
     text: str
 
 
-Block = Paragraph | Heading | Table | Figures | Gallery | Galleries | Code
+Block = Paragraph | Items | Heading | Table | Figures | Gallery | Galleries | Code

@@ -10,6 +10,7 @@ import numpy as np
 from markupsafe import escape
 from numpy.typing import NDArray
 
+from bakeoff.evaluation.metrics import Curve
 from bakeoff.findings import tables
 from bakeoff.report.render.svg import (
     SERIES,
@@ -285,10 +286,8 @@ def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[flo
             depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
             words = tables.points(difference) if few else sign
             cells.append(_cell(i, j, size, classes, min(depth, 1.0), words, title))
-    rows = [f"{name}  {i + 1}" for i, name in enumerate(names)]
-    columns = [str(i + 1) for i in range(len(names))]
     across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
-    return _matrix(rows, columns, cells, size, "Differences of test accuracy", across)
+    return _matrix(names, names, cells, size, "Differences of test accuracy", across)
 
 
 def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:
@@ -310,34 +309,24 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> 
     return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
 
 
-@dataclasses.dataclass(frozen=True)
-class Roc:
-    """One class's ROC curve: false and true positive rates, and the area below."""
-
-    name: str
-    false_rates: NDArray[np.float64]
-    true_rates: NDArray[np.float64]
-    area: float
-
-
-def roc(title: str, curves: Sequence[Roc], zoom: float) -> str:
-    """ROC curves up to the false positive rate `zoom`: those of the smallest areas coloured, smallest first, the
-    others grey."""
-    order = sorted(curves, key=lambda curve: curve.area)
-    zoomed = [float(np.interp(zoom / 50, curve.false_rates, curve.true_rates)) for curve in curves]
+def roc(title: str, curves: Mapping[str, Curve], zoom: float) -> str:
+    """The classes' ROC curves up to the false positive rate `zoom`: those of the smallest areas coloured,
+    smallest first, the others grey."""
+    order = sorted(curves.items(), key=lambda item: item[1].area)
+    zoomed = [float(np.interp(zoom / 50, c.false_positive_rate, c.true_positive_rate)) for c in curves.values()]
     lowest = min(zoomed) if zoom < 1 else 0.0
-    y = linear([min(lowest, 0.999), 1], "true positive rate")
-    panel = Panel(linear([0, zoom], "false positive rate"), y, title, height=300)
+    axis = linear([min(lowest, 0.999), 1], "true positive rate")
+    panel = Panel(linear([0, zoom], "false positive rate"), axis, title, height=300)
     body = [panel.line([(0, 0), (1, 1)], "diagonal")] if zoom == 1 else []
-    for i, curve in reversed(list(enumerate(order))):
-        upto = int(np.searchsorted(curve.false_rates, zoom, side="right"))
-        points = [*zip(curve.false_rates[:upto].tolist(), curve.true_rates[:upto].tolist(), strict=True)]
-        points.append((zoom, float(np.interp(zoom, curve.false_rates, curve.true_rates))))
-        body.append(panel.line(points, f"s{i + 1}" if i < SERIES else "s0", curve.name))
-    keys = [Key(f"{curve.name} ({curve.area:.4f})", f"s{i + 1}") for i, curve in enumerate(order[:SERIES])]
-    if len(order) > SERIES:
-        rest = "1 other class" if len(order) == SERIES + 1 else f"{len(order) - SERIES} other classes"
-        keys.append(Key(f"{rest} (from {order[SERIES].area:.4f})", "s0"))
+    for i, (name, curve) in reversed(list(enumerate(order))):
+        x, y = curve.false_positive_rate, curve.true_positive_rate
+        upto = int(np.searchsorted(x, zoom, side="right"))
+        points = [*zip(x[:upto].tolist(), y[:upto].tolist(), strict=True), (zoom, float(np.interp(zoom, x, y)))]
+        body.append(panel.line(points, f"s{i + 1}" if i < SERIES else "s0", name))
+    keys = [Key(f"{name} ({curve.area:.4f})", f"s{i + 1}") for i, (name, curve) in enumerate(order[:SERIES])]
+    if others := order[SERIES:]:
+        rest = "1 other class" if len(others) == 1 else f"{len(others)} other classes"
+        keys.append(Key(f"{rest} (from {others[0][1].area:.4f})", "s0"))
     return panel.draw(body, [*keys, Key("chance", "diagonal")] if zoom == 1 else keys)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bakeoff.report.render.blocks import Block, Code, Figures, Galleries, Gallery, Heading, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Code, Figures, Galleries, Gallery, Heading, Items, Paragraph, Table
 
 BLOCK_START = re.compile(r"^\s*(?=>|#{1,6}(\s|$)|[+-](\s|$)|(=+|-+)\s*$)|^\s*\d+(?=[.)](\s|$))")
 """Before the sign that would make of a line a heading, a quotation or an item of a list."""
@@ -35,7 +35,10 @@ def markdown(block: Block) -> str:
     """The block as Markdown; pictures are links to their files, galleries are lists of their lines."""
     match block:
         case Paragraph():
-            return escaped(block.text)
+            return ("> " if block.tone == "note" else "") + escaped(block.text)
+        case Items():
+            lines = [escaped(line) for line in block.lines]
+            return " · ".join(lines) if block.small else "\n".join(f"- {line}" for line in lines)
         case Heading():
             return f"{'#' * block.level} {escaped(block.text)}"
         case Table():
@@ -45,8 +48,8 @@ def markdown(block: Block) -> str:
         case Gallery():
             return "\n".join(f"- {escaped('; '.join(item.lines))}" for item in block.items)
         case Galleries():
-            lines = [f"{g.title}: {', '.join('; '.join(item.lines) for item in g.items)}" for g in block.galleries]
-            return "\n".join(f"- {escaped(line)}" for line in lines)
+            groups = [f"{g.title}: {', '.join('; '.join(item.lines) for item in g.items)}" for g in block.galleries]
+            return "\n".join(f"- {escaped(group)}" for group in groups)
         case Code():
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
             return f"{fence}\n{block.text}\n{fence}"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import io
-import os
 import re
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import resvg_py
@@ -30,30 +27,17 @@ def png(drawn: str) -> bytes:
     """
     light = styled(drawn.translate(PLAIN), _light_style())
     own = light.replace("…", "").isascii()
-    with _font_file() as font:
+    with tempfile.TemporaryDirectory() as folder:
+        font = Path(folder) / "font.ttf"
+        font.write_bytes(_font())
         return resvg_py.svg_to_bytes(
             light,
             background="white",
             zoom=SCALE,
             skip_system_fonts=own,
-            font_files=[font],
+            font_files=[str(font)],
             sans_serif_family="Aileron",
         )
-
-
-@contextlib.contextmanager
-def _font_file() -> Iterator[str]:
-    """Within: a path to the font; in memory where the system can, so that no kill leaves a file behind."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("font"), "wb") as file:
-            file.write(_font())
-            file.flush()
-            yield f"/proc/self/fd/{file.fileno()}"
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        font = Path(folder) / "font.ttf"
-        font.write_bytes(_font())
-        yield str(font)
 
 
 @functools.cache

@@ -261,8 +261,12 @@ class Panel:
     title: str
     width: float = 340
     height: float = 240
-    left: float = 44
     top: float = 26
+
+    @property
+    def left(self) -> float:
+        """Room for the labels of the y axis."""
+        return max(44.0, 14 + 6.6 * max((len(label) for _, label in self.y.ticks), default=0))
 
     def at(self, x: float, y: float) -> Point:
         """Where a value lies in the picture."""

@@ -14,18 +14,8 @@ SPECIAL = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "−": "$-$",
-    "–": "--",
-    "×": r"$\times$",
-    "†": r"\dag{}",
-    "‡": r"\ddag{}",
-    "→": r"$\rightarrow$",
-    "±": r"$\pm$",
-    "·": r"\textperiodcentered{}",
-    "<": "$<$",
-    ">": "$>$",
-    "“": "``",
-    "”": "''",
+    **{"−": "$-$", "–": "--", "×": r"$\times$", "→": r"$\rightarrow$", "±": r"$\pm$", "<": "$<$", ">": "$>$"},
+    **{"†": r"\dag{}", "‡": r"\ddag{}", "·": r"\textperiodcentered{}", "“": "``", "”": "''"},
 }
 
 

@@ -11,9 +11,8 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import percent
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Block, Cell, Column, Figure, Figures, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Paragraph, Table, columns
 from bakeoff.report.sections.kind import FEW, Kind, how_many
-from bakeoff.spec.study import Section
 
 ENOUGH = 10
 """Predictions in a bin of the reliability diagram below which it says nothing."""
@@ -21,9 +20,9 @@ UNSURE = 0.05
 """The part of the images, the least sure, in which errors should lie."""
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
-    names = context.shown(section, FEW)
+    names = context.shown(FEW)
     if not names:
         return []
     bins, surest, rows, lead = [], [], [], ""
@@ -43,9 +42,8 @@ def blocks(context: Context, section: Section) -> list[Block]:
         cells = [name, percent(numbers["calibration_error"]), f"{numbers['negative_log_likelihood']:.4f}"]
         cells += [percent(None if math.isnan(value) else value) for value in (sure.right, sure.wrong, unsure)]
         rows.append([*map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
-    columns = [Column("contender", "text"), Column("calibration error"), Column("negative log-likelihood")]
-    columns += [Column("confidence when right"), Column("when wrong")]
-    columns += [Column(f"errors among the {100 * UNSURE:g} % least sure"), Column("right is surer than wrong")]
+    heads = ["contender", "calibration error", "negative log-likelihood", "confidence when right", "when wrong"]
+    heads += [f"errors among the {100 * UNSURE:g} % least sure", "right is surer than wrong"]
     below = (
         f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
     )
@@ -62,7 +60,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
         "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
         f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {how_many(names, context)}"
     )
-    return [Paragraph(lead), Figures(drawn), Table(columns, rows, note)]
+    return [Paragraph(lead), Figures(drawn), Table(columns(*heads), rows, note)]
 
 
 def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:

@@ -13,7 +13,6 @@ from bakeoff.report.context import Context
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Galleries, Gallery, Paragraph, Thumbnail
 from bakeoff.report.sections.kind import FEW, Kind
-from bakeoff.spec.study import Section
 
 PAIRS = 8
 """How many confusions are told, the most frequent first."""
@@ -21,10 +20,10 @@ EXAMPLES = 6
 """Images of a confusion that are shown at most."""
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Which class is taken for which, summed over the seeds."""
     found: list[Block] = []
-    for name in context.shown(section, 1 if not section.of else FEW):
+    for name in context.shown(1 if not context.only else FEW):
         counts = metrics.confusion(*context.test(name), len(context.classes))
         pairs = errors.most_confused(counts, PAIRS)
         caption = f"{name}, test predictions of {tables.plural(len(context.finished[name]), 'seed')} summed."
@@ -53,7 +52,7 @@ def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]
         items = [Thumbnail(image, [f"{100 * sure:.2f} %"]) for sure, image in shown]
         galleries += [Gallery(items, title)] if items else []
     words = "Some of them, the surest of any seed first, with how sure it was of the wrong class."
-    return [Paragraph(words, quiet=True), Galleries(galleries)] if galleries else []
+    return [Paragraph(words, tone="quiet"), Galleries(galleries)] if galleries else []
 
 
 SECTION = Kind(blocks, title="What is taken for what")

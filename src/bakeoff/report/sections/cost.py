@@ -6,17 +6,16 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import percent
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Block, Cell, Column, Figure, Figures, Table
+from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Table, columns
 from bakeoff.report.render.svg import short
 from bakeoff.report.sections.kind import Kind, accuracy_dot, name_cell
-from bakeoff.spec.study import Section
 
 COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds an image", "seconds": "training seconds"}
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Accuracy against what it costs."""
-    ranked = context.only(section)
+    ranked = context.asked
     if len(ranked) < 2:
         return []
     drawn = []
@@ -29,8 +28,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
         caption = f"Front of the means, cheapest first: {tables.listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
     many = len(ranked) > figures.MANY
-    columns = [Column("contender", "text"), *([Column("place")] if many else []), Column("n"), Column("parameters")]
-    columns += [Column("multiply-adds"), Column("seconds"), Column("training images/s"), Column("test accuracy")]
+    labels = ["contender", *(["place"] if many else []), "n", "parameters", "multiply-adds", "seconds"]
     rows = [
         [
             name_cell(context, c),
@@ -48,7 +46,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
     averaged = [c["name"] for c in ranked if context.study.contender(c["name"]).ensemble]
     if averaged:
         note += f" Of {tables.listing(averaged)}: sums over the members of the ensemble."
-    return [Figures(drawn), Table(columns, rows, note)]
+    return [Figures(drawn), Table(columns(*labels, "training images/s", "test accuracy"), rows, note)]
 
 
 SECTION = Kind(blocks, title="Accuracy and its cost", applies=lambda study: len(study.contenders) > 1)

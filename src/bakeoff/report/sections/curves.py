@@ -16,14 +16,13 @@ from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.figures import Series
 from bakeoff.report.render.svg import SERIES
 from bakeoff.report.sections.kind import Kind, course_by_step, over_seeds
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """How training went by step, and validation by epoch and by second."""
-    every = [c["name"] for c in context.only(section)]
+    every = [c["name"] for c in context.asked]
     names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
-    trained = [name for name in context.shown(section, len(every)) if any(r.history for r in context.finished[name])]
+    trained = [name for name in context.shown(len(every)) if any(r.history for r in context.finished[name])]
     coloured, drawn = trained[:SERIES], []
     for column, value in ((1, "train loss"), (2, "train accuracy")):
         by_step = [line for name in every if (line := course_by_step(name, context.finished[name], column))]
@@ -37,7 +36,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
             drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
     if not drawn:
         return []
-    alone = [name for name in context.shown(section, 1 + len(context.named(section))) if name in names]
+    alone = [name for name in context.shown(1 + len(context.named)) if name in names]
     words = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(trained) > SERIES:
         words += f" The best {SERIES} of {len(trained)} contenders have colours."

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Code, Column, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Code, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, _: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """What made these numbers, and the command that makes them again."""
     found: list[Block] = [Paragraph("This page is made again by"), Code(context.command)]
     if context.study.about:
@@ -17,7 +16,7 @@ def blocks(context: Context, _: Section) -> list[Block]:
         [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
         for key, value in context.summary["environment"].items()
     ]
-    return [*found, Table([Column("what", "text"), Column("value", "text")], rows)] if rows else found
+    return [*found, Table(columns("what", "value", text=2), rows)] if rows else found
 
 
 SECTION = Kind(blocks, title="Environment", all_runs=True, names_all=True)

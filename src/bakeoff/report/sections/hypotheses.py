@@ -7,9 +7,8 @@ from bakeoff.findings.hypotheses import WHOSE
 from bakeoff.findings.published import noise
 from bakeoff.findings.tables import Summary, points
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Heading, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Column, Heading, Paragraph, Table, columns
 from bakeoff.report.sections.kind import TESTED, Kind, tested
-from bakeoff.spec.study import Section
 
 TONES = {"supported": "good", "contradicted": "bad"}
 RELATIONS = {
@@ -21,10 +20,12 @@ RELATIONS = {
 }
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """The report's statements and our own, and whether the runs support them: a table for each."""
     judged = [
-        one for one in context.summary["hypotheses"] if not section.of or {one["better"], one["worse"]} & {*section.of}
+        one
+        for one in context.summary["hypotheses"]
+        if not context.only or {one["better"], one["worse"]} & {*context.only}
     ]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
@@ -32,8 +33,8 @@ def blocks(context: Context, section: Section) -> list[Block]:
         cut = [f"“{one['says']}”" for one in judged if one["source"] == source and one["result"] == "not run"]
         blocks += [Heading(title)] if run or cut else []
         blocks += [_hypotheses(run)] if run else []
-        blocks += [Paragraph(f"Not run at this scale: {'; '.join(cut)}.", quiet=True)] if cut else []
-    return [*blocks, Paragraph(_explained(context, judged), quiet=True)] if blocks else []
+        blocks += [Paragraph(f"Not run at this scale: {'; '.join(cut)}.", tone="quiet")] if cut else []
+    return [*blocks, Paragraph(_explained(context, judged), tone="quiet")] if blocks else []
 
 
 def _hypotheses(judged: list[Summary]) -> Table:
@@ -45,12 +46,8 @@ def _hypotheses(judged: list[Summary]) -> Table:
         of_family = "difference" in one and one["relation"] != "faster"  # which is about validation accuracy
         cells += tested(one) if of_family else [Cell("–")] * 4
         rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
-    columns = [
-        Column("hypothesis", "text"),
-        Column("that is", "text"),
-        *([Column("the report's difference")] if given else []),
-    ]
-    return Table([*columns, *TESTED, Column("verdict", "text")], rows)
+    labels = ["hypothesis", "that is", *(["the report's difference"] if given else []), *TESTED]
+    return Table([*columns(*labels, text=2), Column("verdict", "text")], rows)
 
 
 def _explained(context: Context, judged: list[Summary]) -> str:

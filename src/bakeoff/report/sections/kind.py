@@ -12,7 +12,7 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Cell, Column
+from bakeoff.report.render.blocks import Cell
 from bakeoff.report.render.figures import Series
 from bakeoff.report.render.svg import Axis, Dot, accuracy
 from bakeoff.spec.registry import Entry
@@ -22,8 +22,8 @@ from bakeoff.spec.study import Study
 
 @dataclasses.dataclass(frozen=True)
 class Kind(Entry[Frozen]):
-    """A kind of section. Its function makes blocks of a context and a section, none where it has nothing to show; the
-    first line of its docstring says what it shows."""
+    """A kind of section. Its function makes blocks of a context, none where there is nothing to show; the first
+    line of its docstring says what it shows."""
 
     title: str = ""
     """Over the section; none: the function's name in words."""
@@ -45,7 +45,7 @@ INTERVALS = (
     "Intervals are 95 %, for the expected accuracy over new training seeds and new images like these. "
     "An interval that leaves its plot ends in an arrow."
 )
-TESTED = (Column("difference, points"), Column("95 % interval"), Column("runs"), Column("adjusted p"))
+TESTED = ("difference, points", "95 % interval", "runs", "adjusted p")
 """The columns of `tested`."""
 
 

@@ -12,17 +12,16 @@ from bakeoff.evaluation.verdicts import Estimate, Verdicts
 from bakeoff.findings import comparisons, tables
 from bakeoff.findings.tables import interval, percent
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
 from bakeoff.report.sections.kind import FEW, Kind
-from bakeoff.spec.study import Section
 
 CHECK = "A check beside the page's verdicts, in which all pairs are decided anew: without these images"
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Errors where the label itself is known to be wrong, for the selected contender and the best after it, and what
     changes without these images."""
-    names = context.shown(section, FEW)
+    names = context.shown(FEW)
     if not names:
         return []
     first = context.finished[names[0]][0]
@@ -35,12 +34,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
         name: np.stack([tables.correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs
     }
     without = comparisons.decide(context.study, right)
-    columns = [Column("contender", "text"), Column("n"), Column("errors"), Column("of these, on wrong labels")]
-    columns += [
-        Column("says there what people see"),
-        Column("test accuracy"),
-        Column("without these images, 95 % interval"),
-    ]
+    labels = ("contender", "n", "errors", "of these, on wrong labels", "says there what people see", "test accuracy")
     rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
     every = len(context.ranked)
     shown = f" Shown: the selected one and the best after it, {len(names)} of {every}." if len(names) < every else ""
@@ -49,7 +43,11 @@ def blocks(context: Context, section: Section) -> list[Block]:
         f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
         "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
     )
-    return [Paragraph(lead), Table(columns, rows, note), *_verdicts(context, names, without)]
+    return [
+        Paragraph(lead),
+        Table(columns(*labels, "without these images, 95 % interval"), rows, note),
+        *_verdicts(context, names, without),
+    ]
 
 
 def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:

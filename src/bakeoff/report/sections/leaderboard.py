@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, accuracy_dot, name_cell
-from bakeoff.spec.study import Section
 
 ONE_RUN = (
     " “One run” marks Wilson's interval of a single run: it is for that run on new images, and says nothing of "
@@ -29,34 +28,36 @@ TRAINS_ON_TEST = (
 )
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Everyone's accuracy with its interval, best first."""
-    ranked = context.only(section)
+    ranked = context.asked
     if not ranked:
         return []
     marks = {c["name"]: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
     text = {row["contender"].partition(" ")[0]: row for row in tables.league_text(context.summary)}
     rows = []
-    for c in (*ranked, *_without_result(context, section)):
+    for c in (*ranked, *_without_result(context)):
         row = text[c["name"]]
         plot = Cell(dots=marks.get(c["name"], ()))
         trained, test, *others = (Cell(row[key]) for key in SHOWN)
         rows.append([name_cell(context, c), trained, test, plot, *others])
-    columns = [Column("contender", "text"), Column("runs trained"), Column("test accuracy, 95 % interval")]
-    columns += [Column(axis.label, axis=axis), Column("validation"), Column("parameters")]
-    columns.append(Column("against the selected", "text"))
-    notes = [Paragraph(f"{c['name']}: {c['note'].rstrip('.')}.", quiet=True) for c in ranked if c["note"]]
-    return [Table(columns, rows, _note(context, ranked)), *notes]
+    heads = columns("contender", "runs trained", "test accuracy, 95 % interval")
+    heads += [
+        Column(axis.label, axis=axis),
+        *columns("validation", "parameters", "against the selected", text=0, words=1),
+    ]
+    notes = [Paragraph(f"{c['name']}: {c['note'].rstrip('.')}.", tone="quiet") for c in ranked if c["note"]]
+    return [Table(heads, rows, _note(context, ranked)), *notes]
 
 
 SHOWN = ("trained", "test accuracy", "validation", "parameters", "against the choice")
 """Keys of the rows that findings give, in the order of the columns, the plot left out."""
 
 
-def _without_result(context: Context, section: Section) -> list[Summary]:
+def _without_result(context: Context) -> list[Summary]:
     every = context.summary["contenders"]
-    return [c for c in every if not c["trained"] and (not section.of or c["name"] in section.of)]
+    return [c for c in every if not c["trained"] and (not context.only or c["name"] in context.only)]
 
 
 def _note(context: Context, ranked: Sequence[Summary]) -> str:

@@ -10,16 +10,15 @@ from bakeoff.findings import tables
 from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Block, Gallery, Paragraph, Thumbnail
 from bakeoff.report.sections.kind import FEW, Kind
-from bakeoff.spec.study import Section
 
 SHOWN = 24
 """How many mistakes are shown."""
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """The selected contender's wrong test predictions, those that most seeds make first, then the surest."""
     found: list[Block] = []
-    for name in context.shown(section, FEW if section.of else 1):
+    for name in context.shown(FEW if context.only else 1):
         items = _worst(context, name)
         if items:
             words = (

@@ -10,17 +10,16 @@ from numpy.typing import NDArray
 from bakeoff.findings import comparisons, tables
 from bakeoff.findings.tables import percent
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Key
 from bakeoff.report.sections.kind import FEW, Kind, accuracy_axis, dot, how_many
-from bakeoff.spec.study import Section
 
 SHAPES = ("circle", "diamond", "square", "triangle")
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """How many of each class's test images are recognised, by the selected contender and the best after it."""
-    names = context.shown(section, FEW)
+    names = context.shown(FEW)
     if not names:
         return []
     labels = context.finished[names[0]][0].labels("test")
@@ -38,12 +37,12 @@ def blocks(context: Context, section: Section) -> list[Block]:
         )
     axis = accuracy_axis([mark for dots in marks for mark in dots], "accuracy")
     rows = [[*map(Cell, cells), Cell(dots=dots)] for cells, dots in zip(texts, marks, strict=True)]
-    columns = [Column("class", "text"), Column("test images"), *(Column(key.label, key=key) for key in keys)]
+    heads = [*columns("class", "test images"), *(Column(key.label, key=key) for key in keys)]
     note = (
         "Means over seeds; intervals 95 %, each of its class alone, for new seeds and new images of the class "
-        f"(Wilson's of one seed). {how_many(names, context, context.named(section))}"
+        f"(Wilson's of one seed). {how_many(names, context, context.named)}"
     )
-    return [Table([*columns, Column(axis.label, axis=axis)], rows, note)]
+    return [Table([*heads, Column(axis.label, axis=axis)], rows, note)]
 
 
 def _known(value: float) -> float | None:

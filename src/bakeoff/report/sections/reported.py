@@ -16,9 +16,9 @@ from bakeoff.findings.published import figures_of
 from bakeoff.findings.tables import interval, listing, percent
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
-from bakeoff.spec.study import Section, Study
+from bakeoff.spec.study import Study
 
 
 class Measure(NamedTuple):
@@ -77,8 +77,16 @@ MEASURES = {
     "validation_accuracy": Measure("validation accuracy", lambda run: run.metrics["validation_accuracy"], "validation"),
     "train_accuracy": Measure("train accuracy", lambda run: run.metrics["train_accuracy"], "train"),
     "train_error": Measure("train error", lambda run: 1 - run.metrics["train_accuracy"], "train"),
-    "weakest_class_accuracy": Measure("test accuracy of the weakest class", _of_the_weakest, "test"),
-    "second_epoch_validation_accuracy": Measure("validation accuracy after 2 epochs", _after_two_epochs, "validation"),
+    "weakest_class_accuracy": Measure(
+        "test accuracy of the weakest class",
+        _of_the_weakest,
+        "test",
+    ),
+    "second_epoch_validation_accuracy": Measure(
+        "validation accuracy after 2 epochs",
+        _after_two_epochs,
+        "validation",
+    ),
     "first_fit_validation_accuracy": Measure(
         "validation accuracy after the first fit", _after_first_fit("validation_accuracy"), "validation"
     ),
@@ -86,7 +94,11 @@ MEASURES = {
         "train accuracy in the first fit's last epoch", _after_first_fit("train_accuracy"), "train"
     ),
     "top5": Measure("top-5 accuracy", lambda run: metrics.top_k(run.logits("test"), run.labels("test")), "test"),
-    "roc_area": Measure("smallest area under a class's ROC curve", _smallest_area, digits=4),
+    "roc_area": Measure(
+        "smallest area under a class's ROC curve",
+        _smallest_area,
+        digits=4,
+    ),
     "loss": Measure("validation loss", _own_loss, digits=3),
     "seconds": Measure("seconds", lambda run: run.seconds, digits=1),
     "epoch_seconds": Measure("seconds an epoch", lambda run: run.seconds / max(len(run.history), 1), digits=1),
@@ -220,14 +232,14 @@ def _of_unprinted_values(study: Study) -> list[str]:
     return [f"{name}: {listing([percent(value) for value in sweep.reported])}" for name, sweep in sweeps.items()]
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     rows, seen, left_out = [], set(), []
     study = context.study
     failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
     for label, name, given, unprinted in _published(study):
         for key, published in given.items():
-            if (name, key, published) in seen or (section.of and name not in section.of):
+            if (name, key, published) in seen or (context.only and name not in context.only):
                 continue
             seen.add((name, key, published))
             runs = context.ended.get(name, ())
@@ -240,8 +252,7 @@ def blocks(context: Context, section: Section) -> list[Block]:
                 continue
             cells = [Cell(label), Cell(MEASURES[key].label), Cell(_figure(key, published)), Cell(ours)]
             rows.append([*cells, Cell(str(len(runs) or "–")), Cell(verdict, tone=TONES.get(verdict, "quiet"))])
-    columns = [Column("contender", "text"), Column("figure", "text"), Column("reported")]
-    columns += [Column("ours, 95 % for one more run"), Column("n"), Column("verdict", "text")]
+    heads = columns("contender", "figure", "reported", "ours, 95 % for one more run", "n", text=2)
     note = (
         "A reported figure is one run, so it is held against the 95 % prediction interval for one more run of ours "
         "(t over two or more seeds, and for training and validation accuracy the noise of other images): inside it is "
@@ -254,12 +265,12 @@ def blocks(context: Context, section: Section) -> list[Block]:
     if study.unprinted:
         note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
     words = [Paragraph(_of_noise(name, values)) for name, values in figures_of(study).items()]
-    found: list[Block] = [*words, Table(columns, rows, note)] if rows else []
-    if (unplaced := _of_unprinted_values(study)) and not section.of:
+    found: list[Block] = [*words, Table([*heads, Column("verdict", "text")], rows, note)] if rows else []
+    if (unplaced := _of_unprinted_values(study)) and not context.only:
         words_of = f"Reported for values that are not printed (test accuracy): {'; '.join(unplaced)}."
-        found.append(Paragraph(words_of, quiet=True))
+        found.append(Paragraph(words_of, tone="quiet"))
     if left_out:
-        found.append(Paragraph(f"Reported, and not run at this scale: {'; '.join(left_out)}.", quiet=True))
+        found.append(Paragraph(f"Reported, and not run at this scale: {'; '.join(left_out)}.", tone="quiet"))
     return found
 
 

@@ -9,21 +9,17 @@ from bakeoff.report.context import Context
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures
 from bakeoff.report.sections.kind import FEW, Kind
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """One class against the others, by the probability that the model gives it."""
     found: list[Block] = []
-    for name in context.shown(section, FEW if section.of else 1 + len(context.named(section))):
-        curves = [
-            figures.Roc(label, curve.false_positive_rate, curve.true_positive_rate, curve.area)
-            for label, curve in zip(context.classes, metrics.roc(*context.test(name)), strict=True)
-            if len(curve.false_positive_rate)
-        ]
+    for name in context.shown(FEW if context.only else 1 + len(context.named)):
+        every = zip(context.classes, metrics.roc(*context.test(name)), strict=True)
+        curves = {label: curve for label, curve in every if len(curve.false_positive_rate)}
         caption = (
             f"{name}, seeds pooled (n = {len(context.finished[name])}); in brackets the area under each class's "
-            f"curve, the smallest first, on average {np.mean([curve.area for curve in curves]):.4f}."
+            f"curve, the smallest first, on average {np.mean([curve.area for curve in curves.values()]):.4f}."
         )
         whole = Figure(name, figures.roc(f"ROC curves of {name}", curves, 1.0), caption)
         corner = figures.roc(f"ROC curves of {name}, upper left corner", curves, 0.05)

@@ -7,27 +7,25 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import interval, percent
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.render.blocks import Block, Cell, Table, columns
 from bakeoff.report.sections.kind import Kind
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Every run, so that each number above can be traced."""
     rows = []
     for run in sorted(context.runs, key=lambda run: (run.spec.contender, run.spec.seed)):
-        if not section.of or run.spec.contender in section.of:
+        if not context.only or run.spec.contender in context.only:
             test, validation = _accuracies(run) if run.status == "finished" else ("–", "–")
             cells = [run.spec.contender, str(run.spec.seed), test, validation, f"{run.seconds:,.1f}"]
             status = Cell(run.status, tone="" if run.status == "finished" else "bad")
             rows.append([*map(Cell, (*cells, str(len(run.history) or "–"))), status, Cell(run.path.name)])
     for lost in context.study.failed:
-        if not section.of or lost.contender in section.of:
+        if not context.only or lost.contender in context.only:
             cells = [lost.contender, str(lost.seed), *"––––"]
             rows.append([*map(Cell, cells), Cell(lost.kind, tone="bad", title=lost.reason), Cell(lost.run)])
-    columns = [Column("contender", "text"), Column("seed"), Column("test accuracy, Wilson 95 %"), Column("validation")]
-    columns += [Column("seconds"), Column("epochs"), Column("status", "word"), Column("record", "word")]
-    return [Table(columns, rows)] if rows else []
+    labels = ("contender", "seed", "test accuracy, Wilson 95 %", "validation", "seconds", "epochs", "status", "record")
+    return [Table(columns(*labels, words=2), rows)] if rows else []
 
 
 def _accuracies(run: Run) -> tuple[str, str]:

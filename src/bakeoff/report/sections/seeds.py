@@ -10,14 +10,13 @@ from bakeoff.evaluation.seeds import chance_to_win
 from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary, percent
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
-    ranked = [c for c in context.only(section) if c["trained"] > 1]
+    ranked = [c for c in context.asked if c["trained"] > 1]
     if len(ranked) < 2:
         return []
     rows = []
@@ -25,9 +24,8 @@ def blocks(context: Context, section: Section) -> list[Block]:
         values = np.array([s["test_accuracy"] for s in c["seeds"]])
         cells = [str(len(values)), percent(values.mean()), f"{100 * values.std(ddof=1):.2f}"]
         rows.append([Cell(c["name"]), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
-    columns = [Column("contender", "text"), Column("n"), Column("test accuracy"), Column("deviation, points")]
-    columns += [Column("lowest"), Column("highest")]
-    spread = Table(columns, rows, "Standard deviation over the seeds that trained.")
+    labels = ("contender", "n", "test accuracy", "deviation, points", "lowest", "highest")
+    spread = Table(columns(*labels), rows, "Standard deviation over the seeds that trained.")
     words = one_seed(ranked)
     return [*([Paragraph(words)] if words else []), *_plan(context), spread]
 
@@ -67,7 +65,7 @@ def _plan(context: Context) -> list[Block]:
         "cases, between two contenders as well told apart as half of the pairs here: at the level that the family of "
         "pairs leaves, with the test images' share of the doubt, and the upper 80 % limit of the seeds' spread."
     )
-    return [Table([Column("true difference, points"), Column("seeds needed", "word")], rows, note)] if rows else []
+    return [Table(columns("true difference, points", "seeds needed", text=0, words=1), rows, note)] if rows else []
 
 
 SECTION = Kind(blocks, title="What the seeds do", applies=lambda study: len(study.contenders) > 1 and study.seeds > 1)

@@ -9,14 +9,13 @@ from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Block, Cell, Column, Figure, Figures, Table
-from bakeoff.report.sections.kind import Kind, tone
-from bakeoff.spec.study import Section
+from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Table, columns
+from bakeoff.report.sections.kind import TESTED, Kind, tone
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Every pair: the difference, and the verdict."""
-    names = [c["name"] for c in context.only(section)]
+    names = [c["name"] for c in context.asked]
     if len(names) < 2:
         return []
     pairs = {(a, b): tables.versus(context.summary, a, b) for a, b in itertools.permutations(names, 2)}
@@ -41,9 +40,7 @@ def _tooltip(pair: Summary) -> str:
 
 def _pairs(pairs: Sequence[Summary]) -> Table:
     """Pairs with their intervals, p and verdicts."""
-    columns = [Column("contender", "text"), Column("against", "text"), Column("difference, points")]
-    columns += [Column("95 % interval"), Column("runs"), Column("p"), Column("adjusted p")]
-    columns += [Column("verdict", "word"), Column("to decide it", "word")]
+    labels = ("contender", "against", *TESTED[:3], "p", *TESTED[3:], "verdict", "to decide it")
     rows = []
     for p in pairs:
         numbers = [*tables.measured(p), tables.p_value(p["p"]), tables.p_value(p["p_adjusted"])]
@@ -54,7 +51,9 @@ def _pairs(pairs: Sequence[Summary]) -> Table:
         "those that the study file names before any run share half the level). To decide it: seeds of each with "
         "which the pair is decided in 8 of 10 studies, if the difference is the one measured."
     )
-    return Table(columns, rows, note + (tables.ONE_RUN if any(p["single_run"] for p in pairs) else ""))
+    return Table(
+        columns(*labels, text=2, words=2), rows, note + (tables.ONE_RUN if any(p["single_run"] for p in pairs) else "")
+    )
 
 
 SECTION = Kind(blocks, title="Who is better than whom", applies=lambda study: len(study.contenders) > 1)

@@ -11,16 +11,15 @@ from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.svg import SERIES
 from bakeoff.report.sections.kind import Kind, accuracy_dot, course_by_step
-from bakeoff.spec.study import Section
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """One thing varied at a time, and which differences survive."""
     by_name = {c["name"]: c for c in context.summary["contenders"]}
     drawn = []
     for sweep in context.summary["sweeps"]:
         known = [by_name[p["contender"]] for p in sweep["points"]]
-        if not any(c["trained"] for c in known) or (section.of and not {*section.of} & {c["name"] for c in known}):
+        if not any(c["trained"] for c in known) or (context.only and not {*context.only} & {c["name"] for c in known}):
             continue
         dots = [
             accuracy_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None

@@ -5,17 +5,16 @@ from __future__ import annotations
 from bakeoff.findings import tables
 from bakeoff.findings.tables import Summary, percent, points
 from bakeoff.report.context import Context
-from bakeoff.report.render.blocks import Block, Cell, Column, Table
+from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Dot, Key
 from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, dot, name_cell
-from bakeoff.spec.study import Section
 
 KEYS = (Key("train", "dot s5", "square"), Key("validation", "dot s3", "diamond"), Key("test", "dot s1", "circle"))
 
 
-def blocks(context: Context, section: Section) -> list[Block]:
+def blocks(context: Context) -> list[Block]:
     """Train, validation and test accuracy side by side: who learns by heart."""
-    ranked = context.only(section)
+    ranked = context.asked
     if not ranked:
         return []
     marks = {c["name"]: [_dot(c, key) for key in KEYS] for c in ranked}
@@ -26,13 +25,13 @@ def blocks(context: Context, section: Section) -> list[Block]:
         gap = points(c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"])
         cells = [name_cell(context, c), Cell(tables.trained(c)), *means, Cell(dots=marks[c["name"]]), Cell(gap)]
         rows.append(cells)
-    columns = [Column("contender", "text"), Column("n"), *(Column(key.label, key=key) for key in KEYS)]
-    columns += [Column(axis.label, axis=axis), Column("gap, points")]
+    heads = [*columns("contender", "n"), *(Column(key.label, key=key) for key in KEYS)]
+    heads += [Column(axis.label, axis=axis), Column("gap, points")]
     note = (
         "Gap: train less test. Train accuracy is measured after training, in evaluation mode, on a sample where there "
         f"are very many images, and is drawn without an interval. {INTERVALS}"
     )
-    return [Table(columns, rows, note)]
+    return [Table(heads, rows, note)]
 
 
 def _dot(contender: Summary, key: Key) -> Dot:
