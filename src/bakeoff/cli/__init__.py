@@ -27,7 +27,10 @@ from bakeoff.errors import BakeoffError, Interrupted
 def bakeoff() -> None:
     """Which image classifier should I use, and how sure can I be?
 
-    Start with: bakeoff run quickstart
+    \b
+    Start with    bakeoff run quickstart     four classifiers on embedded digits, and a report
+    Look around   bakeoff list               studies, datasets, models, and the runs you have
+    Your images   bakeoff data show FOLDER   a folder of class folders, an .npz, IDX files or a CSV
     """
 
 

@@ -14,7 +14,7 @@ def data() -> None:
     """Show, make or fetch datasets."""
 
 
-@data.command()
+@data.command(short_help="Count a dataset's images, and draw a contact sheet.")
 @click.argument("name")
 @click.option("--sheet", type=click.Path(path_type=Path), help="The contact sheet's file.  [NAME.png]")
 @click.option("--split", type=SPLITS, default="train", help="The split it shows.  [train]")
@@ -53,7 +53,7 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     click.echo(f"\ncontact sheet: {file}")
 
 
-@data.command("make")
+@data.command("make", short_help="Generate modified MNIST as an .npz file.")
 @click.argument("name")
 @click.option("--count", type=click.IntRange(1), help="Training images.  [as the competition's]")
 @click.option("--test-count", type=click.IntRange(1), help="Test images.  [10000]")
@@ -76,7 +76,7 @@ def make_data(name: str, out: Path | None, json_out: bool, **options: int | None
         click.echo(f"{name}: {counts['train']:,} training and {counts['test']:,} test images: {file}")
 
 
-@data.command("fetch")
+@data.command("fetch", short_help="Download a published dataset, checked, or weights.")
 @click.argument("name")
 @JSON
 def fetch_data(name: str, json_out: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,9 @@ import click
 
 if TYPE_CHECKING:
     from bakeoff.spec import Recipe
+
+FLAGS = 24
+"""Columns of help for an option's name."""
 
 
 class RecipeCommand(click.Command):
@@ -21,6 +25,38 @@ class RecipeCommand(click.Command):
         if not any(parameter.name in Recipe.model_fields for parameter in self.params):
             self.params += recipe_options(Recipe)
         return super().get_params(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verb's own options, then the recipe's; a line breaks within a choice after a comma only."""
+        from bakeoff.spec import Recipe
+
+        sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Recipe": []}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                sections["Recipe" if parameter.name in Recipe.model_fields else "Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                for name, text in records:
+                    lines = wrapped(text, formatter.width - formatter.current_indent - FLAGS)
+                    if len(name) > FLAGS - 2:
+                        formatter.write(f"{'':{formatter.current_indent}}{name}\n")
+                        name = ""
+                    for line in lines:
+                        formatter.write(f"{'':{formatter.current_indent}}{name:{FLAGS}}{line}\n")
+                        name = ""
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of `width` characters, broken at spaces, and after commas in what is longer than a line."""
+    lines = [""]
+    for word in text.split():
+        for place, part in enumerate([word] if len(word) <= width else re.findall(r"[^,]+,?", word)):
+            gap = " " if place == 0 and lines[-1] else ""
+            if lines[-1] and len(lines[-1]) + len(gap) + len(part) > width:
+                lines.append(part)
+            else:
+                lines[-1] += gap + part
+    return lines
 
 
 def recipe_options(recipe: type[Recipe]) -> list[click.Option]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -136,12 +137,18 @@ def cell(key: str, value: Any) -> str:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
-    """Rows with the same keys as a table, the first a name that is not broken if possible; numbers to the right."""
+    """Rows with the same keys as a table, the first a name that is not broken if possible; numbers to the right. On a
+    terminal too narrow for a line a row, each row is a paragraph instead."""
     console = Console(file=file)
     if not console.is_terminal:
         console = Console(file=file, width=PIPED)
     if title:
         console.print(Text(displayable(title), style="bold"), soft_wrap=True)
+    widths = [max(len(key), *(len(str(row[key])) for row in rows)) for key in (rows[0] if rows else ())]
+    if rows and console.is_terminal and sum(widths) + 2 * len(widths) - 2 > console.width + widths[-1] / 2:
+        for row in rows:
+            _print_paragraph(console, row)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for place, key in enumerate(rows[0] if rows else ()):
         number = all(re.fullmatch(r"[-+−]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
@@ -152,3 +159,16 @@ def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: Tex
     for row in rows:
         table.add_row(*(Text(displayable(str(value))) for value in row.values()))
     console.print(table, highlight=False)
+
+
+def _print_paragraph(console: Console, row: Mapping[str, Any]) -> None:
+    """A row's name on a line, and below it what is known of it, broken between its cells if possible."""
+    (_, name), *others = row.items()
+    console.print(Text(displayable(str(name)), style="bold"), soft_wrap=True)
+    cells = [f"{key} {value}" for key, value in others if str(value)]
+    lines = [""]
+    for cell in map(displayable, cells):
+        fits = len(lines[-1]) + len(cell) + 3 <= console.width - 2
+        lines[-1:] = [f"{lines[-1]} · {cell}" if lines[-1] else cell] if fits or not lines[-1] else [lines[-1], cell]
+    for line in lines:
+        console.print(Padding(Text(line), (0, 0, 0, 2)), highlight=False)
