@@ -44,3 +44,18 @@ def test_a_damaged_summary_is_named(tmp_path):
     (tmp_path / "s" / "summary.json").write_text("{")
     with pytest.raises(BakeoffError, match=r"s/summary\.json: cannot be read as a summary"):
         write_index([tmp_path / "s"], tmp_path)
+
+
+def test_studies_of_one_name_are_told_apart_by_their_folders(tmp_path, study, runs):
+    """Two students' copies of one study, folders deep: a table across them, and each with its own folder and link."""
+    folders = [tmp_path / who / "runs" / "small-digits" for who in ("ada", "bob")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        Page.of(study, runs, command="bakeoff run").write(folder)
+    page = write_index(folders, tmp_path).read_text()
+    rows = re.findall(r'<th class="text" scope="row"><span class="name">(.*?)</span>', page)
+    assert rows == ["ada/runs/small-<wbr>digits", "bob/runs/small-<wbr>digits"]
+    assert page.count("<caption>All studies</caption>") == 1
+    for who in ("ada", "bob"):
+        assert f'<p class="over">{who}/runs/small-digits</p>' in page
+        assert f'href="{who}/runs/small-digits/report.html"' in page

@@ -67,11 +67,12 @@ def _row_height(count: int) -> int:
 
 def dots_axis(axis: Axis) -> str:
     """The labels that belong above a column of `dots_row`: the last, and of others as many as fit."""
-    drawn = "".join(
-        f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>'
-        for t, label in axis.ticks[:: -1 - (len(axis.ticks) - 1) // 6]
-    )
-    return f'<svg class="row" width="100%" height="14" aria-hidden="true">{drawn}</svg>'
+    shown: list[tuple[float, str]] = []
+    for tick in reversed(axis.ticks):
+        if not shown or axis.at(shown[-1][0]) - axis.at(tick[0]) > 0.14:
+            shown.append(tick)
+    drawn = [f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>' for t, label in shown]
+    return f'<svg class="row" width="100%" height="14" aria-hidden="true">{"".join(drawn)}</svg>'
 
 
 def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str, keys: Sequence[Key] = ()) -> str:

@@ -37,10 +37,10 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _held(words: str) -> str:
-    """The words with no line break before a % sign, within `n = 3` or within an interval."""
-    held = re.sub(r" (?=%)|(?<=\bn) (?==)|(?<=\bn =) ", "\u00a0", words)
-    return re.sub(r"(?<=\d) (?=\[[−+\d])|(?<=\d,) (?=[−+]?[\d.]+\])", "\u00a0", held)
+def _held(words: str) -> Markup:
+    """The words with no line break before a % sign, within `n = 3`, an interval or `ResNet-34`."""
+    held = re.sub(r" (?=%)|(?<=\bn) (?==)|(?<=\bn =) |(?<=\d,) (?=[−+]?[\d.]+\])", "\u00a0", words)
+    return Markup(re.sub(r"\b[A-Za-z]+-\d[\w.]*", r'<span class="whole">\g<0></span>', str(escape(held))))
 
 
 def _breakable(name: str) -> Markup:

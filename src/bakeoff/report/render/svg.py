@@ -220,7 +220,7 @@ def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
     """The keys in as many rows as they need below `top`, and how high that is."""
     drawn, x, row = "", 8.0, 0
     for key in keys:
-        room = 24 + 7.4 * min(len(key.label), 34) + 14
+        room = 24 + 6.6 * min(len(key.label), 34) + 14
         if x > 8 and x + room > width:
             x, row = 8.0, row + 1
         drawn += key.draw(x, top + 16 + 18 * row, 34)

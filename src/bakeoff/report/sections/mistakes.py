@@ -22,7 +22,8 @@ def blocks(context: Context) -> list[Block]:
         items = _worst(context, name)
         if items:
             words = (
-                f"{name}: the {len(items)} test images that it gets wrong in the most seeds, the surest first. "
+                f"{name}: {'the test image' if len(items) == 1 else f'the {len(items)} test images'} that it gets "
+                "wrong in the most seeds, the surest first. "
                 "The confidence is the surest seed's; “all” counts the runs of every contender that trained."
             )
             found += [Paragraph(words), Gallery(items)]
@@ -45,12 +46,12 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
     for i in sorted(images, key=lambda i: (right[:, i].sum(), -sure[:, i].max()))[:SHOWN]:
         run = runs[int(sure[:, i].argmax())]
         true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
-        lines = [image_name] if (image_name := run.image_name("test", i)) else []
-        lines += [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
+        lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
         lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
         lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
         if len(everyone) > len(runs):
             lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
+        lines += [image_name] if (image_name := run.image_name("test", i)) else []
         items.append(Thumbnail(images[i], lines))
     return items
 

@@ -53,13 +53,14 @@ def one_seed(ranked: Sequence[Summary]) -> str:
 def _plan(context: Context) -> list[Block]:
     """How many seeds show a true difference."""
     limits = {"images": "none: the test set is too small", "seeds": "over 1,000"}
-    rows = [
-        [
-            Cell(f"{100 * need['difference']:g}"),
-            Cell(f"{need['seeds']:,}" if need["seeds"] else limits[need["limited_by"]]),
-        ]
-        for need in context.summary["plan"]
-    ]
+    needs: dict[str, list[str]] = {}
+    for need in context.summary["plan"]:
+        needed = f"{need['seeds']:,}" if need["seeds"] else limits[need["limited_by"]]
+        needs.setdefault(needed, []).append(f"{100 * need['difference']:g}")
+    rows = []
+    for needed, of in needs.items():
+        several = f"{of[0]} or more" if needed[0].isdigit() else f"up to {of[-1]}"
+        rows.append([Cell(several if len(of) > 1 else of[0]), Cell(needed)])
     note = (
         "Seeds of each contender with which a study like this one shows a true difference of so many points in 8 of 10 "
         "cases, between two contenders as well told apart as half of the pairs here: at the level that the family of "
