@@ -12,12 +12,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.findings.tables import Summary, interval, listing, percent, pick, plural, seeds_said
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.findings.contenders import ContenderResult, selected
+from bakeoff.report.format import interval, listing, percent, plural, sample_sizes
 from bakeoff.report.sections.reported import generated_anew
+from bakeoff.report.summary import contenders_of
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Study
 from bakeoff.studies.packaged import find_study, published_studies
 
+Summary = dict[str, Any]
+"""A summary.json as it is read."""
 ROOT = Path(__file__).parents[1]
 SCALES = {"full": "Full scale, as published", "laptop": "Laptop scale, cut as each report says"}
 HEADS = (
@@ -68,26 +73,26 @@ def _link(folder: Path, root: Path) -> str:
 def _rows(summary: Summary, link: str) -> list[list[str]]:
     """A study's row, or one for each of its datasets: the report's best, who is chosen, and our own contender."""
     study = find_study(summary["study"])
-    parts: dict[str, list[Summary]] = {}
-    for c in summary["contenders"]:
-        parts.setdefault(c.get("dataset", ""), []).append(c)
+    parts: dict[str, list[ContenderResult]] = {}
+    for c in contenders_of(summary):
+        parts.setdefault(c.dataset, []).append(c)
     rows = []
     for name, contenders in parts.items():
         part = {**summary, "contenders": contenders}
         where = f", {name}" if len(parts) > 1 else ""
-        choice = pick(part)
-        house = pick({**summary, "contenders": [c for c in contenders if c["name"].startswith("house")]})
+        choice = selected(contenders)
+        house = selected(c for c in contenders if c.name.startswith("house"))
         row = [f"[{summary['study']}]({link}){where}: {summary['title']}", *_best_reported(study, part, name)]
-        row += [_accuracy(choice), str(choice["n"]) if choice else "–", _accuracy(house)]
+        row += [_accuracy(choice), str(choice.n) if choice else "–", _accuracy(house)]
         rows.append(row)
     return rows
 
 
-def _accuracy(contender: Summary | None) -> str:
+def _accuracy(contender: ContenderResult | None) -> str:
     """Its interval over seeds; of a single run, which tells nothing of other seeds, over the images alone."""
     if not contender:
         return "–"
-    return f"{contender['name']} {interval(contender['test_accuracy'])}{' (one run)' * (contender['n'] == 1)}"
+    return f"{contender.name} {interval(contender.test_accuracy)}{' (one run)' * (contender.n == 1)}"
 
 
 def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, str]:
@@ -110,23 +115,24 @@ def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, s
     value, name, key = max(found, key=lambda one: one[0])
     split = ACCURACIES[key]
     which = " in validation" if split == "validation" else ""
-    c = next((c for c in summary["contenders"] if c["name"] == name), None)
-    mark = " †" if c and c["selects_on_test"] else ""
+    c = next((c for c in summary["contenders"] if c.name == name), None)
+    mark = " †" if c and c.selects_on_test else ""
     ours = _ours(c, study, summary, split)
     return f"{name}{mark}: {percent(value)}{which}", ours
 
 
-def _ours(contender: Summary | None, study: Study, summary: Summary, split: str) -> str:
+def _ours(contender: ContenderResult | None, study: Study, summary: Summary, split: str) -> str:
     """Our accuracy of a contender, or why there is none to set beside the report's."""
-    if not contender or not contender["n"]:
+    if not contender or not contender.n:
         return "not run"
     if not at_scale(study, summary["scale"]).comparable:
         return "cut at this scale"
-    if contender["name"] in [entry["contender"] for entry in summary.get("diagnoses", {}).get("guessing", [])]:
+    if contender.name in [entry["contender"] for entry in summary.get("diagnoses", {}).get("guessing", [])]:
         return "did not learn"
-    other = " on images made anew" if generated_anew(study, contender["name"]) else ""
+    other = " on images made anew" if generated_anew(study, contender.name) else ""
     where = f"{' in validation' * (split == 'validation')}{other}"
-    return f"{percent(contender[f'{split}_accuracy']['mean'])}{where} ({seeds_said([contender['n']])})"
+    accuracy = contender.validation_accuracy if split == "validation" else contender.test_accuracy
+    return f"{percent(accuracy.mean)}{where} ({sample_sizes([contender.n])})"
 
 
 def _machines(found: dict[str, Summary], scale: str) -> list[str]:
@@ -193,7 +199,7 @@ def _bench() -> list[str]:
         lines.append(f"- Composites made a second on one core: {rates[0]}, {rates[1]} images.")
     for asked, images in HOUSES.items():
         if house := said.get(f"house-{asked.replace(' --scale ', '-')}"):
-            right = interval(house["test_accuracy"])
+            right = interval(Interval(**house["test_accuracy"]))
             lines.append(
                 f"- Our own contender on {images} (`python bench/house.py {asked}`): {right} of "
                 f"{house['test_images']:,} test images, {plural(house['seeds'], 'seed')}, "

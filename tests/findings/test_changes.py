@@ -3,6 +3,7 @@
 import pytest
 
 from bakeoff.findings.changes import changes
+from bakeoff.report.sentences import change
 from bakeoff.spec import Recipe, RunSpec
 
 
@@ -60,7 +61,7 @@ def spec(model: str = "conv", parameters: dict | None = None, **recipe) -> RunSp
     ],
 )
 def test_what_differs_is_told_as_a_study_file_says_it(before, after, expected):
-    told = sorted(change.said for change in changes(before, after))
+    told = sorted(change(one) for one in changes(before, after))
     assert told == sorted(expected)
     assert len(changes(after, before)) == len(expected)
 

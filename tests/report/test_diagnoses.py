@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bakeoff.findings import tables
+from bakeoff.findings.runs import correct
 from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections import compose
@@ -118,11 +118,11 @@ def found(summary):
 
 
 def answers(runs, name):
-    return np.stack([tables.correct(run) for run in runs if run.spec.contender == name])
+    return np.stack([correct(run) for run in runs if run.spec.contender == name])
 
 
 def words(study, runs, kind="diagnoses"):
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     part = next(part for part in compose(context) if part.kind == kind)
     return "\n".join(block.text for block in part.blocks if isinstance(block, Paragraph))
 
@@ -142,14 +142,15 @@ def test_their_verdicts_are_those_of_the_family_of_all_pairs(found, summary):
         turned = told["a"] == pair["to"]
         assert pair["difference"] == (told["difference"] if turned else -told["difference"])
         assert (pair["p"], pair["p_adjusted"]) == (told["p"], told["p_adjusted"])
-        assert tables.beaten(pair) == tables.beaten(told)
+        better = {"better": pair["a"], "worse": pair["b"]}.get(pair["verdict"])
+        assert better == {"better": told["a"], "worse": told["b"]}.get(told["verdict"])
 
 
 def test_runs_stand_in_the_order_of_the_columns(study, runs):
     """Four of the first, three of the second."""
     last = max(run.spec.seed for run in runs)
     some = [run for run in runs if (run.spec.contender, run.spec.seed) != ("no-softmax", last)]
-    context = Context.of(study, some, summarise(study, some), "command")
+    context = Context.of(study, some, "command")
     part = next(part for part in compose(context) if part.kind == "diagnoses")
     table = next(block for block in part.blocks if isinstance(block, Table))
     row = next(row for row in table.rows if row[1].text == "no-softmax")
@@ -322,12 +323,12 @@ def test_choosing_on_the_test_set_flatters_by_what_is_measured(study, runs):
 def test_a_study_without_faults_has_no_such_section(tmp_path, write_run):
     plain = parse_study(HEAD + '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "drop"\n', "p", "p.toml")
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in plain.runs()]
-    context = Context.of(plain, runs, summarise(plain, runs), "command")
+    context = Context.of(plain, runs, "command")
     assert not {"diagnoses", "hypotheses"} & {part.kind for part in compose(context)}
 
 
 def test_the_sentence_on_one_seed_stands_once(study, runs):
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     every = [block.text for part in compose(context) for block in part.blocks if isinstance(block, Paragraph)]
     assert sum("With one seed a contender" in text for text in every) == 1
 
@@ -355,8 +356,8 @@ teacher = "b"
     told = {pair["a"]: pair for pair in summary["additions"]}
     assert {name: (pair["what"], pair["b"]) for name, pair in told.items()} == {
         "both": ("ensemble", "a"),
-        "pupil": ("pupil", "a"),
-        "other-pupil": ("pupil", "b"),
+        "pupil": ("student", "a"),
+        "other-pupil": ("student", "b"),
     }
     gain = answers(runs, "both").mean() - answers(runs, "a").mean()
     assert told["both"]["difference"] == pytest.approx(gain)
@@ -406,11 +407,11 @@ ensemble = ["picked", "plain"]
         "plain": False,
         "both": True,
     }
-    assert tables.pick(summary)["name"] == "plain"
+    assert summary["answer"].startswith("plain is the choice")
 
 
 def test_a_section_is_of_the_contenders_it_names(study, runs):
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     sections = (Section(kind="diagnoses", of=("cut", "stuck")),)
     context = dataclasses.replace(context, study=study.model_copy(update={"sections": sections}))
     (part,) = compose(context)

@@ -22,7 +22,7 @@ def page(study, runs):
 
 
 def test_csv_holds_the_numbers_of_the_summary(page):
-    summary, files = page.context.summary, page.export("csv")
+    summary, files = page.summary, page.export("csv")
     rows = list(csv.DictReader(files["contenders.csv"].decode().splitlines()))
     assert [row["name"] for row in rows] == [c["name"] for c in summary["contenders"]]
     for row, contender in zip(rows, summary["contenders"], strict=True):

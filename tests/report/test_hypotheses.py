@@ -222,7 +222,7 @@ def test_the_p_of_failures_counts_each_pair_that_failures_could_decide(tmp_path,
 def test_what_is_not_about_test_accuracy_stands_in_no_column_of_test_accuracy(runs):
     changed = trained_at(trained_at(runs, "good", [0.5, 0.9, 0.9, 0.9], 10), "poor", [0.7, 0.8], 20)
     study = parse_study(HEAD + CONTENDERS + stated("good", "poor", "faster") + stated("good", "poor"), "h", "h.toml")
-    context = Context.of(study, changed, summarise(study, changed), "command")
+    context = Context.of(study, changed, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     faster, better = next(block for block in part.blocks if isinstance(block, Table)).rows
     assert [cell.text for cell in faster[2:6]] == ["–"] * 4
@@ -235,7 +235,7 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     text = stated("good", "poor", says="theirs", more=more) + stated("poor", "good", source="ours", says="our own")
     study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
     summary = summarise(study, runs)
-    context = Context.of(study, runs, summary, "command")
+    context = Context.of(study, runs, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     titles = [block.text for block in part.blocks if isinstance(block, Heading | Paragraph)]
     first, second = [block for block in part.blocks if isinstance(block, Table)]
@@ -252,7 +252,7 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     text = stated("poor", "good", says="theirs")
     study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "cut")
     summary = summarise(study, runs)
-    context = Context.of(study, runs, summary, "command")
+    context = Context.of(study, runs, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     assert "As far as this part of the study tells, of the report's 1 statement, 1 is contradicted" in summary["answer"]
     last = [block.text for block in part.blocks if isinstance(block, Paragraph)][-1]
@@ -268,7 +268,7 @@ def test_statements_are_listed_where_no_contender_trained(tmp_path, write_run, s
     text = stated("good", "poor", says="theirs") + stated("poor", "good", source="ours", says="our own")
     study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
     found = [] if skill is None else [write_run(spec, tmp_path, skill=skill) for spec in study.runs()]
-    context = Context.of(study, found, summarise(study, found), "command")
+    context = Context.of(study, found, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     rows = [row for block in part.blocks if isinstance(block, Table) for row in block.rows]
     assert [(row[0].text, row[-1].text) for row in rows] == [
@@ -281,7 +281,7 @@ def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
     text = stated("good", "poor", says="here") + stated("good", "twin", says="elsewhere")
     study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "small")
     some = [run for run in runs if run.spec.contender in ("good", "poor")]
-    context = Context.of(study, some, summarise(study, some), "command")
+    context = Context.of(study, some, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     (table,) = [block for block in part.blocks if isinstance(block, Table)]
     assert [row[0].text for row in table.rows] == ["here"]

@@ -10,7 +10,6 @@ from bakeoff.record import Run
 from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections.label_noise import blocks as label_noise
-from bakeoff.report.summary import summarise
 from bakeoff.spec.study import Study, parse_study
 
 STUDY = """
@@ -63,7 +62,7 @@ def runs(study, write_run, tmp_path_factory) -> list[Run]:
 
 
 def shown(study: Study, runs: list[Run]) -> list[Paragraph | Table]:
-    return label_noise(Context.of(study, runs, summarise(study, runs), "command"))
+    return label_noise(Context.of(study, runs, "command"))
 
 
 def test_errors_on_wrong_labels_are_counted_apart(study, runs):

@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.verdicts import decide
-from bakeoff.findings import tables
+from bakeoff.findings.runs import correct
 from bakeoff.report.context import Context
+from bakeoff.report.format import interval
 from bakeoff.report.render.blocks import Figures, Galleries, Gallery, Paragraph, Table
 from bakeoff.report.sections import SECTIONS, check_sections, compose
 from bakeoff.report.sections.reported import UNPRINTED, judge
-from bakeoff.report.summary import summarise
 from bakeoff.spec import Reported
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Section, parse_study
@@ -24,7 +24,7 @@ from bakeoff.spec.study import Section, parse_study
 
 @pytest.fixture(scope="module")
 def context(study, runs):
-    return Context.of(study, runs, summarise(study, runs), "bakeoff run small-digits")
+    return Context.of(study, runs, "bakeoff run small-digits")
 
 
 def with_sections(context: Context, *sections: Section) -> Context:
@@ -59,7 +59,7 @@ NOBODY = "No run of lr=100.0 trained; there is no record of logistic, conv, base
 def lost(study, runs):
     """Nothing has finished: one contender diverged, the others were never run."""
     some = [run for run in runs if run.spec.contender == "lr=100.0"]
-    return Context.of(study, some, summarise(study, some), "command")
+    return Context.of(study, some, "command")
 
 
 def test_where_nothing_has_finished_every_section_that_applies_says_why(lost):
@@ -86,7 +86,7 @@ def test_a_section_that_does_not_apply_is_left_out_unless_asked_for(context, los
     alone = {"contenders": context.study.contenders[:1], "sweeps": (), "hypotheses": (), "seeds": 1}
     for found in (context, lost):
         study = context.study.model_copy(update=alone)
-        some = Context.of(study, found.runs, summarise(study, found.runs), "command")
+        some = Context.of(study, found.runs, "command")
         absent = {"reported", "sweeps", "significance", "seeds", "cost", "label_noise", "hypotheses"}
         assert {part.kind for part in compose(some)} & absent == set()
         (part,) = compose(with_sections(some, Section(kind="sweeps")))
@@ -241,7 +241,7 @@ def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
     """One network with three figures has its noise; no value is invented for a figure whose value is not printed."""
     study = parse_study(OPEN, "open", "open.toml")
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     found = dict(
         zip(zip(rows(part, "contender"), rows(part, "reported"), strict=True), rows(part, "verdict"), strict=True)
@@ -370,7 +370,7 @@ def test_which_images_are_generated_anew(tmp_path, write_run, study, dataset, ve
     contender = study.contender("conv").model_copy(update={"reported": Reported(test_accuracy=0.999)})
     alone = study.model_copy(update={"dataset": dataset, "contenders": (contender,), "sweeps": (), "hypotheses": ()})
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in alone.runs()]
-    context = Context.of(alone, runs, summarise(alone, runs), "command")
+    context = Context.of(alone, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     assert rows(part, "verdict") == [verdict]
 
@@ -378,7 +378,7 @@ def test_which_images_are_generated_anew(tmp_path, write_run, study, dataset, ve
 def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs):
     small = at_scale(study, "full", only=["logistic", "conv"])
     some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
-    context = Context.of(small, some, summarise(small, some), "command")
+    context = Context.of(small, some, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     assert set(rows(part, "contender")) == {"conv"}
     said = next(block.text for block in part.blocks if isinstance(block, Paragraph) and "not run" in block.text)
@@ -389,7 +389,7 @@ def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs
 def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_path, write_run):
     """Against a slow twin: every stored image whose true and predicted class are those of the title."""
     runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="confusion")))
     groups = next(block for block in part.blocks if isinstance(block, Galleries)).galleries
     assert groups
@@ -412,7 +412,7 @@ def test_records_without_images_of_confusions_have_the_matrix_alone(study, tmp_p
     runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
     for run in runs:
         del run.arrays["confused_index"], run.arrays["confused_images"]
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="confusion")))
     assert [type(block) for block in part.blocks] == [Figures]
 
@@ -445,7 +445,7 @@ pool = "test:confidence=0.9"
 def test_ensembles_which_have_no_history_and_pupils_of_test_images(text, tmp_path, write_runs):
     study = parse_study(text.replace("[sweeps.", f"{TOGETHER}[sweeps.", 1), "small-digits", "small-digits.toml")
     runs = write_runs(study, tmp_path)
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     parts = {part.kind: part for part in compose(context)}
     assert list(parts) == SHOWN
     table = next(block for block in parts["cost"].blocks if isinstance(block, Table))
@@ -482,7 +482,7 @@ def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
     """In words: a mark on the axis would put our value into the report's mouth."""
     study = parse_study(OPEN, "open", "open.toml")
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="sweeps")))
     figures = {f.name: f for block in part.blocks if isinstance(block, Figures) for f in block.figures}
     assert "The report gives 96.67 % and 11.35 % for values that it does not print." in figures["sweeps-l2"].caption
@@ -493,7 +493,7 @@ def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
 def test_a_cut_study_has_no_marks_of_the_report_in_its_sweeps(study, runs):
     small = study.model_copy(update={"comparable": False})
     for each, marked in ((study, True), (small, False)):
-        context = Context.of(each, runs, summarise(each, runs), "command")
+        context = Context.of(each, runs, "command")
         (part,) = compose(with_sections(context, Section(kind="sweeps")))
         figure = next(f for block in part.blocks if isinstance(block, Figures) for f in block.figures)
         assert ("reported" in figure.svg) == marked
@@ -520,7 +520,7 @@ def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write
         }
     )
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in one.runs()]
-    context = Context.of(one, runs, summarise(one, runs), "command")
+    context = Context.of(one, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="curves")))
     figures = [figure for block in part.blocks if isinstance(block, Figures) for figure in block.figures]
     assert [figure.name for figure in figures] == ["curves-train-loss-step", "curves-train-accuracy-step"]
@@ -531,8 +531,8 @@ def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
     """ROC curves, classes and train against validation, of those that the report drew them of."""
     named = {"roc": ["logistic"], "per_class": ["logistic", "conv"], "curves": ["logistic"]}
     shown = study.model_copy(update={"shown": named})
-    context = Context.of(shown, runs, summarise(shown, runs), "command")
-    best = tables.pick(context.summary)["name"]
+    context = Context.of(shown, runs, "command")
+    best = context.findings.selected.name
     parts = {part.kind: part for part in compose(context)}
     figures = {
         kind: [figure.name for block in parts[kind].blocks if isinstance(block, Figures) for figure in block.figures]
@@ -550,13 +550,13 @@ def test_a_study_names_who_is_drawn_beside_the_choice(study, runs):
 
 def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs):
     """As every other accuracy: of the class's images alone, each of which three seeds have answered."""
-    context = Context.of(study, runs, summarise(study, runs), "command")
+    context = Context.of(study, runs, "command")
     (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
     group = context.finished["conv"]
     for k, row in enumerate(table.rows):
-        right = np.stack([tables.correct(run)[run.labels("test") == k] for run in group])
+        right = np.stack([correct(run)[run.labels("test") == k] for run in group])
         found = decide({"conv": right}).estimates["conv"]
-        assert tables.interval(vars(found)) in row[-1].dots[0].title
+        assert interval(found) in row[-1].dots[0].title
     assert "new seeds and new images of the class" in table.note
 
 
@@ -565,14 +565,14 @@ def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, wri
     some = [
         write_run(spec, tmp_path, skill=5.0, test_labels=labels) for spec in study.runs() if spec.contender == "conv"
     ]
-    context = Context.of(study, some, summarise(study, some), "command")
+    context = Context.of(study, some, "command")
     (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
     assert "[0.00, 100.00]" in table.rows[0][-1].dots[0].title
 
 
 def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study, runs, context):
     alone = [run for run in runs if run.spec.seed == 0]
-    single = Context.of(study, alone, summarise(study, alone), "command")
+    single = Context.of(study, alone, "command")
     for kind, place in (("significance", 1), ("hypotheses", -1)):
         for each, told in ((single, True), (context, False)):
             block = compose(with_sections(each, Section(kind=kind)))[0].blocks[place]
@@ -590,7 +590,7 @@ def test_who_is_named_but_left_out_is_said(study, runs):
     shown = study.model_copy(update={"shown": {"roc": ["baseline", "conv"]}})
     small = at_scale(shown, "full", only=["logistic", "conv"])
     some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
-    parts = {part.kind: part for part in compose(Context.of(small, some, summarise(small, some), "command"))}
+    parts = {part.kind: part for part in compose(Context.of(small, some, "command"))}
     assert parts["roc"].blocks[-1].text == "Not run at this scale: baseline."
 
 

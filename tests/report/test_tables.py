@@ -11,17 +11,29 @@ import pytest
 from scipy import stats
 
 from bakeoff.errors import BakeoffError
-from bakeoff.findings import tables
-from bakeoff.report import answer
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings import sweeps
+from bakeoff.findings.contenders import ContenderResult, ranking, selected
+from bakeoff.findings.pairs import facing
+from bakeoff.findings.runs import correct
+from bakeoff.report import leaderboard, sentences
+from bakeoff.report.format import interval, points
 from bakeoff.report.page import Page
-from bakeoff.report.summary import summarise
+from bakeoff.report.summary import contenders_of, pairs_of, summarise
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import parse_study
+from bakeoff.spec.study_parts import Point, Sweep
 
 
 @pytest.fixture(scope="module")
 def summary(study, runs):
     return summarise(study, runs)
+
+
+def board(summary):
+    """The rows of the leaderboard of a summary.json."""
+    return leaderboard.leaderboard(contenders_of(summary), pairs_of(summary))
 
 
 def test_summary_holds_the_promised_keys_and_is_json(summary, study):
@@ -65,12 +77,12 @@ def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
     assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
     assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
     assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
-    assert {row["against the choice"] for row in tables.league_text(summary)} == {
+    assert {row["against the choice"] for row in board(summary)} == {
         "the choice",
         "no verdict: one run",
         "–",
     }
-    assert all(row["test accuracy"].endswith(" one run") for row in tables.league_text(summary)[:5])
+    assert all(row["test accuracy"].endswith(" one run") for row in board(summary)[:5])
 
 
 def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
@@ -82,7 +94,7 @@ def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
     by_name = {c["name"]: c for c in summary["contenders"]}
     for name, counts in (("baseline", (2, 2, 1)), ("conv", (3, 2, 0))):
         assert (by_name[name]["n"], by_name[name]["trained"], by_name[name]["failed"]) == counts
-    kept = [tables.correct(run).mean() for run in runs if run.spec.contender == "conv" and run is not lost]
+    kept = [correct(run).mean() for run in runs if run.spec.contender == "conv" and run is not lost]
     assert by_name["conv"]["test_accuracy"]["mean"] == pytest.approx(np.mean(kept))
     assert [p["runs"] for p in summary["comparisons"] if (p["a"], p["b"]) == ("conv", "baseline")] == [[2, 2]]
     assert (by_name["lr=100.0"]["n"], by_name["lr=100.0"]["failed"]) == (0, 3)
@@ -91,7 +103,7 @@ def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
         "Training failed for conv in 1 of 3 runs (no better than guessing), baseline in 1 of 3 runs (diverged) and "
         "lr=100.0 in 3 of 3 runs (diverged); accuracies and verdicts are those of the runs that trained."
     ) in summary["answer"]
-    trained = {row["contender"].removesuffix(" †"): row["trained"] for row in tables.league_text(summary)}
+    trained = {row["contender"].removesuffix(" †"): row["trained"] for row in board(summary)}
     assert (trained["conv"], trained["baseline"], trained["logistic"], trained["lr=100.0"]) == (
         "2 of 3",
         "2 of 3",
@@ -131,8 +143,8 @@ def test_validation_chooses_though_another_is_better_on_test(tmp_path, write_run
 
 def test_a_contender_that_selects_on_test_is_never_the_choice(study, runs):
     found = summarise(study, [r for r in runs if r.spec.contender in ("baseline", "logistic")])
-    assert tables.ranking(found)[0]["name"] == "baseline"
-    assert tables.pick(found)["name"] == "logistic"
+    assert ranking(contenders_of(found))[0].name == "baseline"
+    assert selected(contenders_of(found)).name == "logistic"
     assert "highest validation accuracy among those that neither choose nor train on the test set" in found["answer"]
     only = summarise(study, [r for r in runs if r.spec.contender == "baseline"])
     assert only["answer"].startswith("No answer yet")
@@ -159,9 +171,11 @@ def test_where_no_run_trained_nothing_is_said_of_those_that_did(study, runs):
 
 def test_what_would_decide_is_a_chance_and_rests_on_the_difference_measured(tmp_path, write_run, text):
     summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001})
-    (pair,) = summary["comparisons"]
+    (pair,) = pairs_of(summary)
     for changes in ({"seeds_needed": 40}, {"limited_by": "images"}, {"limited_by": "seeds"}):
-        words = tables.what_would_decide({**pair, "seeds_needed": None, "limited_by": None, **changes})
+        words = sentences.what_would_decide(
+            dataclasses.replace(pair, **{"seeds_needed": None, "limited_by": None, **changes})
+        )
         assert "probably" in words
         assert words.startswith("if the difference is as measured, ")
 
@@ -188,9 +202,9 @@ def test_a_pair_within_the_margin_is_as_good_and_the_margin_is_told(tmp_path, wr
     summary = planted(tmp_path, write_run, text, {"conv": 5.0, "resnet20": 5.001}, margin=0.08)
     (pair,) = summary["comparisons"]
     assert pair["verdict"] == "equivalent"
-    best, other = (row["contender"] for row in tables.league_text(summary)[:2])
+    best, other = (row["contender"] for row in board(summary)[:2])
     assert f"{other} is as good, within 8 points." in summary["answer"]
-    assert tables.standing(summary)[other] == "as good"
+    assert leaderboard.standing(contenders_of(summary), pairs_of(summary))[other] == "as good"
     assert best != other
 
 
@@ -199,8 +213,8 @@ def test_the_headline_names_exactly_those_that_the_verdicts_name(tmp_path, write
     more = "".join(f'[contenders.c{i}]\nmodel = "conv"\nl2 = {0.001 * (i + 1)}\n' for i in range(4))
     skills = {"logistic": 3.2, "conv": 6.0, "resnet20": 7.0, "c0": 6.9, "c1": 7.001, "c2": 6.6, "c3": 6.99}
     summary = planted(tmp_path, write_run, text + more, skills, margin=0.025)
-    best = tables.pick(summary)["name"]
-    verdicts = {p["b"]: p["verdict"] for p in tables.facing(summary, best)}
+    best = selected(contenders_of(summary)).name
+    verdicts = {p.b: p.verdict for p in facing(pairs_of(summary), best, [*skills])}
     assert set(verdicts.values()) == {"better", "equivalent", "undecided"}
     sentences = summary["answer"].split("\n")[1].split(". ")
     opening = {"better": "It is better than", "undecided": "Undecided is whether it is better than"}
@@ -212,7 +226,7 @@ def test_the_headline_names_exactly_those_that_the_verdicts_name(tmp_path, write
 def test_no_runs_is_an_answer_too(study):
     summary = summarise(study, [])
     assert summary["answer"] == "No answer yet: no contender has a run that may be trusted."
-    assert [row["trained"] for row in tables.league_text(summary)] == ["0 of 0"] * 6
+    assert [row["trained"] for row in board(summary)] == ["0 of 0"] * 6
 
 
 def test_cuts_are_said(study, runs):
@@ -230,7 +244,7 @@ def test_cuts_are_said(study, runs):
 
 
 def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(summary):
-    rows = tables.league_text(summary)
+    rows = board(summary)
     means = {c["name"]: c["validation_accuracy"]["mean"] for c in summary["contenders"]}
     names = [row["contender"].removesuffix(" †") for row in rows]
     assert names[-1] == "lr=100.0"
@@ -247,31 +261,34 @@ def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(su
 
 
 def test_facing_turns_every_comparison_to_one_side(summary):
-    pair = next(p for p in summary["comparisons"] if p["a"] == "logistic" and p["b"] == "conv")
-    turned = next(p for p in tables.facing(summary, "conv") if p["b"] == "logistic")
-    assert (turned["difference"], turned["low"], turned["high"]) == (-pair["difference"], -pair["high"], -pair["low"])
+    pairs = pairs_of(summary)
+    pair = next(p for p in pairs if p.a == "logistic" and p.b == "conv")
+    names = [c["name"] for c in summary["contenders"]]
+    turned = next(p for p in facing(pairs, "conv", names) if p.b == "logistic")
+    assert (turned.difference, turned.low, turned.high) == (-pair.difference, -pair.high, -pair.low)
 
 
 def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, int], str] | None = None):
-    """A sweep and its summary, in which the higher mean is better but for the verdicts on pairs in `other`."""
+    """A sweep's result, in which the higher mean is better but for the verdicts on pairs in `other`."""
     names = [f"c{i}" for i in range(len(labels))]
+    some = {"low": -1.0, "high": 1.0, "p": 0.5, "p_adjusted": 0.5, "p_equivalent": 0.5, "declared": True}
+    some |= {"runs": (3, 3), "images": 100, "single_run": False, "images_share": 0.5}
     pairs = [
-        {
-            "a": f"c{i}",
-            "b": f"c{j}",
-            "difference": means[i] - means[j],
-            "low": -1.0,
-            "high": 1.0,
-            "runs": [3, 3],
-            "p_adjusted": 0.5,
-            "verdict": (other or {}).get((i, j), "better" if means[i] > means[j] else "worse"),
-        }
+        Pair(
+            a=f"c{i}",
+            b=f"c{j}",
+            difference=means[i] - means[j],
+            verdict=(other or {}).get((i, j), "better" if means[i] > means[j] else "worse"),
+            **some,
+        )
         for i, j in itertools.combinations(range(len(labels)), 2)
         if means[i] is not None and means[j] is not None
     ]
-    points = [{"label": label, "contender": name, "reported": {}} for label, name in zip(labels, names, strict=True)]
-    contenders = [{"name": n, "test_accuracy": {"mean": m}} for n, m in zip(names, means, strict=True)]
-    return {"name": "learning-rate", "points": points}, {"contenders": contenders, "comparisons": pairs}
+    points = tuple(Point(label=label, contender=name) for label, name in zip(labels, names, strict=True))
+    accuracies = [math.nan if mean is None else mean for mean in means]
+    results = [ContenderResult(n, test_accuracy=Interval(m, m, m)) for n, m in zip(names, accuracies, strict=True)]
+    (result,) = sweeps.find([Sweep(name="learning-rate", points=points)], results, pairs)
+    return result
 
 
 @pytest.mark.parametrize(
@@ -291,7 +308,7 @@ def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, i
     ],
 )
 def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
-    assert answer.of_sweep(*sweep(labels, means, other)) == f"learning rate: {expected}"
+    assert sentences.of_sweep(sweep(labels, means, other)) == f"learning rate: {expected}"
 
 
 def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):
@@ -325,7 +342,7 @@ def test_runs_of_other_data_are_refused(study, runs, tmp_path, write_run):
     ("value", "text"), [(0.0042, "+0.42"), (-0.001, "−0.10"), (-0.00001, "0.00"), (0.0, "0.00"), (0.00004, "0.00")]
 )
 def test_points_have_a_sign_unless_they_round_to_nothing(value, text):
-    assert tables.points(value) == text
+    assert points(value) == text
 
 
 def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_run):
@@ -333,14 +350,14 @@ def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_r
     fresh = [write_run(spec, tmp_path, skill=5.7) for spec in specs]
     summary = summarise(study, runs, fresh)
     (told,) = summary["confirmation"]
-    mean = np.mean([tables.correct(run).mean() for run in fresh])
+    mean = np.mean([correct(run).mean() for run in fresh])
     assert (told["contender"], told["seeds"], told["trained"]) == ("resnet20", [3, 4, 5], 3)
     assert told["test_accuracy"]["mean"] == pytest.approx(mean)
     assert summary["answer"].startswith(
         f"resnet20 is the choice: it gets {100 * mean:.2f} % of the test images right when trained again on 3 fresh"
     )
     own = next(c for c in summary["contenders"] if c["name"] == "resnet20")
-    assert f"The runs that it was chosen by got {tables.interval(own['test_accuracy'])}" in summary["answer"]
+    assert f"The runs that it was chosen by got {interval(Interval(**own['test_accuracy']))}" in summary["answer"]
     assert own["test_accuracy"] == summarise(study, runs)["contenders"][3]["test_accuracy"], "verdicts stay as they are"
 
 

@@ -33,7 +33,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.cli.terminal import display, print_table
-    from bakeoff.findings.tables import percent
+    from bakeoff.report.format import percent
     from bakeoff.spec.choices import Best
     from bakeoff.studies.runner import train as train_one
     from bakeoff.studies.runner import train_further
@@ -108,8 +108,9 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
 
     The test split of its own data is read when --split test asks for it; RUN's directory counts how often.
     """
-    from bakeoff.findings.tables import interval as show_interval
+    from bakeoff.evaluation.metrics import Interval
     from bakeoff.record import read_run
+    from bakeoff.report.format import interval as show_interval
     from bakeoff.ship.predict import evaluate as measure
     from bakeoff.ship.predict import training_note
 
@@ -117,12 +118,10 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     if json_out:
         as_json(said)
         return
-    interval = said.pop("accuracy")
+    accuracy = show_interval(Interval(**said.pop("accuracy")))
     measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
     why = ": they bring no test split" if said["split"] == "all" and split is None else ""
-    click.echo(
-        f"accuracy {show_interval(interval)}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}"
-    )
+    click.echo(f"accuracy {accuracy}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
     reads, trained_on = said.pop("test_reads", 1), said.pop("trained_on", 0)
     del said["run"], said["split"]
     click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))

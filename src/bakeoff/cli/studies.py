@@ -79,9 +79,10 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
         as_json(summary)
         return
     from bakeoff.cli.terminal import print_table, print_text
-    from bakeoff.findings.tables import league_text
+    from bakeoff.report.leaderboard import leaderboard
+    from bakeoff.report.summary import contenders_of, pairs_of
 
-    print_table(league_text(summary), title=summary["question"])
+    print_table(leaderboard(contenders_of(summary), pairs_of(summary)), title=summary["question"])
     print_text(f"\n{summary['answer']}\n")
     click.echo(f"report: {folder / 'report.html'}")
 
@@ -119,8 +120,9 @@ def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> 
     Each of RUNS is a run's directory or a folder of runs, such as a study's.
     """
     from bakeoff.cli.terminal import print_table, print_text
-    from bakeoff.findings.comparisons import ESTIMAND
-    from bakeoff.findings.tables import measured, p_value, verdict
+    from bakeoff.report.format import p_value
+    from bakeoff.report.sentences import ESTIMAND, measured, verdict
+    from bakeoff.report.summary import pairs_of
     from bakeoff.studies.comparing import compare as compare_runs
 
     pairs = compare_runs(runs, **given(options))
@@ -129,11 +131,11 @@ def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> 
         return
     print_table(
         [
-            {"a": pair["a"], "b": pair["b"]}
+            {"a": pair.a, "b": pair.b}
             | dict(zip(("a - b, points", "95 % interval", "runs"), measured(pair), strict=True))
-            | {"p": p_value(pair["p"]), "adjusted p": p_value(pair["p_adjusted"])}
-            | {"images": pair["images"], "a is": verdict(pair)}
-            for pair in pairs
+            | {"p": p_value(pair.p), "adjusted p": p_value(pair.p_adjusted)}
+            | {"images": pair.images, "a is": verdict(pair)}
+            for pair in pairs_of({"comparisons": pairs})
         ]
     )
     print_text(f"\n{ESTIMAND}")

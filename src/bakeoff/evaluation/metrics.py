@@ -23,12 +23,11 @@ CURVE_POINTS = 200  # a drawn curve needs no more
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval (95 % unless told) and the n it rests on."""
+    """A mean with its confidence interval, 95 % unless said otherwise; nan where there is none."""
 
     mean: float
     low: float
     high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
     z, share = float(special.ndtri((1 + confidence) / 2)), correct / n
     middle, half = share + z**2 / (2 * n), z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = ((middle + side) / (1 + z**2 / n) for side in (-half, half))
-    return Interval(share, low if correct else 0.0, high if correct < n else 1.0, n)
+    return Interval(share, low if correct else 0.0, high if correct < n else 1.0)
 
 
 def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -151,9 +150,9 @@ def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
     seeds = np.asarray(values, dtype=np.float64)
     mean = float(seeds.mean())
     if len(seeds) == 1:
-        return Interval(mean, math.nan, math.nan, 1)
+        return Interval(mean, math.nan, math.nan)
     half = t_quantile(confidence, len(seeds) - 1) * float(seeds.std(ddof=1)) / math.sqrt(len(seeds))
-    return Interval(mean, mean - half, mean + half, len(seeds))
+    return Interval(mean, mean - half, mean + half)
 
 
 METRICS: dict[str, Callable[[Logits, Labels], float]] = {

@@ -18,7 +18,7 @@ from scipy import special
 
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.family import adjust, shares
-from bakeoff.evaluation.metrics import wilson
+from bakeoff.evaluation.metrics import Interval, wilson
 from bakeoff.evaluation.pairs import Tests, compare_pairs
 from bakeoff.evaluation.planner import LimitedBy, Need, plan, seeds_to_decide
 from bakeoff.evaluation.variances import Bools, Correct, Floats, Moments, Variances, moments, seed_variances
@@ -62,12 +62,9 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Interval):
     """A contender's accuracy with its 95 % interval: for new seeds and images, or Wilson's of a single run."""
 
-    mean: float
-    low: float
-    high: float
     runs: int
     kind: Literal["new images", "wilson"]
 
@@ -129,6 +126,11 @@ def decide(
         margin,
         level,
     )
+
+
+def estimate(correct: Correct) -> Estimate:
+    """The accuracy of one contender by itself, by its answers (S, M)."""
+    return decide({"": correct}).estimates[""]
 
 
 def _pairs(

@@ -1,8 +1,8 @@
-"""What differs between two runs, in the words of a study file."""
+"""What differs between two runs, field by field."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,21 @@ OPTIONS = {"pool": "teacher", "l2_on": "l2"}
 
 
 @dataclass(frozen=True)
+class FieldChange:
+    """A field's value in the one run and in the other; of steps in order without those that both have, unless their
+    order is all that differs."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True)
 class Change:
-    """One thing that differs: `model`, a parameter, a recipe field, or one of TOGETHER; and how, in words."""
+    """One thing that differs: `model`, a parameter, a recipe field, or one of TOGETHER; with each field's values."""
 
     what: str
-    said: str
+    fields: tuple[FieldChange, ...]
 
 
 def changes(before: RunSpec, after: RunSpec) -> list[Change]:
@@ -35,37 +45,22 @@ def changes(before: RunSpec, after: RunSpec) -> list[Change]:
     Of two different models only the parameters that both have are compared. The specs are those of records, which
     spell every parameter out.
     """
-    found = []
-    if before.model != after.model:
-        found.append(Change("model", _said("model", before.model, after.model)))
-    for name in before.parameters:
-        if name in after.parameters and before.parameters[name] != after.parameters[name]:
-            found.append(Change(name, _said(name, before.parameters[name], after.parameters[name])))
+    models = {"model": before.model} | before.parameters, {"model": after.model} | after.parameters
+    found = [Change(name, _differing(*models, (name,))) for name in models[0] if name in models[1]]
     recipes = before.recipe.model_dump(), after.recipe.model_dump()
     grouped = {field: what for what, fields in TOGETHER.items() for field in fields}
     for what in dict.fromkeys(grouped.get(field, field) for field in recipes[0]):
-        fields = TOGETHER.get(what, (what,))
-        if said := _differing(*recipes, fields):
-            found.append(Change(what, said))
-    return found
+        fields = [f for f in TOGETHER.get(what, (what,)) if f not in OPTIONS or all(r[OPTIONS[f]] for r in recipes)]
+        found.append(Change(what, _differing(*recipes, fields)))
+    return [change for change in found if change.fields]
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any], fields: tuple[str, ...]) -> str:
-    """`lr: 0.001 → 0.1, momentum: 0 → 0.9`, or nothing where the fields agree."""
-    told = [f for f in fields if f not in OPTIONS or (before[OPTIONS[f]] and after[OPTIONS[f]])]
-    return ", ".join(_said(f, before[f], after[f]) for f in told if before[f] != after[f])
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> tuple[FieldChange, ...]:
+    return tuple(_change(name, before[name], after[name]) for name in names if before[name] != after[name])
 
 
-def _said(name: str, before: Any, after: Any) -> str:
-    if isinstance(before, tuple) and isinstance(after, tuple):  # steps in order: those that both have are not repeated
-        shared = set(before) & set(after) if set(before) != set(after) else set()
+def _change(name: str, before: Any, after: Any) -> FieldChange:
+    if isinstance(before, tuple) and isinstance(after, tuple) and {*before} != {*after}:
+        shared = {*before} & {*after}
         before, after = (tuple(step for step in steps if step not in shared) for steps in (before, after))
-    return f"{name}: {_value(before)} → {_value(after)}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, tuple):
-        value = ", ".join(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value).lower() if isinstance(value, bool) else str(value) or "none"
+    return FieldChange(name, before, after)

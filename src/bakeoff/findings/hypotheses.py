@@ -1,220 +1,230 @@
-"""What the runs say of a study's hypotheses. Differences are accuracies, in fractions; everything here is part of
-summary.json."""
+"""What the runs say of a study's hypotheses, and what that rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from bakeoff.evaluation.exact import fisher_exact, welch
-from bakeoff.findings import tables
-from bakeoff.findings.published import noise
-from bakeoff.findings.tables import Summary, listing, plural, points
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.pairs import versus
+from bakeoff.findings.runs import Groups
 from bakeoff.record import Run
 from bakeoff.spec.hypothesis import Hypothesis
-from bakeoff.spec.study import Study
-
-Groups = Mapping[str, Sequence[Run]]
-"""Contenders' runs that trained, by name."""
 
 LEVEL = 0.05
 DECIDED_BY_FAILURES = ("better", "not worse")
 SAME_MACHINE = ("processor", "cores", "threads", "device")
 
+Result = Literal["supported", "contradicted", "as good", "undecided", "no result", "not run"]
 
-def judge_all(study: Study, groups: Groups, summary: Summary) -> list[Summary]:
-    """Each hypothesis with its result (a key of RESULTS), the same in words as `verdict`, and the comparison that it
-    rests on."""
-    names = {contender.name for contender in study.contenders}
-    how = {
-        c["name"]: "chose by test accuracy" if c["selects_on_test"] else "trained on test images"
-        for c in summary["contenders"]
-        if not tables.may_be_chosen(c)
-    }
-    timed = sum(hypothesis.relation == "faster" for hypothesis in study.hypotheses)
-    judged = []
-    for hypothesis in study.hypotheses:
-        pair: Summary = {}
-        two = (hypothesis.better, hypothesis.worse)
-        if not names >= {*two}:
-            result, words = "not run", "not run at this scale"
-        elif not (groups[two[0]] and groups[two[1]]):
-            result, words = _of_failures(hypothesis, groups, summary, study.hypotheses)
-        elif hypothesis.relation == "faster":
-            pair, result, words = _faster(groups[two[0]], groups[two[1]], timed)
+
+@dataclass(frozen=True)
+class NotRun:
+    """A contender is no part of the study at this scale."""
+
+
+@dataclass(frozen=True)
+class Failures:
+    """No run of a contender trained, or there is no record: how many `trained` of those that `ended`, of each of both.
+
+    `p` is that of Fisher's exact test, multiplied by the number of such `tests`; None where failures cannot decide.
+    """
+
+    names: tuple[str, str]
+    trained: tuple[int, int]
+    ended: tuple[int, int]
+    p: float | None = None
+    tests: int = 0
+
+    @property
+    def decides(self) -> bool:
+        return self.p is not None and self.p < LEVEL
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Validation accuracy after the same `seconds` of training each, by Welch's t test over the seeds.
+
+    `p_adjusted` is multiplied by the number of such `tests`; it is not of the family of verdicts on test accuracy.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_adjusted: float
+    runs: tuple[int, int]
+    seconds: float
+    tests: int
+
+
+@dataclass(frozen=True)
+class NoSpeed:
+    """Why speeds cannot be compared; `seconds` is half of the shortest training."""
+
+    reason: Literal["different machines", "one run", "no epoch", "seeds agree"]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Mean training seconds of both; how they compare run by run."""
+
+    means: tuple[float, float]
+    order: Literal["less", "more", "overlap", "different machines"]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The verdict on the pair, which the family of all pairs gave."""
+
+    pair: Pair
+    within: bool
+    """Whether the difference is shown to be below the margin."""
+    seconds: Seconds | None
+    """Where the hypothesis is about them, too."""
+    flattered: tuple[tuple[str, Literal["selects", "trains"]], ...]
+    """Which of the two chose or trained on the test set."""
+
+
+Basis = NotRun | Failures | Speed | NoSpeed | Accuracy
+
+
+@dataclass(frozen=True)
+class HypothesisResult:
+    """A hypothesis, its result, and what that rests on; and the report's own difference, where it gives one."""
+
+    hypothesis: Hypothesis
+    result: Result
+    basis: Basis
+    reported_difference: float | None
+    within_noise: bool | None
+    """Whether the report's difference is no larger than those between its figures of one network."""
+
+
+def find(
+    hypotheses: Sequence[Hypothesis],
+    groups: Groups,
+    results: Sequence[ContenderResult],
+    pairs: Sequence[Pair],
+    noise: float,
+) -> tuple[HypothesisResult, ...]:
+    """Each hypothesis with its result, given the runs that trained, and the report's `noise` between single runs."""
+    by_name = {c.name: c for c in results}
+    timed = sum(hypothesis.relation == "faster" for hypothesis in hypotheses)
+    found = []
+    for h in hypotheses:
+        result: Result
+        basis: Basis
+        if not by_name.keys() >= {h.better, h.worse}:
+            result, basis = "not run", NotRun()
+        elif not (groups[h.better] and groups[h.worse]):
+            result, basis = _of_failures(h, by_name, hypotheses)
+        elif h.relation == "faster":
+            result, basis = _of_speed(groups[h.better], groups[h.worse], timed)
         else:
-            pair, result, words = _of_verdict(hypothesis, groups, study.margin, summary)
-            if flattered := [name for name in two if name in how]:
-                if result == "supported" and two[0] in flattered:
-                    result, words = "undecided", words.replace("supported: ", "undecided: ")
-                words += "".join(f"; {name} {how[name]}, which flatters it" for name in flattered)
-        judged.append(
-            {**hypothesis.model_dump(), **_reported(hypothesis, study), **pair, "result": result, "verdict": words}
-        )
-    return judged
+            result, basis = _of_accuracy(h, groups, by_name, pairs)
+        difference = h.reported[0] - h.reported[1] if h.reported else None
+        within = round(abs(difference), 9) <= round(noise, 9) if difference is not None and noise else None
+        found.append(HypothesisResult(h, result, basis, difference, within))
+    return tuple(found)
 
 
 def _of_failures(
-    hypothesis: Hypothesis, groups: Groups, summary: Summary, hypotheses: Sequence[Hypothesis]
-) -> tuple[str, str]:
+    hypothesis: Hypothesis, by_name: Mapping[str, ContenderResult], hypotheses: Sequence[Hypothesis]
+) -> tuple[Result, Failures]:
     """Where no run of one of the two trained: that alone may decide who is better, by Fisher's exact test.
 
-    Its p is multiplied by the number of pairs of `hypotheses` that could be decided so; it is not of the family of
-    verdicts.
+    Its p is multiplied by the number of pairs of `hypotheses` that could be decided so, those of which a run failed:
+    for others the test cannot reject, and takes no part of the level.
     """
-    two = (hypothesis.better, hypothesis.worse)
-    ended = {c["name"]: c["n"] + c["failed"] for c in summary["contenders"]}
-    lost = [name for name in two if not groups[name]]
-    if absent := [name for name in lost if not ended[name]]:
-        return "no result", f"no result: no record of {listing(absent)}"
-    words = f"no run of {listing(lost)} trained"
-    if len(lost) == 2 or hypothesis.relation not in DECIDED_BY_FAILURES:
-        return "no result", f"no result: {words}"
-    counts = [(len(groups[name]), ended[name] - len(groups[name])) for name in two]
-    tests = len({frozenset((h.better, h.worse)) for h in hypotheses if _may_be_of_failures(h, groups, ended)})
-    p = min(fisher_exact(counts) * tests, 1.0)
-    trained = " against ".join(f"{count} of {count + others}" for count, others in counts)
-    if p >= LEVEL:
-        return "no result", f"no result: {words}"
-    result = "supported" if lost[0] == hypothesis.worse else "contradicted"
-    return result, f"{result}: {trained} runs trained (Fisher's exact {_p(p, tests)})"
+    two = by_name[hypothesis.better], by_name[hypothesis.worse]
+    counts = Failures((two[0].name, two[1].name), (two[0].trained, two[1].trained), (two[0].ended, two[1].ended))
+    if 0 in counts.ended or not any(counts.trained) or hypothesis.relation not in DECIDED_BY_FAILURES:
+        return "no result", counts
+
+    def possible(h: Hypothesis) -> bool:
+        both = [by_name[name] for name in (h.better, h.worse) if name in by_name]
+        return h.relation in DECIDED_BY_FAILURES and len(both) == 2 and any(c.ended > c.trained for c in both)
+
+    tests = len({frozenset((h.better, h.worse)) for h in hypotheses if possible(h)})
+    p = min(fisher_exact([(c.trained, c.ended - c.trained) for c in two]) * tests, 1.0)
+    counts = replace(counts, p=p, tests=tests)
+    if not counts.decides:
+        return "no result", counts
+    return "supported" if two[0].trained else "contradicted", counts
 
 
-def _may_be_of_failures(hypothesis: Hypothesis, groups: Groups, ended: Mapping[str, int]) -> bool:
-    """Whether a run of the two failed to train: else Fisher's test cannot reject, and takes no part of the level."""
-    names = (hypothesis.better, hypothesis.worse)
-    known = hypothesis.relation in DECIDED_BY_FAILURES and ended.keys() >= {*names}
-    return known and any(ended[name] > len(groups[name]) for name in names)
-
-
-def _p(value: float, tests: int) -> str:
-    """A p that was multiplied by the number of such tests: `p = 0.034`, `p < 0.0001 over 2 such tests`."""
-    return f"p {'< 0.0001' if value < 0.0001 else f'= {value:.2g}'}{f' over {tests} such tests' if tests > 1 else ''}"
-
-
-def _reported(hypothesis: Hypothesis, study: Study) -> Summary:
-    """The report's own difference, and whether it is larger than what it gives to one network."""
-    if not hypothesis.reported:
-        return {"reported_difference": None, "within_noise": None}
-    difference = hypothesis.reported[0] - hypothesis.reported[1]
-    largest = noise(study)
-    return {
-        "reported_difference": difference,
-        "within_noise": round(abs(difference), 9) <= round(largest, 9) if largest else None,
-    }
-
-
-def _of_verdict(hypothesis: Hypothesis, groups: Groups, margin: float, summary: Summary) -> tuple[Summary, str, str]:
-    """What the verdict on the pair, which the family of all pairs gave, says of the hypothesis."""
-    pair = tables.versus(summary, hypothesis.better, hypothesis.worse)
-    kept = {key: value for key, value in pair.items() if key not in ("a", "b", "verdict")}
-    words, within = tables.verdict(pair), f"within {tables.margin(margin)}"
-    alike = pair["p_equivalent"] is not None and pair["p_equivalent"] < LEVEL
-    if alike:
-        words += f", {within}" if pair["verdict"] == "equivalent" else f", but {within}"
-    elif pair["verdict"] == "undecided" and pair["p_adjusted"] is not None:
-        words += f": {tables.what_would_decide(pair)}"
-    if hypothesis.relation == "better" and pair["verdict"] == "equivalent":
-        return kept, "as good", words
-    holds = {"better": True, "worse": False}.get(pair["verdict"])
-    if hypothesis.relation == "equivalent":
-        holds = None if holds is None else False
-    if hypothesis.relation != "better" and alike:
+def _of_accuracy(
+    hypothesis: Hypothesis, groups: Groups, by_name: Mapping[str, ContenderResult], pairs: Sequence[Pair]
+) -> tuple[Result, Accuracy]:
+    """What the verdict on the pair says of the hypothesis; what chose or trained on test images supports nothing."""
+    two, relation = (hypothesis.better, hypothesis.worse), hypothesis.relation
+    pair = versus(pairs, *two)
+    within = pair.p_equivalent is not None and pair.p_equivalent < LEVEL
+    seconds = _seconds(groups[two[0]], groups[two[1]]) if "cheaper" in relation else None
+    suspects = [by_name[name] for name in two if not by_name[name].may_be_selected]
+    flattered = tuple((c.name, _flatters(c)) for c in suspects)
+    basis = Accuracy(pair, within, seconds, flattered)
+    if relation == "better" and pair.verdict == "equivalent":
+        return "as good", basis
+    holds = {"better": relation != "equivalent", "worse": False}.get(pair.verdict)
+    if relation != "better" and within:
         holds = True
-    if "cheaper" in hypothesis.relation:
-        cheaper, seconds = _cheaper(groups[hypothesis.better], groups[hypothesis.worse])
-        words += f"; {seconds}"
-        both = {holds, cheaper}
+    if seconds:
+        both = {holds, {"less": True, "more": False}.get(seconds.order)}
         holds = False if False in both else None if None in both else True
-    result = {True: "supported", False: "contradicted", None: "undecided"}[holds]
-    return kept, result, words if words.startswith((result, "no verdict")) else f"{result}: {words}"
+    if holds and two[0] in dict(flattered):
+        holds = None
+    return "undecided" if holds is None else "supported" if holds else "contradicted", basis
 
 
-def _cheaper(runs: Sequence[Run], others: Sequence[Run]) -> tuple[bool | None, str]:
-    """Whether every run took fewer training seconds than each of the others; None where that cannot be told."""
-    seconds, theirs = ([run.seconds for run in group] for group in (runs, others))
-    words = f"{np.mean(seconds):,.1f} s of training against {np.mean(theirs):,.1f} s"
+def _flatters(contender: ContenderResult) -> Literal["selects", "trains"]:
+    return "selects" if contender.selects_on_test else "trains"
+
+
+def _seconds(runs: Sequence[Run], others: Sequence[Run]) -> Seconds:
+    """Whether every run took less or more training time than each of the others."""
+    mine, theirs = ([run.seconds for run in group] for group in (runs, others))
+    means = float(np.mean(mine)), float(np.mean(theirs))
     if not _one_machine([*runs, *others]):
-        return None, f"{words} on different machines"
-    if max(seconds) < min(theirs):
-        return True, words
-    return (False, words) if min(seconds) > max(theirs) else (None, f"{words}, which overlap")
+        return Seconds(means, "different machines")
+    if max(mine) < min(theirs):
+        return Seconds(means, "less")
+    return Seconds(means, "more" if min(mine) > max(theirs) else "overlap")
 
 
 def _one_machine(runs: Sequence[Run]) -> bool:
     return len({tuple(run.environment.get(key) for key in SAME_MACHINE) for run in runs}) == 1
 
 
-def _faster(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Summary, str, str]:
-    """Whether validation accuracy is higher after the same training time: half of what the shortest run took.
-
-    Welch's t test over the seeds, on these validation images; p is multiplied by the number of such `tests`. It is not
-    of the family of verdicts, which is about test accuracy.
-    """
-    if not _one_machine([*runs, *others]):
-        return {}, "undecided", "undecided: trained on different machines"
+def _of_speed(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Result, Speed | NoSpeed]:
+    """Whether validation accuracy is higher after the same training time: half of what the shortest run took."""
     ends = [run.history[-1]["seconds"] for run in (*runs, *others) if run.history]
     time = min(ends, default=0.0) / 2
+    if not _one_machine([*runs, *others]):
+        return "undecided", NoSpeed("different machines", time)
     values, theirs = ([_accuracy_after(run, time) for run in group] for group in (runs, others))
     if min(len(values), len(theirs)) < 2:
-        return {}, "undecided", "no verdict: one run"
+        return "undecided", NoSpeed("one run", time)
     if np.isnan([*values, *theirs]).any():
-        return {}, "undecided", f"undecided: no epoch ends within {time:,.1f} s, half of the shortest training"
-    raw, low, high = welch(values, theirs)
-    if np.isnan(raw):
-        return {}, "undecided", "undecided: all seeds agree"
-    difference, p = float(np.mean(values) - np.mean(theirs)), min(raw * tests, 1.0)
-    pair: Summary = {"difference": difference, "low": low, "high": high, "p": raw, "p_adjusted": p}
-    pair |= {"runs": [len(values), len(theirs)], "seconds": time}
-    words = (
-        f"{points(difference)} points [{points(pair['low'])}, {points(pair['high'])}] of validation accuracy after "
-        f"{time:,.1f} s of training each ({pair['runs'][0]} and {pair['runs'][1]} runs, Welch's {_p(p, tests)})"
-    )
-    if not p < LEVEL:
-        return pair, "undecided", f"undecided: {words}"
-    return pair, *(
-        ("supported", f"supported: {words}") if difference > 0 else ("contradicted", f"contradicted: {words}")
-    )
+        return "undecided", NoSpeed("no epoch", time)
+    p, low, high = welch(values, theirs)
+    if np.isnan(p):
+        return "undecided", NoSpeed("seeds agree", time)
+    difference, adjusted = float(np.mean(values) - np.mean(theirs)), min(p * tests, 1.0)
+    basis = Speed(difference, low, high, p, adjusted, (len(values), len(theirs)), time, tests)
+    if not adjusted < LEVEL:
+        return "undecided", basis
+    return "supported" if difference > 0 else "contradicted", basis
 
 
 def _accuracy_after(run: Run, seconds: float) -> float:
     """Validation accuracy after the last epoch that was done by then; nan where there was none."""
     done = [row["validation_accuracy"] for row in run.history if row["seconds"] <= seconds]
     return float(done[-1]) if done else np.nan
-
-
-WHOSE = {"report": "What the report says", "ours": "Our own hypotheses"}
-"""The two lists of hypotheses."""
-RESULTS = {
-    "supported": ("is supported", "are supported"),
-    "contradicted": ("is contradicted", "are contradicted"),
-    "as good": ("is about two that are as good", "are about two that are as good"),
-    "undecided": ("is undecided", "are undecided"),
-    "no result": ("has no result", "have no result"),
-    "not run": ("was not run at this scale", "were not run at this scale"),
-}
-"""What can become of a hypothesis, with the words for one and for several."""
-
-
-def sentences(judged: Sequence[Summary], *, whole: bool = True) -> str:
-    """How many of the report's and of our hypotheses are supported, contradicted or left open, and which.
-
-    Args:
-        whole: the runs are those that the study describes; where data or recipes are cut, they tell of that part only.
-    """
-    parts = [_counted([one for one in judged if one["source"] == source], source) for source in WHOSE]
-    told = " ".join(filter(None, parts))
-    return told if whole or not told else f"As far as this part of the study tells, {told[0].lower()}{told[1:]}"
-
-
-def _counted(judged: Sequence[Summary], source: str) -> str:
-    """`Of the report's 3 statements, 1 is supported: “...”. 2 are undecided.`"""
-    parts = []
-    for result, verbs in RESULTS.items():
-        says = [f"“{one['says']}”" for one in judged if one["result"] == result]
-        which = f": {'; '.join(says)}" if result in ("supported", "contradicted", "as good") else ""
-        parts += [f"{len(says)} {verbs[len(says) > 1]}{which}"] if says else []
-    whose = "the report's" if source == "report" else "our own"
-    of = f"{whose} {plural(len(judged), 'statement')}"
-    return f"Of {of}, {'. '.join(parts)}." if parts else ""

@@ -1,172 +1,103 @@
-"""What a study's numbers answer, in plain sentences, what is not shown included."""
+"""What a study's numbers answer, in plain sentences, what is not shown included: typed paragraphs, made of findings."""
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Mapping
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from bakeoff.findings import hypotheses, tables
-from bakeoff.findings.tables import Summary, beaten, listing, percent, plural, points
-from bakeoff.report import headline
+from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.study import Findings
+from bakeoff.report import headline, hypotheses, sentences
+from bakeoff.report.format import few, listing, percent, plural
 from bakeoff.spec.study import Study
 
-FEW_PAIRS = 3
-"""Pairs of a sweep's values that a sentence still names."""
 PART = "This is a part of the study:"
-"""How the sentence begins that tells a scale's cuts."""
-THRESHOLD = re.compile(r"preprocess: none → threshold:at=(\d+)")
+"""How the sentence begins that tells a scale's overrides."""
+
+Kind = Literal[
+    "lead",
+    "rivals",
+    "can be best",
+    "flattered",
+    "seeds added",
+    "still rising",
+    "hypotheses",
+    "additions",
+    "faults",
+    "sweep",
+    "overrides",
+]
 
 
-def lines(summary: Summary) -> list[str]:
-    """The question's answer, a paragraph a line. The first line stands for itself: it names the choice."""
-    best = tables.pick(summary)
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph of the answer. The `lead` stands for itself: it names the selected contender."""
+
+    kind: Kind
+    text: str
+
+
+def paragraphs(study: Study, findings: Sequence[Findings]) -> list[Paragraph]:
+    """The question's answer, dataset by dataset; `findings` has each of the study's datasets."""
+    parts: list[Paragraph] = []
+    for dataset, found in zip(study.datasets, findings, strict=True):
+        lead, *others = _on_one_dataset(study, found)
+        parts += [replace(lead, text=f"On {dataset}: {lead.text}") if len(findings) > 1 else lead, *others]
+    if study.cuts:
+        words = study.cuts_in_words or "; ".join(study.cuts)
+        parts.append(Paragraph("overrides", f"{PART} {words}. What it shows holds for this part."))
+    return parts
+
+
+def _on_one_dataset(study: Study, found: Findings) -> list[Paragraph]:
+    best = found.selected
     if best is None:
-        return [" ".join(("No answer yet: no contender has a run that may be trusted.", _failures(summary))).strip()]
-    said = [_lead(best, summary), headline.rivals(best, summary), headline.can_be_best(summary)]
-    said += [headline.flattered(best, summary), headline.seeds_added(summary)]
-    said.append(headline.still_rising(best, summary))
-    said += [hypotheses.sentences(summary["hypotheses"], whole=summary["comparable"]), _additions(summary)]
-    said += [*_faults(summary), *(sweep["answer"] for sweep in summary["sweeps"])]
-    return [line for line in said if line]
+        words = "No answer yet: no contender has a run that may be trusted."
+        return [Paragraph("lead", f"{words} {_failures(found)}".strip())]
+    enough = study.enough
+    pairs: list[tuple[Kind, str]] = [
+        ("lead", _lead(best, found)),
+        ("rivals", headline.rivals(best, found, study.margin)),
+        ("can be best", headline.can_be_best(found, study.level)),
+        ("flattered", headline.flattered(best, found)),
+        ("seeds added", headline.seeds_added(enough)),
+        ("still rising", headline.still_rising(best, found)),
+        ("hypotheses", hypotheses.paragraph(found.hypotheses, whole=study.comparable)),
+        ("additions", " ".join(map(sentences.of_addition, found.additions))),
+        ("faults", " ".join(_of_loss_and_pixels(found))),
+        ("faults", " ".join(filter(None, [*map(sentences.of_fallback, found.fallbacks), _failures(found)]))),
+        ("faults", " ".join(map(sentences.of_test_choice, found.test_choices))),
+        *(("sweep", sentences.of_sweep(sweep)) for sweep in found.sweeps),
+    ]
+    return [Paragraph(kind, text) for kind, text in pairs if text]
 
 
-def cuts(study: Study) -> list[str]:
-    """That this is not the whole study, where it is not: in its scale's words, or else cut by cut."""
-    said = study.cuts_in_words or "; ".join(study.cuts)
-    return [f"{PART} {said}. What it shows holds for this part."] if study.cuts else []
-
-
-def _lead(best: Summary, summary: Summary) -> str:
-    of = f", the mean of {listing(best['ensemble'])}," if len(best["ensemble"]) > 1 else ""
-    found = next((c for c in summary["confirmation"] if c["trained"]), best)
-    low, high = (100 * found["test_accuracy"][end] for end in ("low", "high"))
-    over = "new seeds and images" if found["interval"] == "new images" else "new images, this run alone"
-    if found["trained"] < found["n"] + found["failed"]:
-        runs = f"in the {tables.trained(found)} runs {'' if found is best else 'on fresh seeds '}that trained"
-    elif found is best:
-        runs = f"in these {best['trained']} runs" if best["trained"] > 1 else "in this one run"
+def _lead(best: ContenderResult, found: Findings) -> str:
+    of = f", the mean of {listing(best.ensemble)}," if len(best.ensemble) > 1 else ""
+    by = next((c for c in found.confirmation if c.trained), best)
+    low, high = (100 * end for end in (by.test_accuracy.low, by.test_accuracy.high))
+    over = "new seeds and images" if by.interval == "new images" else "new images, this run alone"
+    if by.trained < by.ended:
+        runs = f"in the {by.trained} of {by.ended} runs {'' if by is best else 'on fresh seeds '}that trained"
+    elif by is best:
+        runs = f"in these {best.trained} runs" if best.trained > 1 else "in this one run"
     else:
-        runs = f"when trained again on {plural(found['trained'], 'fresh seed')}"
+        runs = f"when trained again on {plural(by.trained, 'fresh seed')}"
     lead = (
-        f"{best['name']}{of} is the choice: it gets {percent(found['test_accuracy']['mean'])} of the test images right "
+        f"{best.name}{of} is the choice: it gets {percent(by.test_accuracy.mean)} of the test images right "
         f"{runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
     )
-    if len(order := tables.ranking(summary)) > 1:
-        among = "" if order[0] == best else " among those that neither choose nor train on the test set"
+    if len(ranking := found.ranking) > 1:
+        among = "" if ranking[0] == best else " among those that neither choose nor train on the test set"
         lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
     return f"{lead}."
 
 
-def difference(pair: Mapping[str, Any]) -> str:
-    """`+0.42 points [+0.10, +0.74]`."""
-    return f"{points(pair['difference'])} points [{points(pair['low'])}, {points(pair['high'])}]"
-
-
-def unsure(pair: Mapping[str, Any]) -> str:
-    """`, undecided` where neither is shown to be better, and `, as good` where that is shown."""
-    return "" if beaten(pair) else f", {tables.verdict(pair)}"
-
-
-def _additions(summary: Summary) -> str:
-    """What ensembles and teachers add."""
-    said = []
-    by_name = {c["name"]: c for c in summary["contenders"]}
-    for pair in summary["additions"]:
-        who, against = f"{pair['a']}, taught by another,", f"{pair['against']}, {pair['b']}"
-        if pair["what"] == "ensemble":
-            who = f"{pair['a']}, an ensemble,"
-            if by_name[pair["a"]]["ensemble"] == [pair["b"]]:
-                who, against = f"{pair['a']}, made of {pair['b']} alone,", "it"
-        seen = "; it was trained on these test images" if by_name[pair["a"]]["trains_on_test"] else ""
-        said.append(f"{who} gets {difference(pair)} against {against}{unsure(pair)}{seen}.")
-    return " ".join(said)
-
-
-def _faults(summary: Summary) -> list[str]:
-    """What went wrong: in the loss and the pixels, in training, in choosing; a paragraph each."""
-    found = summary["diagnoses"]
-    cost = [sentence for entry in found["softmax"] for sentence in of_softmax(entry)]
-    cost += [of_threshold(pair) for pair in found["one_change"]]
-    training = [*map(of_fallback, found["fallbacks"]), _failures(summary)]
-    paragraphs = (cost, training, [of_test_choice(entry) for entry in found["test_choices"]])
-    return [" ".join(sentence for sentence in paragraph if sentence) for paragraph in paragraphs]
-
-
-def of_softmax(entry: Summary) -> list[str]:
-    """What taking the softmax away changes, and how much of the way to the repaired contender each change alone is."""
-    pair, gap, said = entry["without"], entry["gap"], []
-    if pair:
-        said.append(
-            f"Without the softmax before its cross-entropy, {entry['contender']} gets {difference(pair)}{unsure(pair)}."
-        )
-    if gap:
-        parts = [f"{p['to']} alone gains {difference(p)} ({share(p['share'])})" for p in gap["parts"]]
-        way = f"{100 * gap['difference']:.2f} points from {entry['contender']} to {gap['to']}"
-        said.append(f"Of the {way}, {listing(parts)}.")
-    return said
-
-
-def share(value: float) -> str:
-    """A part of a whole: `95 %`."""
-    return f"{100 * value:.0f} %".replace("-", "−")
-
-
-def of_threshold(pair: Summary) -> str:
-    """What cutting the pixels changes, where a pair differs in nothing else."""
-    if not (found := THRESHOLD.fullmatch(pair["change"])):
-        return ""
-    return f"Cutting pixels at {found[1]} changes {pair['from']} by {difference(pair)}{unsure(pair)}."
-
-
-def of_fallback(entry: Summary) -> str:
-    """Where a run began anew, and how."""
-    epochs = f"epoch{'' if len(entry['epochs']) == 1 else 's'} {listing(map(str, entry['epochs']))}"
-    return (
-        f"{entry['contender']} got nowhere with {entry['before']}, and after {epochs} fell back to {entry['after']} in "
-        f"{entry['runs']} of {plural(entry['n'], 'run')}."
-    )
-
-
-def of_test_choice(entry: Summary) -> str:
-    """By how much choosing the epoch on the test set flatters."""
-    others = {"by_validation": "picking it on validation", "last": "the last epoch"}
-    gains = {words: entry["over"][key] for key, words in others.items()}
-    picking = f"Picking the best of {plural(entry['epochs'], 'epoch')} on the test set"
-    by = [f"{_flattery(gain)} over {words}" for words, gain in gains.items() if gain["mean"]]
-    if not by:
-        return f"{picking} gained {entry['contender']} nothing here (n = {entry['n']})."
-    return f"{picking} flatters {entry['contender']} by {listing(by)} (n = {entry['n']})."
-
-
-def _flattery(found: Mapping[str, float | None]) -> str:
-    """`0.12 points [0.02, 0.22]`: a mean over seeds, with its interval where there is one."""
-    mean, low, high = found["mean"], found["low"], found["high"]
-    assert mean is not None
-    ends = "" if low is None or high is None else f" [{100 * low:.2f}, {100 * high:.2f}]"
-    return f"{100 * mean:.2f} points{ends}"
-
-
-def of_sweep(sweep: Summary, summary: Summary) -> str:
-    """One sentence: which values beat which, which are as good, and which pairs are undecided."""
-    means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
-    labels = dict(zip([p["contender"] for p in sweep["points"]], tables.short_labels(sweep)[1], strict=True))
-    order = sorted((n for n in labels if means[n] is not None), key=lambda n: -means[n])
-    pairs = [tables.versus(summary, a, b) for a, b in itertools.combinations(order, 2)]
-    wins = {win for p in pairs if (win := beaten(p))}
-    if len(order) > 2 and wins == set(itertools.combinations(order, 2)):
-        said = [f"every pair differs; from best to worst {', '.join(labels[n] for n in order)}"]
-    else:
-        beats = {a: [labels[b] for b in order if (a, b) in wins] for a in order}
-        said = [f"{labels[a]} beats {listing(worse)}" for a, worse in beats.items() if worse]
-        for words in ("as good", "undecided", "no verdict: one run"):
-            same = [f"{labels[p['a']]} and {labels[p['b']]}" for p in pairs if tables.verdict(p) == words]
-            which = ", ".join(same) if len(same) <= FEW_PAIRS else f"{len(same)} of {len(pairs)} pairs"
-            said += [f"{words.replace(':', ' on')}: {which}"] if same else []
-    without = [label for name, label in labels.items() if means[name] is None]
-    said += [f"no run trained with {listing(without)}"] if without else []
-    return f"{re.sub('[-_]', ' ', sweep['name'])}: {'; '.join(said) or 'nothing to compare'}."
+def _of_loss_and_pixels(found: Findings) -> list[str]:
+    cost = [sentence for entry in found.softmax for sentence in sentences.of_softmax(entry)]
+    return cost + [sentence for one in found.one_change if (sentence := sentences.of_threshold(one))]
 
 
 FAILURES = {
@@ -174,22 +105,22 @@ FAILURES = {
     "failed": "ended with an error",
     "damaged": "damaged record",
     "unreadable": "unreadable record",
+    "guessed": "no better than guessing",
 }
 """What became of a run that has no result, by its kind."""
 
 
-def _failures(summary: Summary) -> str:
+def _failures(found: Findings) -> str:
     """Who did not train, and in how many runs."""
-    said = []
-    for c in summary["contenders"]:
-        kinds = [failure["kind"] for failure in summary["failures"] if failure["contender"] == c["name"]]
-        ways = {words: kinds.count(kind) for kind, words in FAILURES.items()}
-        ways["no better than guessing"] = c["n"] - c["trained"]
-        lost = sum(ways.values())
-        if lost:
-            how = [words if count == lost else f"{count} {words}" for words, count in ways.items() if count]
-            said.append(f"{c['name']} in {lost} of {plural(c['n'] + c['failed'], 'run')} ({', '.join(how)})")
-    if not said:
+    parts = []
+    for c in found.contenders:
+        counts = Counter[str](failure.kind for failure in found.failures if failure.contender == c.name)
+        counts["guessed"] = c.n - c.trained
+        if lost := counts.total():
+            ways = [(words, counts[kind]) for kind, words in FAILURES.items() if counts[kind]]
+            how = ", ".join(words if count == lost else f"{count} {words}" for words, count in ways)
+            parts.append(f"{c.name} in {lost} of {plural(c.ended, 'run')} ({how})")
+    if not parts:
         return ""
-    rest = "; accuracies and verdicts are those of the runs that trained" if tables.ranking(summary) else ""
-    return f"Training failed for {headline.few(said)}{rest}."
+    rest = "; accuracies and verdicts are those of the runs that trained" if found.ranking else ""
+    return f"Training failed for {few(parts)}{rest}."

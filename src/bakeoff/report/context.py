@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from bakeoff.characters import displayable
 from bakeoff.data.duplicates import Duplicates
-from bakeoff.findings import tables
-from bakeoff.findings.evidence import only_learnt
-from bakeoff.findings.tables import Summary
+from bakeoff.findings import study as findings_of
+from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.runs import by_contender, only_learnt
+from bakeoff.findings.study import Findings
 from bakeoff.record import Run
-from bakeoff.report.summary import on_dataset
+from bakeoff.report.format import plural
 from bakeoff.spec.study import Section, Study
 
 
@@ -24,22 +25,31 @@ class Context:
     """One report's material.
 
     Of each contender by name, in order of seed: `ended` holds the runs with predictions, `finished` those of them that
-    trained, on which all means rest.
+    trained, on which all means rest. `by_dataset` has the findings on each of the study's datasets.
     """
 
     study: Study
     runs: Sequence[Run]
     ended: Mapping[str, Sequence[Run]]
     finished: Mapping[str, Sequence[Run]]
-    summary: Summary
+    by_dataset: Sequence[Findings]
     command: str
     section: Section | None = None
     """The section that is made of it."""
 
     @classmethod
-    def of(cls, study: Study, runs: Sequence[Run], summary: Summary, command: str) -> Context:
-        ended = tables.by_contender(study, runs)
-        return cls(study, runs, ended, only_learnt(ended), summary, command)
+    def of(cls, study: Study, runs: Sequence[Run], command: str, fresh: Sequence[Run] = ()) -> Context:
+        return cls._of(study, runs, findings_of.find(study, runs, fresh), command)
+
+    @classmethod
+    def _of(cls, study: Study, runs: Sequence[Run], by_dataset: Sequence[Findings], command: str) -> Context:
+        ended = by_contender([c.name for c in study.contenders], runs)
+        return cls(study, runs, ended, only_learnt(ended), by_dataset, command)
+
+    @functools.cached_property
+    def findings(self) -> Findings:
+        """Those on all of the study's datasets."""
+        return findings_of.together(self.by_dataset)
 
     @functools.cached_property
     def parts(self) -> list[Context]:
@@ -47,14 +57,14 @@ class Context:
         if len(self.study.datasets) == 1:
             return [self]
         return [
-            Context.of(self.study.on(name), self.runs, on_dataset(self.study, self.runs, name), self.command)
-            for name in self.study.datasets
+            self._of(self.study.on(name), self.runs, [found], self.command)
+            for name, found in zip(self.study.datasets, self.by_dataset, strict=True)
         ]
 
     @property
-    def ranked(self) -> list[Summary]:
+    def ranked(self) -> list[ContenderResult]:
         """Contenders with a result, best by validation accuracy first."""
-        return tables.ranking(self.summary)
+        return self.findings.ranking
 
     @property
     def classes(self) -> list[str]:
@@ -67,22 +77,22 @@ class Context:
         return self.section.of if self.section else ()
 
     @property
-    def asked(self) -> list[Summary]:
+    def asked(self) -> list[ContenderResult]:
         """The ranked contenders, or those of them that the section is of."""
-        return [c for c in self.ranked if not self.only or c["name"] in self.only]
+        return [c for c in self.ranked if not self.only or c.name in self.only]
 
     @property
     def named(self) -> list[str]:
         """The contenders that the study names for the section and that have a result."""
-        names = [c["name"] for c in self.asked]
+        names = [c.name for c in self.asked]
         return [name for name in self.study.shown.get(self.section.kind if self.section else "", ()) if name in names]
 
     def shown(self, most: int) -> list[str]:
         """The first `most` names of a section that has room for only so many: the selected contender, those that the
         study names for it, then the best."""
-        names = [c["name"] for c in self.asked]
-        best = tables.pick(self.summary)
-        first = [best["name"]] if best and best["name"] in names else []
+        names = [c.name for c in self.asked]
+        best = self.findings.selected
+        first = [best.name] if best and best.name in names else []
         return list(dict.fromkeys((*first, *self.named, *names)))[:most]
 
     def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -93,13 +103,13 @@ class Context:
 
     def facts(self) -> list[str]:
         """What the report rests on, in a few words each."""
-        trained = sum(c["trained"] for c in self.summary["contenders"])
-        failed = sum(c["n"] + c["failed"] for c in self.summary["contenders"]) - trained
+        trained = sum(c.trained for c in self.findings.contenders)
+        failed = sum(c.ended for c in self.findings.contenders) - trained
         facts = [
             f"{self.study.scale} scale",
-            tables.plural(len(self.study.contenders), "contender"),
-            tables.plural(trained, "run") + " that trained" + (f", {failed} that did not" if failed else ""),
-            tables.plural(self.study.seeds, "seed"),
+            plural(len(self.study.contenders), "contender"),
+            plural(trained, "run") + " that trained" + (f", {failed} that did not" if failed else ""),
+            plural(self.study.seeds, "seed"),
         ]
         for name in self.study.datasets:
             first = next((run for run in self.runs if run.spec.dataset == name), None)

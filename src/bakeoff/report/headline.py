@@ -1,167 +1,135 @@
-"""What follows from the verdicts on the choice: what it is better than, what is as good, and what is undecided."""
+"""What follows for the selected contender: what it is better than, what is as good, and what is undecided."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary, listing, points
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.pairs import better_first
+from bakeoff.findings.study import Findings
+from bakeoff.report.format import few, interval, listing, margin, points
+from bakeoff.report.sentences import LIMITS, difference, verdict, what_would_decide
 
 
-def few(names: Sequence[str]) -> str:
-    """The names, or the first five and how many more."""
-    return listing(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} others"
-
-
-def rivals(best: Summary, summary: Summary) -> str:
-    """What the choice is better than, what is as good, what did better on the test set, and what is undecided."""
-    pairs = tables.facing(summary, best["name"])
+def rivals(best: ContenderResult, found: Findings, equal: float) -> str:
+    """What the selected contender is better than, what is as good (closer than `equal`), what did better on the test
+    set, and what is undecided."""
+    pairs = found.facing(best.name)
     if not pairs:
         return "There is no other contender with a result to compare it with."
-    by_verdict: dict[str, list[Summary]] = {}
+    names: dict[str, list[str]] = {}
     for pair in pairs:
-        by_verdict.setdefault(tables.verdict(pair), []).append(pair)
-    names = {verdict: [p["b"] for p in some] for verdict, some in by_verdict.items()}
+        names.setdefault(verdict(pair), []).append(pair.b)
     sentences = [f"It is better than {few(names['better'])}."] if "better" in names else []
-    if "worse" in names:
-        looked = [c["name"] for c in tables.ranking(summary) if not tables.may_be_chosen(c)]
-        looked = [name for name in names["worse"] if name in looked]
+    if worse := names.get("worse"):
+        looked = [c.name for c in found.ranking if c.name in worse and not c.may_be_selected]
         flattered = f", and {listing(looked)} chose or trained on it" if looked else ""
-        sentences.append(
-            f"{few(names['worse'])} did better on the test set; but the test set must not choose{flattered}."
-        )
-    if "as good" in names:
-        verb = "is" if len(names["as good"]) == 1 else "are"
-        sentences.append(f"{few(names['as good'])} {verb} as good, within {tables.margin(summary['margin'])}.")
-        sentences.append(_smallest(best, names["as good"], summary))
-    sentences.append(_undecided(by_verdict.get("undecided", [])))
-    if "no verdict: one run" in names:
-        sentences.append(f"No verdict on {few(names['no verdict: one run'])}: one run says nothing of other seeds.")
-    return " ".join([*filter(None, sentences), *_count(summary)])
+        sentences.append(f"{few(worse)} did better on the test set; but the test set must not choose{flattered}.")
+    if alike := names.get("as good"):
+        verb = "is" if len(alike) == 1 else "are"
+        sentences.append(f"{few(alike)} {verb} as good, within {margin(equal)}.")
+        sentences.append(_smallest(best, [c for c in found.ranking if c.name in alike and c.may_be_selected]))
+    sentences.append(_undecided([pair for pair in pairs if verdict(pair) == "undecided"]))
+    if single := names.get("no verdict: one run"):
+        sentences.append(f"No verdict on {few(single)}: one run says nothing of other seeds.")
+    return " ".join(filter(None, [*sentences, _count(found.pairs)]))
 
 
-def _smallest(best: Summary, equivalents: Sequence[str], summary: Summary) -> str:
-    """Which of the contenders that are as good is the smallest, if it is smaller than the choice."""
-    equal = [c for c in tables.ranking(summary) if c["name"] in equivalents and tables.may_be_chosen(c)]
-    least = min(equal, key=lambda c: int(c["parameters"]), default=best)
-    if least["parameters"] >= best["parameters"]:
+def _smallest(best: ContenderResult, equal: Sequence[ContenderResult]) -> str:
+    """Which of the contenders that are as good is the smallest, if it is smaller than the selected one."""
+    least = min(equal, key=lambda c: c.parameters or 0, default=best)
+    if (least.parameters or 0) >= (best.parameters or 0):
         return ""
     return (
-        f"The smallest of these is {least['name']}, with {least['parameters']:,} parameters instead of "
-        f"{best['parameters']:,}."
+        f"The smallest of these is {least.name}, with {least.parameters:,} parameters instead of {best.parameters:,}."
     )
 
 
-def _undecided(pairs: Sequence[Summary]) -> str:
-    """Against whom the choice is undecided, and what would decide it."""
+def _undecided(pairs: Sequence[Pair]) -> str:
+    """What the selected contender is not shown to be better than, and what would decide it."""
     if not pairs:
         return ""
     if len(pairs) == 1:
         (pair,) = pairs
-        return f"Undecided is {_between(pair)}: {tables.what_would_decide(pair)}."
+        return f"Undecided is whether it is better than {pair.b} ({difference(pair)}): {what_would_decide(pair)}."
     ways = []
-    seeds = sorted(int(p["seeds_needed"]) for p in pairs if p["seeds_needed"])
-    if seeds:
+    if seeds := sorted(pair.seeds_needed for pair in pairs if pair.seeds_needed):
         upto = f"{seeds[0]:,}" if seeds[0] == seeds[-1] else f"{seeds[0]:,} to {seeds[-1]:,}"
         ways.append(f"{upto} seeds of each would probably decide {_of_them(len(seeds), len(pairs))}")
-    for reason, words in tables.LIMITS.items():
-        if count := sum(p["limited_by"] == reason for p in pairs):
+    for reason, words in LIMITS.items():
+        if count := sum(pair.limited_by == reason for pair in pairs):
             ways.append(words.format(_of_them(count, len(pairs))))
-    return (
-        f"Undecided is whether it is better than {few([p['b'] for p in pairs])}: if the differences are as measured, "
-        f"{'; '.join(ways)}."
-    )
+    others = few([pair.b for pair in pairs])
+    return f"Undecided is whether it is better than {others}: if the differences are as measured, {'; '.join(ways)}."
 
 
 def _of_them(count: int, every: int) -> str:
     return "these" if count == every else f"{count} of them"
 
 
-def _between(pair: Summary) -> str:
-    return (
-        f"whether it is better than {pair['b']} ({points(pair['difference'])} points "
-        f"[{points(pair['low'])}, {points(pair['high'])}])"
-    )
+def _count(pairs: Sequence[Pair]) -> str:
+    """How many of all pairs are decided, where there are more than those of the selected contender."""
+    every = len(pairs)
+    if every < 2:
+        return ""
+    better = sum(better_first(pair) is not None for pair in pairs)
+    equal = sum(pair.verdict == "equivalent" for pair in pairs)
+    rest = every - better - equal
+    counts = {
+        "one is better in {}": better,
+        "both are as good in {}": equal,
+        f"{{}} {'is' if rest == 1 else 'are'} undecided": rest,
+    }
+    parts = [
+        words.format(f"all {every:,}" if count == every else f"{count:,}") for words, count in counts.items() if count
+    ]
+    return f"Of {every:,} pairs, {listing(parts)}."
 
 
-def _count(summary: Summary) -> list[str]:
-    """How many of all pairs are decided, where there are more than those of the choice."""
-    pairs = summary["comparisons"]
-    if len(pairs) < 2:
-        return []
-    better = sum(tables.beaten(p) is not None for p in pairs)
-    equal = sum(p["verdict"] == "equivalent" for p in pairs)
-    rest = len(pairs) - better - equal
-    every = f"all {len(pairs):,}"
-    parts = [f"one is better in {every if better == len(pairs) else f'{better:,}'}"] if better else []
-    parts += [f"both are as good in {every if equal == len(pairs) else f'{equal:,}'}"] if equal else []
-    parts += (
-        [f"{every if rest == len(pairs) else f'{rest:,}'} {'is' if rest == 1 else 'are'} undecided"] if rest else []
-    )
-    return [f"Of {len(pairs):,} pairs, {listing(parts)}."]
-
-
-def can_be_best(summary: Summary) -> str:
+def can_be_best(found: Findings, level: float) -> str:
     """Among which contenders the best one is: a second answer, which choosing among them does not flatter."""
-    names, ranked = summary["can_be_best"], tables.ranking(summary)
-    honest = [c["name"] for c in ranked if tables.may_be_chosen(c)]
+    names, ranking = found.can_be_best, found.ranking
+    honest = [c.name for c in ranking if c.may_be_selected]
     if len(honest) < 2 or not names:
         return ""
     of = f"the {len(honest)} contenders with a result"
-    of += "" if len(honest) == len(ranked) else " that neither chose nor trained on the test set"
+    of += "" if len(honest) == len(ranking) else " that neither chose nor trained on the test set"
     if len(names) == len(honest):
         return f"Each of {of} can still be the best: none is shown to be beaten."
     among = "" if len(names) == 1 else "among "
-    return f"With {100 * (1 - summary['level']):g} % confidence the best of {of} is {among}{few(names)}."
+    return f"With {100 * (1 - level):g} % confidence the best of {of} is {among}{few(names)}."
 
 
-def still_rising(best: Summary, summary: Summary) -> str:
-    """Which contenders' curves still rose so steeply at the end that longer training might change the choice."""
-    accuracy = {c["name"]: c["validation_accuracy"]["mean"] for c in summary["contenders"]}
-    behind = {
-        e["contender"]: (e["gain"], e["epochs"], accuracy[best["name"]] - accuracy[e["contender"]])
-        for e in summary["diagnoses"]["rising"]
-        if e["contender"] != best["name"]
-    }
+def still_rising(best: ContenderResult, found: Findings) -> str:
+    """Whose validation accuracy still rose so steeply at the end that longer training might change who is selected."""
+    behind = {c.name: best.validation_accuracy.mean - c.validation_accuracy.mean for c in found.contenders}
     rising = [
-        f"{name} ({points(gain)} points in its last {'' if epochs == 1 else f'{epochs} '}epoch{'s' * (epochs > 1)}, "
-        f"{100 * gap:.2f} behind)"
-        for name, (gain, epochs, gap) in behind.items()
-        if 0 <= gap < gain
+        f"{rise.contender} ({points(rise.gain)} points in its last {'' if rise.epochs == 1 else f'{rise.epochs} '}"
+        f"epoch{'s' * (rise.epochs > 1)}, {100 * behind[rise.contender]:.2f} behind)"
+        for rise in found.rising
+        if rise.contender != best.name and 0 <= behind[rise.contender] < rise.gain
     ]
     if not rising:
         return ""
-    verb = "was" if len(rising) == 1 else "were"
     return (
-        f"Validation accuracy of {few(rising)} {verb} still rising when training stopped: a longer training might "
-        f"change the choice of {best['name']}."
+        f"Validation accuracy of {few(rising)} {'was' if len(rising) == 1 else 'were'} still rising when training "
+        f"stopped: a longer training might change the choice of {best.name}."
     )
 
 
-def flattered(best: Summary, summary: Summary) -> str:
-    """That the choice's figure is of the runs it was chosen by, or what these gave beside fresh ones."""
-    if len(tables.ranking(summary)) < 2:
+def flattered(best: ContenderResult, found: Findings) -> str:
+    """That the selected contender's figure is of the runs it was chosen by, or what these gave beside fresh ones."""
+    if len(found.ranking) < 2:
         return ""
-    if any(found["trained"] for found in summary["confirmation"]):
-        own = tables.interval(best["test_accuracy"])
-        return f"The runs that it was chosen by got {own}: choosing among contenders may favour lucky runs."
+    if any(c.trained for c in found.confirmation):
+        return (
+            f"The runs that it was chosen by got {interval(best.test_accuracy)}: choosing among contenders may favour "
+            "lucky runs."
+        )
     return (
-        f"The figure of {best['name']} is that of the runs it was chosen by, which may flatter it; with “confirm = "
+        f"The figure of {best.name} is that of the runs it was chosen by, which may flatter it; with “confirm = "
         "true” in the study file it is trained again on fresh seeds."
-    )
-
-
-def seeds_added(summary: Summary) -> str:
-    """Of a study that adds seeds until it is decided: why each contender got no more."""
-    by_reason: dict[str, list[str]] = {}
-    for name, reason in summary["enough"].items():
-        by_reason.setdefault(reason, []).append(name)
-    parts = [f"{words} ({few(by_reason[reason])})" for reason, words in ENOUGH.items() if reason in by_reason]
-    if not parts:
-        return ""
-    return (
-        "Seeds were added until decided, after looks at the validation split, each of which spent a part of the level; "
-        f"contenders got no more of them because {'; because '.join(parts)}."
     )
 
 
@@ -171,3 +139,15 @@ ENOUGH = {
     "untrained": "none of their runs trained",
     "seeds": "they had as many as were allowed",
 }
+
+
+def seeds_added(enough: Mapping[str, str]) -> str:
+    """Of a study that adds seeds until it is decided: why each contender got no more, by its name."""
+    if not enough:
+        return ""
+    by_reason = {reason: [name for name in enough if enough[name] == reason] for reason in ENOUGH}
+    parts = [f"{ENOUGH[reason]} ({few(names)})" for reason, names in by_reason.items() if names]
+    return (
+        "Seeds were added until decided, after looks at the validation split, each of which spent a part of the level; "
+        f"contenders got no more of them because {'; because '.join(parts)}."
+    )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from bakeoff.errors import BakeoffError
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary
+from bakeoff.findings.contenders import ContenderResult, ranking, selected
 from bakeoff.record import write_atomic
 from bakeoff.report.answer import PART
+from bakeoff.report.format import interval
+from bakeoff.report.leaderboard import trained
 from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Cell, Figure, Table, columns
 from bakeoff.report.sections.kind import accuracy_axis, accuracy_dot
+from bakeoff.report.summary import contenders_of
 
 BEST = 5
 """Contenders in a thumbnail."""
@@ -45,40 +48,42 @@ def write_index(folders: Sequence[Path], out: Path) -> Path:
     return file
 
 
-def datasets(summary: Summary) -> dict[str, Summary]:
-    """The summary of each dataset's contenders, in the summary's order."""
-    names = dict.fromkeys(contender["dataset"] for contender in summary["contenders"])
-    return {n: {**summary, "contenders": [c for c in summary["contenders"] if c["dataset"] == n]} for n in names}
+def datasets(summary: dict[str, Any]) -> dict[str, list[ContenderResult]]:
+    """The contenders of each dataset of a summary.json, in its order."""
+    by_dataset: dict[str, list[ContenderResult]] = {}
+    for contender in contenders_of(summary):
+        by_dataset.setdefault(contender.dataset, []).append(contender)
+    return by_dataset
 
 
-def _rows(summary: Summary) -> list[list[str]]:
+def _rows(summary: dict[str, Any]) -> list[list[str]]:
     """Of each dataset: study, scale, dataset, and the selected contender with its accuracy."""
     rows = []
-    for name, part in datasets(summary).items():
-        best = tables.pick(part)
-        result = [best["name"], tables.trained(best), tables.interval(best["test_accuracy"])] if best else [*"–––"]
-        rows.append([summary["study"], summary["scale"], name, *result, str(len(part["contenders"]))])
+    for name, contenders in datasets(summary).items():
+        best = selected(contenders)
+        result = [best.name, trained(best), interval(best.test_accuracy)] if best else [*"–––"]
+        rows.append([summary["study"], summary["scale"], name, *result, str(len(contenders))])
     return rows
 
 
-def _leads(summary: Summary) -> list[str]:
+def _leads(summary: dict[str, Any]) -> list[str]:
     """The first sentence of the answer, of several datasets one for each; and that it is of a part of the study."""
     lines = summary["answer"].split("\n")
     first = [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
     return first + [line for line in lines if line.startswith(PART)]
 
 
-def _thumbnails(summary: Summary) -> list[Figure]:
+def _thumbnails(summary: dict[str, Any]) -> list[Figure]:
     """The best contenders' test accuracies with their intervals, a picture for each dataset."""
     drawn = []
-    for name, part in datasets(summary).items():
-        ranked = tables.ranking(part)
+    for name, contenders in datasets(summary).items():
+        ranked = ranking(contenders)
         if not ranked:
             continue
-        best = [(c["name"], [accuracy_dot(c)]) for c in ranked[:BEST]]
+        best = [(c.name, [accuracy_dot(c)]) for c in ranked[:BEST]]
         axis = accuracy_axis([mark for _, (mark,) in best], "test accuracy")
         caption = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
-        if any(c.get("interval") == "wilson" for c in ranked[:BEST]):
+        if any(c.interval == "wilson" for c in ranked[:BEST]):
             caption += " Grey: of a single run, for new images alone."
         drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), caption))
     return drawn

@@ -8,9 +8,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from bakeoff.findings.tables import Summary
 from bakeoff.record import Run, make_folder, write_atomic, write_json
+from bakeoff.report import answer
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Block, Figure, Figures, Items, Paragraph, Table
@@ -18,7 +19,8 @@ from bakeoff.report.render.markdown import escaped, markdown
 from bakeoff.report.render.svg import standalone
 from bakeoff.report.render.tables import latex, rows_csv
 from bakeoff.report.sections import Part, compose
-from bakeoff.report.summary import summarise
+from bakeoff.report.sentences import ESTIMAND
+from bakeoff.report.summary import summary as summary_of
 from bakeoff.spec.study import Study
 
 
@@ -41,8 +43,18 @@ class Page:
             UsageError: a section of the study that does not exist.
             BakeoffError: a damaged record, or runs of different data.
         """
-        context = Context.of(study, runs, summarise(study, runs, fresh), command)
+        context = Context.of(study, runs, command, fresh)
         return cls(context, compose(context), notes)
+
+    @functools.cached_property
+    def answer(self) -> list[answer.Paragraph]:
+        """The answer's paragraphs, of each dataset."""
+        return answer.paragraphs(self.context.study, self.context.by_dataset)
+
+    @functools.cached_property
+    def summary(self) -> dict[str, Any]:
+        """The object of summary.json."""
+        return summary_of(self.context.study, self.context.runs, self.context.findings, self.answer)
 
     @property
     def tables(self) -> list[Table]:
@@ -55,13 +67,13 @@ class Page:
         drawn = [figure for block in blocks if isinstance(block, Figures) for figure in block.figures]
         return drawn + [_plot(table, table.plot) for table in self.tables if table.plot is not None]
 
-    def write(self, out: Path) -> Summary:
+    def write(self, out: Path) -> dict[str, Any]:
         """Write out/report.html, report.md, figures/*.svg and summary.json; give back the summary."""
         files = {f"figures/{figure.name}.svg": standalone(figure.svg).encode() for figure in self.figures}
         files |= {"report.html": self._html().encode(), "report.md": self._markdown().encode()}
         _replace(files, out)
-        write_json(out / "summary.json", self.context.summary)
-        return self.context.summary
+        write_json(out / "summary.json", self.summary)
+        return self.summary
 
     def export(self, kind: str) -> dict[str, bytes]:
         """Files for other programs by their names: the figures as `png`, the tables as `latex`, or the numbers of the
@@ -72,19 +84,19 @@ class Page:
             return {f"{figure.name}.png": png(figure.svg) for figure in self.figures}
         if kind == "latex":
             return {f"{table.name}.tex": latex(table).encode() for table in self.tables}
-        summary = self.context.summary
+        summary = self.summary
         return {f"{name}.csv": rows_csv(summary[name]).encode() for name in ("contenders", "comparisons")}
 
     @functools.cached_property
     def header(self) -> list[Block]:
         """The answer, a sentence a sweep as a list; the notes, and what the numbers are of and rest on."""
-        study, summary = self.context.study, self.context.summary
-        sweeps = [sweep["answer"] for sweep in summary["sweeps"]]
-        first, *others = (line for line in summary["answer"].split("\n") if line not in sweeps)
+        study = self.context.study
+        sweeps = [paragraph.text for paragraph in self.answer if paragraph.kind == "sweep"]
+        first, *others = (paragraph.text for paragraph in self.answer if paragraph.kind != "sweep")
         blocks: list[Block] = [Paragraph(first, "lead"), *map(Paragraph, others)]
         blocks += [Items(sweeps)] if sweeps else []
         blocks += [Paragraph(note, "note") for note in self.notes]
-        blocks += [Paragraph(summary["estimand"], "quiet"), Items(self.context.facts(), small=True)]
+        blocks += [Paragraph(ESTIMAND, "quiet"), Items(self.context.facts(), small=True)]
         return [*blocks, Paragraph(f"Cut here: {'; '.join(study.cuts)}.", "quiet")] if study.cuts else blocks
 
     def _html(self) -> str:

@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 from bakeoff import record
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.evaluation.verdicts import MARGIN, decide
-from bakeoff.findings.comparisons import row
-from bakeoff.findings.evidence import learnt
-from bakeoff.findings.tables import Summary, correct
+from bakeoff.findings.runs import correct, learnt
 from bakeoff.record import Run
 from bakeoff.record.readings import count_reading
 from bakeoff.spec import RunSpec
@@ -26,7 +24,7 @@ from bakeoff.spec import RunSpec
 Groups = dict[str, list[Run]]
 
 
-def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[Summary]:
+def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[dict[str, Any]]:
     """The verdict on every pair of contenders among the runs at `paths`, dataset after dataset, as in a summary.json.
 
     Runs are of one contender if their specs differ in nothing but the seed. All pairs of a dataset are one family.
@@ -49,11 +47,12 @@ def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[Summary]:
     for each in alone:
         warnings.warn(f"{each}: left out, no other contender has the same test images", stacklevel=2)
     page = hashlib.sha256("\n".join(sorted(run.path.name for run in runs)).encode()).hexdigest()[:16]
-    found: list[Summary] = []
+    found: list[dict[str, Any]] = []
     for group in compared.values():
         for run in (run for members in group.values() for run in members):
             count_reading(run.path, "compare", page)
-        found += map(row, decide({name: _correct(members) for name, members in group.items()}, margin=margin).pairs)
+        pairs = decide({name: _correct(members) for name, members in group.items()}, margin=margin).pairs
+        found += [{**vars(pair), "runs": list(pair.runs)} for pair in pairs]
     lost = [str(run.path) for group in compared.values() for some in group.values() for run in some if not learnt(run)]
     if lost:
         warnings.warn(

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-
-import numpy as np
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.sequential import continue_with, looks
-from bakeoff.findings import tables
-from bakeoff.findings.comparisons import declared
-from bakeoff.findings.evidence import only_learnt
-from bakeoff.findings.tables import Summary
+from bakeoff.findings.contenders import ranking, selected
+from bakeoff.findings.pairs import declared
+from bakeoff.findings.runs import all_correct, by_contender, only_learnt
 from bakeoff.record import Run
+from bakeoff.report.summary import contenders_of
 from bakeoff.spec.study import Enough, Study
 
 MAX_SEEDS = 10
 """Of a contender, where seeds are added until a study is decided."""
 
 
-def on_fresh_seeds(study: Study, summary: Summary) -> Study | None:
+def on_fresh_seeds(study: Study, summary: Mapping[str, Any]) -> Study | None:
     """The part of a study that trains its choices again, each with all that it needs, on as many seeds after its own.
 
     None where there is no choice, or none that is chosen among several. A choice that is an ensemble over all seeds
@@ -27,9 +26,9 @@ def on_fresh_seeds(study: Study, summary: Summary) -> Study | None:
     """
     chosen = []
     for dataset in study.datasets:
-        part = {**summary, "contenders": [c for c in summary["contenders"] if c["dataset"] == dataset]}
-        best = tables.pick(part)
-        chosen += [best["name"]] if best and len(tables.ranking(part)) > 1 else []
+        contenders = [c for c in contenders_of(summary) if c.dataset == dataset]
+        best = selected(contenders)
+        chosen += [best.name] if best and len(ranking(contenders)) > 1 else []
     if not chosen:
         return None
     most = max(study.seeds_of(contender).stop for contender in study.contenders)
@@ -87,13 +86,14 @@ def _looked_at(study: Study, runs: Sequence[Run], level: float, enough: dict[str
     """Who needs more seeds by a look at the validation split; why others have enough is noted in `enough`."""
     going: set[str] = set()
     for part in map(study.on, study.datasets):
-        groups = {name: found for name, found in only_learnt(tables.by_contender(part, runs)).items() if found}
-        right = {name: np.stack([tables.correct(run, "validation") for run in found]) for name, found in groups.items()}
+        groups = only_learnt(by_contender([c.name for c in part.contenders], runs))
+        right = all_correct(groups, "validation")
         enough |= {c.name: "untrained" for c in part.contenders if c.name not in right}
         if not right:
             continue
-        images = len(next(iter(groups.values()))[0].labels("test"))
-        found = continue_with(right, level, declared=declared(part, right), margin=part.margin, test_images=images)
+        images = len(groups[next(iter(right))][0].labels("test"))
+        named = declared(part.contenders, part.hypotheses, part.sweeps, right)
+        found = continue_with(right, level, declared=named, margin=part.margin, test_images=images)
         enough |= found.stopped
         going |= {*found.names}
     return going

@@ -11,7 +11,7 @@ from markupsafe import escape
 from numpy.typing import NDArray
 
 from bakeoff.evaluation.metrics import Curve
-from bakeoff.findings import tables
+from bakeoff.report import format
 from bakeoff.report.render.svg import (
     SERIES,
     Axis,
@@ -138,7 +138,7 @@ def curves(
         body.append(panel.line(zip(s.x, s.mean, strict=True), classes, name))
     keys = [Key(name, classes) for name, classes in order]
     others = len(series) - len(order)
-    return panel.draw(body, keys + ([Key(tables.plural(others, rest), "s0")] if others else []))
+    return panel.draw(body, keys + ([Key(format.plural(others, rest), "s0")] if others else []))
 
 
 def sweep(
@@ -285,7 +285,7 @@ def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[flo
             difference, verdict, title = pairs[a, b]
             classes, sign = VERDICTS[verdict]
             depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
-            words = tables.points(difference) if few else sign
+            words = format.points(difference) if few else sign
             cells.append(_cell(i, j, size, classes, min(depth, 1.0), words, title))
     across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
     return _matrix(names, names, cells, size, "Differences of test accuracy", across)

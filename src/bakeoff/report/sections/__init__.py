@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 
 from bakeoff.errors import UsageError, closest
-from bakeoff.report import headline
 from bakeoff.report.context import Context
+from bakeoff.report.format import few
 from bakeoff.report.render.blocks import Block, Figures, Heading, Paragraph, Table
 from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.registry import Registry
@@ -94,15 +94,15 @@ def _on_one(context: Context, section: Section) -> list[Block]:
     blocks: list[Block] = kind.function(context)
     asked = section.of or context.study.shown.get(section.kind, [])
     if blocks and (absent := [c.name for c in context.study.left_out if c.name in asked]):
-        blocks = [*blocks, Paragraph(f"Not run at this scale: {headline.few(absent)}.", tone="quiet")]
-    every = context.summary["contenders"]
-    without = [c for c in every if not c["trained"] and (not section.of or c["name"] in section.of)]
+        blocks = [*blocks, Paragraph(f"Not run at this scale: {few(absent)}.", tone="quiet")]
+    every = context.findings.contenders
+    without = [c for c in every if not c.trained and (not section.of or c.name in section.of)]
     known = kind.names_all if blocks else not kind.applies(context.study)
     if known or not without or (context.ranked and not section.of):
         return blocks
-    lost, absent = ([c["name"] for c in without if bool(c["n"] + c["failed"]) == ran] for ran in (True, False))
-    words = [f"No run of {headline.few(lost)} trained"] if lost else []
-    words += [f"{'there' if lost else 'There'} is no record of {headline.few(absent)}"] if absent else []
+    lost, absent = ([c.name for c in without if bool(c.ended) == ran] for ran in (True, False))
+    words = [f"No run of {few(lost)} trained"] if lost else []
+    words += [f"{'there' if lost else 'There'} is no record of {few(absent)}"] if absent else []
     return [*blocks, Paragraph(f"{'; '.join(words)}.")]
 
 

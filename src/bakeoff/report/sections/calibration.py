@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from bakeoff.evaluation import errors, metrics
-from bakeoff.findings import tables
-from bakeoff.findings.tables import percent
 from bakeoff.report.context import Context
+from bakeoff.report.format import percent, plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Paragraph, Table, columns
 from bakeoff.report.sections.kind import FEW, Kind, how_many
@@ -38,9 +37,9 @@ def blocks(context: Context) -> list[Block]:
         wrong = ~surest[-1][1]
         unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
         lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
-        numbers = next(c for c in context.ranked if c["name"] == name)
-        cells = [name, percent(numbers["calibration_error"]), f"{numbers['negative_log_likelihood']:.4f}"]
-        cells += [percent(None if math.isnan(value) else value) for value in (sure.right, sure.wrong, unsure)]
+        numbers = next(c for c in context.ranked if c.name == name)
+        cells = [name, percent(numbers.calibration_error), f"{numbers.negative_log_likelihood:.4f}"]
+        cells += [percent(value) for value in (sure.right, sure.wrong, unsure)]
         rows.append([*map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
     heads = ["contender", "calibration error", "negative log-likelihood", "confidence when right", "when wrong"]
     heads += [f"errors among the {100 * UNSURE:g} % least sure", "right is surer than wrong"]
@@ -70,7 +69,7 @@ def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:
     among = f"among the {100 * UNSURE:g} % of test images that it is least sure of"
     if wrong == 1:
         return f"{name} makes one error, which is {'' if unsure else 'not '}{among}."
-    within = f" in {tables.plural(seeds, 'seed')}" if seeds > 1 else ""
+    within = f" in {plural(seeds, 'seed')}" if seeds > 1 else ""
     return f"Of the {wrong:,} errors that {name} makes{within}, {100 * unsure:.0f} % are {among}."
 
 

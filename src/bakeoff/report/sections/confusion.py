@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.evaluation import errors, metrics
-from bakeoff.findings import tables
 from bakeoff.report.context import Context
+from bakeoff.report.format import listing, plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Galleries, Gallery, Paragraph, Thumbnail
 from bakeoff.report.sections.kind import FEW, Kind
@@ -26,10 +26,10 @@ def blocks(context: Context) -> list[Block]:
     for name in context.shown(1 if not context.only else FEW):
         counts = metrics.confusion(*context.test(name), len(context.classes))
         pairs = errors.most_confused(counts, PAIRS)
-        caption = f"{name}, test predictions of {tables.plural(len(context.finished[name]), 'seed')} summed."
+        caption = f"{name}, test predictions of {plural(len(context.finished[name]), 'seed')} summed."
         if pairs:
             most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]
-            caption += f" Most often taken, the one for the other: {tables.listing(most)}."
+            caption += f" Most often taken, the one for the other: {listing(most)}."
         svg = figures.confusion(counts, context.classes, f"Confusion matrix of {name}")
         found += [Figures([Figure(name, svg, caption)], wide=True), *_examples(context, name, pairs)]
     return found
@@ -48,7 +48,7 @@ def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]
     galleries = []
     for true, taken, count in pairs:
         shown = sorted(surest.get((true, taken), {}).values(), key=lambda each: -each[0])[:EXAMPLES]
-        title = f"{context.classes[true]} taken for {context.classes[taken]} ({tables.plural(count, 'time')})"
+        title = f"{context.classes[true]} taken for {context.classes[taken]} ({plural(count, 'time')})"
         items = [Thumbnail(image, [f"{100 * sure:.2f} %"]) for sure, image in shown]
         galleries += [Gallery(items, title)] if items else []
     words = "Some of them, the surest of any seed first, with how sure it was of the wrong class."

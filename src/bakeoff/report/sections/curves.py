@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bakeoff.findings import tables
 from bakeoff.record import Run
 from bakeoff.report.context import Context
+from bakeoff.report.format import plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.figures import Series
@@ -20,7 +20,7 @@ from bakeoff.report.sections.kind import Kind, course_by_step, over_seeds
 
 def blocks(context: Context) -> list[Block]:
     """How training went by step, and validation by epoch and by second."""
-    every = [c["name"] for c in context.asked]
+    every = [c.name for c in context.asked]
     names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
     trained = [name for name in context.shown(len(every)) if any(r.history for r in context.finished[name])]
     coloured, drawn = trained[:SERIES], []
@@ -42,7 +42,7 @@ def blocks(context: Context) -> list[Block]:
         words += f" The best {SERIES} of {len(trained)} contenders have colours."
     short = sum(max(len(run.history) for run in context.finished[name]) == 1 for name in every)
     if names and short:
-        words += f" {tables.plural(short, 'contender')} trained for one epoch: see the curves by step."
+        words += f" {plural(short, 'contender')} trained for one epoch: see the curves by step."
     return [Paragraph(words), Figures([*drawn, *_train_and_validation(context, alone)])]
 
 

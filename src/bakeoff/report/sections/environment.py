@@ -5,6 +5,7 @@ from __future__ import annotations
 from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Block, Cell, Code, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
+from bakeoff.report.summary import environment
 
 
 def blocks(context: Context) -> list[Block]:
@@ -14,7 +15,7 @@ def blocks(context: Context) -> list[Block]:
         found += [Paragraph("The study's file says:"), Code(context.study.about)]
     rows = [
         [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
-        for key, value in context.summary["environment"].items()
+        for key, value in environment(context.runs).items()
     ]
     return [*found, Table(columns("what", "value", text=2), rows)] if rows else found
 

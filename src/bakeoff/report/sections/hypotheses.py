@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from bakeoff.findings import tables
-from bakeoff.findings.hypotheses import WHOSE
+from collections.abc import Sequence
+
+from bakeoff.findings.hypotheses import Accuracy, Failures, HypothesisResult
 from bakeoff.findings.published import noise
-from bakeoff.findings.tables import Summary, points
+from bakeoff.report import sentences
 from bakeoff.report.context import Context
+from bakeoff.report.format import points
+from bakeoff.report.hypotheses import judgement
 from bakeoff.report.render.blocks import Block, Cell, Column, Heading, Paragraph, Table, columns
 from bakeoff.report.sections.kind import TESTED, Kind, tested
 
+WHOSE = {"report": "What the report says", "ours": "Our own hypotheses"}
+"""Over the two lists of hypotheses."""
 TONES = {"supported": "good", "contradicted": "bad"}
 RELATIONS = {
     "better": "over",
@@ -24,55 +29,57 @@ def blocks(context: Context) -> list[Block]:
     """The report's statements and our own, and whether the runs support them: a table for each."""
     judged = [
         one
-        for one in context.summary["hypotheses"]
-        if not context.only or {one["better"], one["worse"]} & {*context.only}
+        for one in context.findings.hypotheses
+        if not context.only or {one.hypothesis.better, one.hypothesis.worse} & {*context.only}
     ]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
-        run = [one for one in judged if one["source"] == source and one["result"] != "not run"]
-        cut = [f"“{one['says']}”" for one in judged if one["source"] == source and one["result"] == "not run"]
+        stated = [one for one in judged if one.hypothesis.source == source]
+        run = [one for one in stated if one.result != "not run"]
+        cut = [f"“{one.hypothesis.says}”" for one in stated if one.result == "not run"]
         blocks += [Heading(title)] if run or cut else []
-        blocks += [_hypotheses(run)] if run else []
+        blocks += [_hypotheses(run, context.study.margin)] if run else []
         blocks += [Paragraph(f"Not run at this scale: {'; '.join(cut)}.", tone="quiet")] if cut else []
     return [*blocks, Paragraph(_explained(context, judged), tone="quiet")] if blocks else []
 
 
-def _hypotheses(judged: list[Summary]) -> Table:
-    given = any(one["reported"] for one in judged)
+def _hypotheses(judged: Sequence[HypothesisResult], margin: float) -> Table:
+    given = any(one.hypothesis.reported for one in judged)
     rows = []
     for one in judged:
-        cells = [Cell(one["says"]), Cell(f"{one['better']} {RELATIONS[one['relation']]} {one['worse']}")]
+        stated = one.hypothesis
+        cells = [Cell(stated.says), Cell(f"{stated.better} {RELATIONS[stated.relation]} {stated.worse}")]
         cells += [Cell(_given(one))] if given else []
-        of_family = "difference" in one and one["relation"] != "faster"  # which is about validation accuracy
-        cells += tested(one) if of_family else [Cell("–")] * 4
-        rows.append([*cells, Cell(one["verdict"], tone=TONES.get(one["result"], "quiet"))])
+        cells += tested(one.basis.pair) if isinstance(one.basis, Accuracy) else [Cell("–")] * 4
+        rows.append([*cells, Cell(judgement(one, margin), tone=TONES.get(one.result, "quiet"))])
     labels = ["hypothesis", "that is", *(["the report's difference"] if given else []), *TESTED]
     return Table([*columns(*labels, text=2), Column("verdict", "text")], rows)
 
 
-def _explained(context: Context, judged: list[Summary]) -> str:
+def _explained(context: Context, judged: Sequence[HypothesisResult]) -> str:
     words = (
         "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
         "undecided may still be so: the interval says how large it could be."
     )
     if not context.study.comparable:
         words += " Data or recipes are cut at this scale: verdicts hold for this part, not for the whole experiment."
-    if any(one["reported"] for one in judged):
+    pairs = [one.basis.pair for one in judged if isinstance(one.basis, Accuracy)]
+    if any(one.hypothesis.reported for one in judged):
         words += " The report's difference is that of the figures it prints, of validation or test images, a run each."
-    if any(one.get("single_run") for one in judged):
-        words += tables.ONE_RUN
-    if any(one["within_noise"] for one in judged):
+    if any(pair.single_run for pair in pairs):
+        words += sentences.ONE_RUN
+    if any(one.within_noise for one in judged):
         words += (
             f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
         )
-    if any("Fisher" in one["verdict"] for one in judged):
+    if any(isinstance(one.basis, Failures) and one.basis.decides for one in judged):
         words += (
             " Where no run of a contender trained, Fisher's exact test of how many runs trained may decide; a test "
             "apart from the verdicts on test accuracy."
         )
-    if any("cheaper" in one["relation"] and "difference" in one for one in judged):
+    if any(isinstance(one.basis, Accuracy) and one.basis.seconds for one in judged):
         words += " Cheaper: each run took less training time than each of the other's, on one machine; no test."
-    if any(one["relation"] == "faster" for one in judged):
+    if any(one.hypothesis.relation == "faster" for one in judged):
         words += (
             " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
             "seeds; a test apart from the verdicts on test accuracy."
@@ -80,11 +87,11 @@ def _explained(context: Context, judged: list[Summary]) -> str:
     return words
 
 
-def _given(one: Summary) -> str:
+def _given(one: HypothesisResult) -> str:
     """The report's own difference, marked where it is within the noise of its figures."""
-    if one["reported_difference"] is None:
+    if one.reported_difference is None:
         return "–"
-    return points(one["reported_difference"]) + (" *" if one["within_noise"] else "")
+    return points(one.reported_difference) + (" *" if one.within_noise else "")
 
 
 SECTION = Kind(blocks, title="Hypotheses, and what the runs say", applies=lambda study: bool(study.hypotheses))

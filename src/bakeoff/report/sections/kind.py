@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.record import Run
+from bakeoff.report import sentences
 from bakeoff.report.context import Context
+from bakeoff.report.format import interval, listing, p_value, sample_sizes
+from bakeoff.report.leaderboard import marks
 from bakeoff.report.render.blocks import Cell
 from bakeoff.report.render.figures import Series
 from bakeoff.report.render.svg import Axis, Dot, accuracy
@@ -49,21 +52,21 @@ TESTED = ("difference, points", "95 % interval", "runs", "adjusted p")
 """The columns of `tested`."""
 
 
-def tested(pair: Summary) -> list[Cell]:
+def tested(pair: Pair) -> list[Cell]:
     """A pair's difference with its interval, its runs and its p."""
-    return [Cell(text) for text in (*tables.measured(pair), tables.p_value(pair["p_adjusted"]))]
+    return [Cell(text) for text in (*sentences.measured(pair), p_value(pair.p_adjusted))]
 
 
-def tone(pair: Summary) -> str:
+def tone(pair: Pair) -> str:
     """The tone of a verdict's cell."""
-    return {"better": "good", "worse": "bad"}.get(pair["verdict"], "quiet")
+    return {"better": "good", "worse": "bad"}.get(pair.verdict, "quiet")
 
 
-def name_cell(context: Context, contender: Summary) -> Cell:
+def name_cell(context: Context, contender: ContenderResult) -> Cell:
     """A contender's name with what it is and what it did with the test set; its note as a tooltip."""
-    kind = "ensemble" if context.study.contender(contender["name"]).ensemble else ""
-    tags = ", ".join(filter(None, (kind, contender["variant"])))
-    return Cell(contender["name"] + (f" ({tags})" if tags else "") + tables.marks(contender), title=contender["note"])
+    kind = "ensemble" if context.study.contender(contender.name).ensemble else ""
+    tags = ", ".join(filter(None, (kind, contender.variant)))
+    return Cell(contender.name + (f" ({tags})" if tags else "") + marks(contender), title=contender.note)
 
 
 def accuracy_axis(marks: Sequence[Dot], label: str) -> Axis:
@@ -71,24 +74,24 @@ def accuracy_axis(marks: Sequence[Dot], label: str) -> Axis:
     return accuracy([mark.mean for mark in marks], [end for mark in marks for end in (mark.low, mark.high)], label)
 
 
-def dot(name: str, found: Mapping[str, Any], classes: str, what: str, shape: str = "circle") -> Dot:
+def dot(name: str, found: Interval, classes: str, what: str, shape: str = "circle") -> Dot:
     """An accuracy with its interval as a mark."""
-    return Dot(found["mean"], found["low"], found["high"], classes, f"{name}: {what} {tables.interval(found)}", shape)
+    return Dot(found.mean, found.low, found.high, classes, f"{name}: {what} {interval(found)}", shape)
 
 
-def accuracy_dot(contender: Summary, what: str = "test accuracy") -> Dot:
+def accuracy_dot(contender: ContenderResult, what: str = "test accuracy") -> Dot:
     """A contender's test accuracy as a mark, grey where it is that of one run."""
-    one = contender.get("interval") == "wilson"  # summaries of earlier versions do not say
+    one = contender.interval == "wilson"
     classes, what = ("s0", f"one run, {what}") if one else ("s1", what)
-    return dot(contender["name"], contender["test_accuracy"], classes, what)
+    return dot(contender.name, contender.test_accuracy, classes, what)
 
 
 def how_many(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:
     """Over how many seeds these contenders' numbers are, and which of all contenders they are."""
     every = len(context.ranked)
     seeds = "seed" if all(len(context.finished[name]) == 1 for name in names) else "seeds"
-    words = f"{tables.seeds_said(len(context.finished[name]) for name in names)} {seeds}."
-    who = f"the selected contender, {tables.listing(named)} as the study names them," if named else "the selected one"
+    words = f"{sample_sizes(len(context.finished[name]) for name in names)} {seeds}."
+    who = f"the selected contender, {listing(named)} as the study names them," if named else "the selected one"
     return f"{words} Shown: {who} and the best after it, {len(names)} of {every}." if len(names) < every else words
 
 

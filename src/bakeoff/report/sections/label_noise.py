@@ -8,10 +8,12 @@ import numpy as np
 
 from bakeoff.data import known_wrong_labels
 from bakeoff.data.errata import Erratum, published_errata
-from bakeoff.evaluation.verdicts import Estimate, Verdicts
-from bakeoff.findings import comparisons, tables
-from bakeoff.findings.tables import interval, percent
+from bakeoff.evaluation.verdicts import Estimate, Verdicts, decide
+from bakeoff.findings.pairs import declared
+from bakeoff.findings.runs import correct
+from bakeoff.report import sentences
 from bakeoff.report.context import Context
+from bakeoff.report.format import interval, listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
 from bakeoff.report.sections.kind import FEW, Kind
 
@@ -30,10 +32,10 @@ def blocks(context: Context) -> list[Block]:
         return []
     sound = np.ones(len(first.labels("test")), bool)
     sound[list(errata)] = False
-    right = {
-        name: np.stack([tables.correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs
-    }
-    without = comparisons.decide(context.study, right)
+    right = {name: np.stack([correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs}
+    study = context.study
+    named = declared(study.contenders, study.hypotheses, study.sweeps, right)
+    without = decide(right, declared=named, margin=study.margin, level=study.level)
     labels = ("contender", "n", "errors", "of these, on wrong labels", "says there what people see", "test accuracy")
     rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
     every = len(context.ranked)
@@ -52,7 +54,7 @@ def blocks(context: Context) -> list[Block]:
 
 def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:
     runs, places = context.finished[name], list(errata)
-    right = np.array([tables.correct(run) for run in runs])
+    right = np.array([correct(run) for run in runs])
     seen = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
     agree = (seen == [erratum.seen for erratum in errata.values()]).sum(axis=1).mean()
     digits = ".1f" if len(runs) > 1 else ".0f"
@@ -62,16 +64,15 @@ def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Es
         f"{(~right[:, places]).sum(axis=1).mean():{digits}}",
         f"{agree:{digits}} of {len(errata)}",
         percent(float(right.mean())),
-        interval({"mean": without.mean, "low": without.low, "high": without.high}),
+        interval(without),
     ]
 
 
 def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Block]:
     """Whether the comparisons among `names` end in another verdict without the images whose labels are wrong; they
     too are decided among all pairs of the study."""
-    before = {(p["a"], p["b"]): tables.verdict(p) for p in context.summary["comparisons"]}
-    rows = [comparisons.row(pair) for pair in without.pairs if {pair.a, pair.b} <= {*names}]
-    after = {(p["a"], p["b"]): tables.verdict(p) for p in rows}
+    before = {(p.a, p.b): sentences.verdict(p) for p in context.findings.pairs}
+    after = {(p.a, p.b): sentences.verdict(p) for p in without.pairs if {p.a, p.b} <= {*names}}
     changed = [
         f"{a} against {b}: {before[a, b]} with them, {verdict} without"
         for (a, b), verdict in after.items()
@@ -80,8 +81,8 @@ def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Blo
     if not after:
         return []
     if changed:
-        return [Paragraph(f"{CHECK} another verdict stands in {tables.listing(changed)}.")]
-    return [Paragraph(f"{CHECK} every verdict among {tables.listing(names)} stays what it is.")]
+        return [Paragraph(f"{CHECK} another verdict stands in {listing(changed)}.")]
+    return [Paragraph(f"{CHECK} every verdict among {listing(names)} stays what it is.")]
 
 
 SECTION = Kind(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.report.context import Context
+from bakeoff.report.leaderboard import AGAINST, leaderboard
 from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, accuracy_dot, name_cell
 
@@ -33,13 +33,16 @@ def blocks(context: Context) -> list[Block]:
     ranked = context.asked
     if not ranked:
         return []
-    marks = {c["name"]: [accuracy_dot(c)] for c in ranked}
+    marks = {c.name: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
-    text = {row["contender"].partition(" ")[0]: row for row in tables.league_text(context.summary)}
+    text = {
+        row["contender"].partition(" ")[0]: row
+        for row in leaderboard(context.findings.contenders, context.findings.pairs)
+    }
     rows = []
     for c in (*ranked, *_without_result(context)):
-        row = text[c["name"]]
-        plot = Cell(dots=marks.get(c["name"], ()))
+        row = text[c.name]
+        plot = Cell(dots=marks.get(c.name, ()))
         trained, test, *others = (Cell(row[key]) for key in SHOWN)
         rows.append([name_cell(context, c), trained, test, plot, *others])
     heads = columns("contender", "runs trained", "test accuracy, 95 % interval")
@@ -47,25 +50,25 @@ def blocks(context: Context) -> list[Block]:
         Column(axis.label, axis=axis),
         *columns("validation", "parameters", "against the selected", text=0, words=1),
     ]
-    notes = [Paragraph(f"{c['name']}: {c['note'].rstrip('.')}.", tone="quiet") for c in ranked if c["note"]]
+    notes = [Paragraph(f"{c.name}: {c.note.rstrip('.')}.", tone="quiet") for c in ranked if c.note]
     return [Table(heads, rows, _note(context, ranked)), *notes]
 
 
-SHOWN = ("trained", "test accuracy", "validation", "parameters", "against the choice")
+SHOWN = ("trained", "test accuracy", "validation", "parameters", AGAINST)
 """Keys of the rows that findings give, in the order of the columns, the plot left out."""
 
 
-def _without_result(context: Context) -> list[Summary]:
-    every = context.summary["contenders"]
-    return [c for c in every if not c["trained"] and (not context.only or c["name"] in context.only)]
+def _without_result(context: Context) -> list[ContenderResult]:
+    every = context.findings.contenders
+    return [c for c in every if not c.trained and (not context.only or c.name in context.only)]
 
 
-def _note(context: Context, ranked: Sequence[Summary]) -> str:
+def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
     note = f"Ordered by mean validation accuracy, which alone may select. {INTERVALS}"
-    note += ONE_RUN if any(c["interval"] == "wilson" for c in ranked) else ""
-    note += TRAINED if any(c["trained"] < c["n"] + c["failed"] for c in context.summary["contenders"]) else ""
-    note += SELECTS_ON_TEST if any(c["selects_on_test"] for c in ranked) else ""
-    note += TRAINS_ON_TEST if any(c["trains_on_test"] for c in ranked) else ""
+    note += ONE_RUN if any(c.interval == "wilson" for c in ranked) else ""
+    note += TRAINED if any(c.trained < c.ended for c in context.findings.contenders) else ""
+    note += SELECTS_ON_TEST if any(c.selects_on_test for c in ranked) else ""
+    note += TRAINS_ON_TEST if any(c.trains_on_test for c in ranked) else ""
     return note
 
 

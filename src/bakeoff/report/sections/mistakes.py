@@ -6,8 +6,9 @@ import numpy as np
 
 from bakeoff.data.errata import published_errata
 from bakeoff.evaluation import metrics
-from bakeoff.findings import tables
+from bakeoff.findings.runs import correct
 from bakeoff.report.context import Context
+from bakeoff.report.format import plural
 from bakeoff.report.render.blocks import Block, Gallery, Paragraph, Thumbnail
 from bakeoff.report.sections.kind import FEW, Kind
 
@@ -37,8 +38,8 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         for run in runs
         for i, image in zip(run.arrays["mistake_index"], run.arrays["mistake_images"], strict=True)
     }
-    right = np.array([tables.correct(run) for run in runs])
-    everyone = np.array([tables.correct(run) for group in context.finished.values() for run in group])
+    right = np.array([correct(run) for run in runs])
+    everyone = np.array([correct(run) for group in context.finished.values() for run in group])
     sure = np.array([metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
     sure = np.where(right, 0.0, sure)
     errata = published_errata(str(runs[0].dataset["name"]), runs[0].labels("test"))
@@ -47,10 +48,10 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         run = runs[int(sure[:, i].argmax())]
         true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
         lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
-        lines.append(f"wrong: {(~right[:, i]).sum()} of {tables.plural(len(runs), 'seed')}")
+        lines.append(f"wrong: {(~right[:, i]).sum()} of {plural(len(runs), 'seed')}")
         lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
         if len(everyone) > len(runs):
-            lines.append(f"all: {(~everyone[:, i]).sum()} of {tables.plural(len(everyone), 'run')}")
+            lines.append(f"all: {(~everyone[:, i]).sum()} of {plural(len(everyone), 'run')}")
         lines += [image_name] if (image_name := run.image_name("test", i)) else []
         items.append(Thumbnail(images[i], lines))
     return items

@@ -7,9 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.findings import comparisons, tables
-from bakeoff.findings.tables import percent
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.evaluation.verdicts import estimate
+from bakeoff.findings.runs import correct
 from bakeoff.report.context import Context
+from bakeoff.report.format import percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Key
 from bakeoff.report.sections.kind import FEW, Kind, accuracy_axis, dot, how_many
@@ -23,12 +25,12 @@ def blocks(context: Context) -> list[Block]:
     if not names:
         return []
     labels = context.finished[names[0]][0].labels("test")
-    right = {name: np.stack([tables.correct(run) for run in context.finished[name]]) for name in names}
+    right = {name: np.stack([correct(run) for run in context.finished[name]]) for name in names}
     keys = [Key(name, f"dot s{i + 1}", SHAPES[i]) for i, name in enumerate(names)]
     marks, texts = [], []
     for k, label in enumerate(context.classes):
         of_class = [_of_class(right[name][:, labels == k]) for name in names]
-        texts.append([label, f"{(labels == k).sum():,}", *(percent(_known(found["mean"])) for found in of_class)])
+        texts.append([label, f"{(labels == k).sum():,}", *(percent(found.mean) for found in of_class)])
         marks.append(
             [
                 dot(f"{key.label}, class {label}", found, key.classes.removeprefix("dot "), "accuracy", key.shape)
@@ -45,17 +47,12 @@ def blocks(context: Context) -> list[Block]:
     return [Table([*heads, Column(axis.label, axis=axis)], rows, note)]
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _of_class(right: NDArray[np.bool_]) -> dict[str, float]:
+def _of_class(right: NDArray[np.bool_]) -> Interval:
     """Mean and 95 % interval of one class's answers (n, M); of less than two images it leaves all open, of none nan."""
     if right.shape[1] < 2:
         mean = float(right.mean()) if right.size else math.nan
-        return {"mean": mean, "low": 0.0 * mean, "high": 1.0 + 0.0 * mean}
-    found = comparisons.estimates({"": right})[""]
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+        return Interval(mean, 0.0 * mean, 1.0 + 0.0 * mean)
+    return estimate(right)
 
 
 SECTION = Kind(blocks, title="Class by class")

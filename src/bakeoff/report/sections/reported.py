@@ -13,9 +13,9 @@ from bakeoff.data.sources import Origin
 from bakeoff.evaluation import metrics
 from bakeoff.evaluation.exact import t_quantile
 from bakeoff.findings.published import figures_of
-from bakeoff.findings.tables import interval, listing, percent
 from bakeoff.record import Run
 from bakeoff.report.context import Context
+from bakeoff.report.format import interval, listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.study import Study
@@ -142,7 +142,7 @@ def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[str
         return ours, _incomparable(reasons, ONE_RUN if CUT not in reasons else "") if reasons else ONE_RUN
     low, high = _prediction(key, values, runs[0])
     if measure.split:
-        ours = interval({"mean": mean, "low": max(low, 0.0), "high": min(high, 1.0)})
+        ours = interval(metrics.Interval(mean, max(low, 0.0), min(high, 1.0)))
     else:
         between = "" if low == high else f" [{low:.{measure.digits}f}, {high:.{measure.digits}f}]"
         ours = f"{mean:.{measure.digits}f}{between}"
@@ -236,7 +236,7 @@ def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     rows, seen, left_out = [], set(), []
     study = context.study
-    failed = {c["name"]: c["failed"] for c in context.summary["contenders"]}
+    failed = {c.name: c.failed for c in context.findings.contenders}
     for label, name, given, unprinted in _published(study):
         for key, published in given.items():
             if (name, key, published) in seen or (context.only and name not in context.only):
@@ -260,7 +260,7 @@ def blocks(context: Context) -> list[Block]:
         "Parameters are compared to the digits that are printed. "
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
-    if any(c["trained"] < c["n"] for c in context.summary["contenders"]):
+    if any(c.trained < c.n for c in context.findings.contenders):
         note += " n counts the runs that ended, those that did not train among them: unlike elsewhere, they count here."
     if study.unprinted:
         note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."

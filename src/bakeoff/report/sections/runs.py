@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bakeoff.evaluation import metrics
-from bakeoff.findings import tables
-from bakeoff.findings.tables import interval, percent
+from bakeoff.findings.runs import correct
 from bakeoff.record import Run
 from bakeoff.report.context import Context
+from bakeoff.report.format import interval, percent
 from bakeoff.report.render.blocks import Block, Cell, Table, columns
 from bakeoff.report.sections.kind import Kind
 
@@ -29,10 +29,9 @@ def blocks(context: Context) -> list[Block]:
 
 
 def _accuracies(run: Run) -> tuple[str, str]:
-    right = tables.correct(run)
+    right = correct(run)
     wilson = metrics.wilson(int(right.sum()), len(right))
-    test = {"mean": float(right.mean()), "low": wilson.low, "high": wilson.high}
-    return interval(test), percent(run.metrics["validation_accuracy"])
+    return interval(wilson), percent(run.metrics["validation_accuracy"])
 
 
 SECTION = Kind(blocks, title="Every run", all_runs=True, names_all=True)

@@ -7,43 +7,43 @@ from collections.abc import Sequence
 import numpy as np
 
 from bakeoff.evaluation.seeds import chance_to_win
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary, percent
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.report.context import Context
+from bakeoff.report.format import listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
 
 
 def blocks(context: Context) -> list[Block]:
     """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
-    ranked = [c for c in context.asked if c["trained"] > 1]
+    ranked = [c for c in context.asked if c.trained > 1]
     if len(ranked) < 2:
         return []
     rows = []
     for c in ranked:
-        values = np.array([s["test_accuracy"] for s in c["seeds"]])
+        values = np.array([s.test_accuracy for s in c.seeds])
         cells = [str(len(values)), percent(values.mean()), f"{100 * values.std(ddof=1):.2f}"]
-        rows.append([Cell(c["name"]), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
+        rows.append([Cell(c.name), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
     labels = ("contender", "n", "test accuracy", "deviation, points", "lowest", "highest")
     spread = Table(columns(*labels), rows, "Standard deviation over the seeds that trained.")
     words = one_seed(ranked)
     return [*([Paragraph(words)] if words else []), *_plan(context), spread]
 
 
-def one_seed(ranked: Sequence[Summary]) -> str:
+def one_seed(ranked: Sequence[ContenderResult]) -> str:
     """How often a study with a single seed each would have named another winner; nothing where that cannot be told.
 
     `ranked` are contenders in the order of their validation accuracy; those with one seed, or that may not be selected
     for what they did with the test set, do not count.
     """
-    eligible = [c for c in ranked if c["trained"] > 1 and tables.may_be_chosen(c)]
+    eligible = [c for c in ranked if c.trained > 1 and c.may_be_selected]
     if len(eligible) < 2:
         return ""
-    chances = chance_to_win({c["name"]: [s["validation_accuracy"] for s in c["seeds"]] for c in eligible})
-    best = eligible[0]["name"]
+    chances = chance_to_win({c.name: [s.validation_accuracy for s in c.seeds] for c in eligible})
+    best = eligible[0].name
     others = sorted(((chance, name) for name, chance in chances.items() if name != best and chance), reverse=True)
     most = [f"{name} ({100 * chance:.0f} %)" for chance, name in others[:3]]
-    instead = f", most often {tables.listing(most)}" if most else ""
+    instead = f", most often {listing(most)}" if most else ""
     return (
         f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
         f"winner than {best} in {100 * (1 - chances[best]):.0f} % of the draws{instead}."
@@ -54,9 +54,9 @@ def _plan(context: Context) -> list[Block]:
     """How many seeds show a true difference."""
     limits = {"images": "none: the test set is too small", "seeds": "over 1,000"}
     needs: dict[str, list[str]] = {}
-    for need in context.summary["plan"]:
-        needed = f"{need['seeds']:,}" if need["seeds"] else limits[need["limited_by"]]
-        needs.setdefault(needed, []).append(f"{100 * need['difference']:g}")
+    for one in context.findings.plan:
+        needed = f"{one.need.seeds:,}" if one.need.seeds else limits[one.need.limited_by or "seeds"]
+        needs.setdefault(needed, []).append(f"{100 * one.difference:g}")
     rows = []
     for needed, of in needs.items():
         several = f"{of[0]} or more" if needed[0].isdigit() else f"up to {of[-1]}"

@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary, percent
+from bakeoff.report import sentences
 from bakeoff.report.context import Context
+from bakeoff.report.format import listing, percent, sample_sizes
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.svg import SERIES
 from bakeoff.report.sections.kind import Kind, accuracy_dot, course_by_step
+from bakeoff.spec.study_parts import Sweep
 
 
 def blocks(context: Context) -> list[Block]:
     """One thing varied at a time, and which differences survive."""
-    by_name = {c["name"]: c for c in context.summary["contenders"]}
+    by_name = {c.name: c for c in context.findings.contenders}
     drawn = []
-    for sweep in context.summary["sweeps"]:
-        known = [by_name[p["contender"]] for p in sweep["points"]]
-        if not any(c["trained"] for c in known) or (context.only and not {*context.only} & {c["name"] for c in known}):
+    for result in context.findings.sweeps:
+        sweep = result.sweep
+        known = [by_name[p.contender] for p in sweep.points]
+        if not any(c.trained for c in known) or (context.only and not {*context.only} & {c.name for c in known}):
             continue
         dots = [
-            accuracy_dot({**c, "name": p["label"]}, f"n = {c['trained']}, test accuracy") if c["trained"] else None
-            for p, c in zip(sweep["points"], known, strict=True)
+            accuracy_dot(replace(c, name=p.label), f"n = {c.trained}, test accuracy") if c.trained else None
+            for p, c in zip(sweep.points, known, strict=True)
         ]
         comparable = context.study.comparable  # marks of a whole study's figures mislead beside those of a cut one
-        published = [p["reported"].get("test_accuracy") if comparable else None for p in sweep["points"]]
-        head, labels = tables.short_labels(sweep)
-        svg = figures.sweep(sweep["question"] or sweep["name"], head, labels, dots, published)
-        seeds = tables.seeds_said(c["trained"] for c in known)
-        drawn.append(Figure(sweep["name"], svg, f"{sweep['answer']} {seeds}.{_unplaced(sweep)}"))
+        published = [p.reported.test_accuracy if comparable else None for p in sweep.points]
+        head, labels = sentences.short_labels([p.label for p in sweep.points])
+        svg = figures.sweep(sweep.question or sweep.name, head, labels, dots, published)
+        seeds = sample_sizes(c.trained for c in known)
+        drawn.append(Figure(sweep.name, svg, f"{sentences.of_sweep(result)} {seeds}.{_unplaced(sweep)}"))
         drawn += _by_step(context, sweep, labels)
     words = "Mean test accuracy with 95 % intervals for new seeds and images against the value that is varied."
     return [Paragraph(words), Figures(drawn)] if drawn else []
 
 
-def _unplaced(sweep: Summary) -> str:
+def _unplaced(sweep: Sweep) -> str:
     """The figures that a report gives for values that it does not print: they have no place on the axis."""
-    if not sweep["reported"]:
+    if not sweep.reported:
         return ""
-    values = tables.listing([percent(value) for value in sweep["reported"]])
+    values = listing([percent(value) for value in sweep.reported])
     return f" The report gives {values} for values that it does not print."
 
 
-def _by_step(context: Context, sweep: Summary, labels: Sequence[str]) -> list[Figure]:
+def _by_step(context: Context, sweep: Sweep, labels: Sequence[str]) -> list[Figure]:
     """Train accuracy of a sweep's points against the step, where the records have curves within their epochs."""
     lines = []
-    for label, point in zip(labels, sweep["points"], strict=True):
-        runs = context.finished.get(point["contender"])
+    for label, point in zip(labels, sweep.points, strict=True):
+        runs = context.finished.get(point.contender)
         if runs and (line := course_by_step(label, runs, 2)):
             lines.append(line)
     if not lines:
         return []
     svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES], "other value")
-    return [Figure(f"{sweep['name']}-by-step", svg, f"{sweep['question'] or sweep['name']} Train accuracy by step.")]
+    return [Figure(f"{sweep.name}-by-step", svg, f"{sweep.question or sweep.name} Train accuracy by step.")]
 
 
 SECTION = Kind(blocks, title="Sweeps", applies=lambda study: bool(study.sweeps), names_all=True)

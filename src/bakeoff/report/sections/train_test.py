@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bakeoff.findings import tables
-from bakeoff.findings.tables import Summary, percent, points
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.report.context import Context
+from bakeoff.report.format import percent, points
+from bakeoff.report.leaderboard import trained
 from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Dot, Key
 from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, dot, name_cell
@@ -17,13 +19,13 @@ def blocks(context: Context) -> list[Block]:
     ranked = context.asked
     if not ranked:
         return []
-    marks = {c["name"]: [_dot(c, key) for key in KEYS] for c in ranked}
+    marks = {c.name: [_dot(c, key) for key in KEYS] for c in ranked}
     axis = accuracy_axis([mark for dots in marks.values() for mark in dots], "accuracy")
     rows = []
     for c in ranked:
-        means = [Cell(percent(c[f"{key.label}_accuracy"]["mean"])) for key in KEYS]
-        gap = points(c["train_accuracy"]["mean"] - c["test_accuracy"]["mean"])
-        cells = [name_cell(context, c), Cell(tables.trained(c)), *means, Cell(dots=marks[c["name"]]), Cell(gap)]
+        means = [Cell(percent(getattr(c, f"{key.label}_accuracy").mean)) for key in KEYS]
+        gap = points(c.train_accuracy.mean - c.test_accuracy.mean)
+        cells = [name_cell(context, c), Cell(trained(c)), *means, Cell(dots=marks[c.name]), Cell(gap)]
         rows.append(cells)
     heads = [*columns("contender", "n"), *(Column(key.label, key=key) for key in KEYS)]
     heads += [Column(axis.label, axis=axis), Column("gap, points")]
@@ -34,12 +36,12 @@ def blocks(context: Context) -> list[Block]:
     return [Table(heads, rows, note)]
 
 
-def _dot(contender: Summary, key: Key) -> Dot:
+def _dot(contender: ContenderResult, key: Key) -> Dot:
     """The accuracy on a split; of train the mean alone, for its images are not a sample of others."""
-    found: Summary = contender[f"{key.label}_accuracy"]
+    found: Interval = getattr(contender, f"{key.label}_accuracy")
     if key.label == "train":
-        found = {**found, "low": found["mean"], "high": found["mean"]}
-    return dot(contender["name"], found, key.classes.removeprefix("dot "), key.label, key.shape)
+        found = Interval(found.mean, found.mean, found.mean)
+    return dot(contender.name, found, key.classes.removeprefix("dot "), key.label, key.shape)
 
 
 SECTION = Kind(blocks, title="Train, validation, test")

@@ -1,0 +1,24 @@
+"""Runs without a result, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from bakeoff.record import Run
+from bakeoff.spec.study_parts import Failed
+
+
+def find(names: Collection[str], runs: Sequence[Run], failed: Sequence[Failed]) -> tuple[Failed, ...]:
+    """Those of the named contenders: runs that diverged, then those that could not be trained or read."""
+    diverged = [
+        Failed(
+            contender=run.spec.contender,
+            seed=run.spec.seed,
+            run=run.path.name,
+            kind="diverged",
+            reason=f"a value became non-finite in epoch {len(run.history) + 1}",
+        )
+        for run in runs
+        if run.status == "diverged"
+    ]
+    return tuple(one for one in (*diverged, *failed) if one.contender in names)

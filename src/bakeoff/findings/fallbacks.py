@@ -1,0 +1,32 @@
+"""Contenders with runs whose training began again with another optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bakeoff.findings.runs import Groups
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """In `runs` of `n` runs, after `epochs` (of each run, without repetition), from one optimiser to another."""
+
+    contender: str
+    runs: int
+    n: int
+    epochs: tuple[int, ...]
+    before: str
+    after: str
+
+
+def find(groups: Groups) -> tuple[Fallback, ...]:
+    """One for each contender with such runs."""
+    found = []
+    for name, runs in groups.items():
+        fell = {run.path: run.fell_back for run in runs if run.fell_back is not None}
+        if fell:
+            first = next(run for run in runs if run.path in fell)
+            epochs = tuple(sorted(set(fell.values())))
+            before, after = first.spec.recipe.optimizer, first.history[-1]["optimizer"]
+            found.append(Fallback(name, len(fell), len(runs), epochs, before, after))
+    return tuple(found)

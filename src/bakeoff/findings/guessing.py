@@ -1,0 +1,75 @@
+"""Contenders with runs that learnt nothing, and which change makes them learn."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bakeoff.evaluation import faults
+from bakeoff.findings.changes import Change
+from bakeoff.findings.one_change import between, related
+from bakeoff.findings.runs import Groups, counted_epochs, learnt, least_loss, outputs
+from bakeoff.record import Run
+from bakeoff.spec import Contender
+
+
+@dataclass(frozen=True)
+class Way:
+    """A contender that learns, and what it does otherwise."""
+
+    contender: str
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class Guessing:
+    """`runs` of `n` finished ones learnt nothing; of `stuck` ones the loss never left that of equal guessing."""
+
+    contender: str
+    runs: int
+    n: int
+    stuck: int
+    train_loss: float
+    equal_loss: float
+    validation_accuracy: float
+    most_frequent: float
+    """The part of the validation images that are of their most frequent class."""
+    trains: tuple[Way, ...]
+
+
+def find(contenders: Sequence[Contender], groups: Groups) -> tuple[Guessing, ...]:
+    """One for each contender with such runs, with the nearest that learn."""
+    lost = {name: [run for run in runs if run.history and not learnt(run)] for name, runs in groups.items()}
+    found = []
+    for c in contenders:
+        if runs := lost[c.name]:
+            counts = runs[0].dataset["counts"]["validation"]
+            entry = Guessing(
+                contender=c.name,
+                runs=len(runs),
+                n=len(groups[c.name]),
+                stuck=sum(map(_stuck, runs)),
+                train_loss=least_loss(runs),
+                equal_loss=faults.equal_loss(outputs(runs[0])),
+                validation_accuracy=float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
+                most_frequent=max(counts) / sum(counts),
+                trains=_trains(c, contenders, groups, [name for name, some in lost.items() if some]),
+            )
+            found.append(entry)
+    return tuple(found)
+
+
+def _stuck(run: Run) -> bool:
+    return faults.stuck(counted_epochs(run), outputs(run), len(run.dataset["classes"]))
+
+
+def _trains(
+    lost: Contender, contenders: Sequence[Contender], groups: Groups, guessing: Collection[str]
+) -> tuple[Way, ...]:
+    """At most two contenders that do learn: those a single change away, else the nearest."""
+    able = [c for c in contenders if groups[c.name] and not c.ensemble and c.name not in guessing]
+    ways = [Way(c.name, tuple(between(groups, lost.name, c.name))) for c in able if related(lost, c)]
+    ways.sort(key=lambda way: (len(way.changes), sum(len(change.fields) for change in way.changes)))
+    return tuple([way for way in ways if len(way.changes) == 1][:2] or ways[:1])

@@ -1,0 +1,64 @@
+"""Pairs with a contender as reported that differ in exactly one thing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings.changes import Change, changes
+from bakeoff.findings.pairs import versus
+from bakeoff.findings.runs import Groups
+from bakeoff.spec import Contender
+from bakeoff.spec.choices import parse_choice
+
+
+@dataclass(frozen=True)
+class OneChange:
+    """What one change does: `pair` compares the contender `after` it with the one `before` it."""
+
+    before: str
+    after: str
+    change: Change
+    pair: Pair
+
+    @property
+    def threshold(self) -> int | None:
+        """Where the change is that pixels are cut, and nothing else is done to them: at which value."""
+        (field, *_) = self.change.fields
+        if self.change.what != "preprocess" or field.before or len(field.after) != 1:
+            return None
+        name, options = parse_choice(field.after[0])
+        return int(options["at"]) if name == "threshold" and "at" in options else None
+
+
+def find(
+    contenders: Sequence[Contender], swept: Collection[str], groups: Groups, pairs: Sequence[Pair]
+) -> tuple[OneChange, ...]:
+    """Repairs first, then other changes to one network, then networks of which one is named after the other.
+
+    Points of a sweep (`swept`) have a section of their own, and so have different networks under one recipe.
+    """
+    shown = [c for c in contenders if groups[c.name] and not c.ensemble and (c.variant or c.name not in swept)]
+    ranked = []
+    for pair in itertools.combinations(shown, 2):
+        before, after = sorted(pair, key=lambda c: c.variant != "as reported")
+        if before.variant == "as reported" and related(before, after):
+            found = between(groups, before.name, after.name)
+            if len(found) == 1:
+                rank = 2 if found[0].what == "model" else int(after.variant == "as reported")
+                compared = versus(pairs, after.name, before.name)
+                ranked.append((rank, OneChange(before.name, after.name, found[0], compared)))
+    return tuple(change for _, change in sorted(ranked, key=lambda one: one[0]))
+
+
+def between(groups: Groups, before: str, after: str) -> list[Change]:
+    """What differs between two contenders' runs."""
+    return changes(groups[before][0].spec, groups[after][0].spec)
+
+
+def related(a: Contender, b: Contender) -> bool:
+    """Whether both have one network, or one of them is named after the other's: `resnet34`, `se_resnet34`."""
+    first, second = ({*c.model.split("_")} for c in (a, b))
+    return first <= second or second <= first

@@ -1,0 +1,141 @@
+"""All that a study's records show, dataset by dataset: one object, from which pages, answers and files are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from bakeoff.evaluation import verdicts
+from bakeoff.evaluation.planner import Need
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings import (
+    additions,
+    confirmation,
+    contenders,
+    failures,
+    fallbacks,
+    guessing,
+    hypotheses,
+    one_change,
+    pairs,
+    published,
+    rising,
+    softmax,
+    sweeps,
+    test_choices,
+)
+from bakeoff.findings.additions import Addition
+from bakeoff.findings.confirmation import Confirmation
+from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.fallbacks import Fallback
+from bakeoff.findings.guessing import Guessing
+from bakeoff.findings.hypotheses import HypothesisResult
+from bakeoff.findings.one_change import OneChange
+from bakeoff.findings.rising import Rise
+from bakeoff.findings.runs import all_correct, by_contender, only_learnt
+from bakeoff.findings.softmax import SoftmaxBeforeLoss
+from bakeoff.findings.sweeps import SweepResult
+from bakeoff.findings.test_choices import ChosenOnTest
+from bakeoff.record import Run
+from bakeoff.spec.study import Study
+from bakeoff.spec.study_parts import Failed
+
+
+@dataclass(frozen=True)
+class SeedsToShow:
+    """The seeds of each contender that show a true difference of accuracy on a dataset."""
+
+    dataset: str
+    difference: float
+    need: Need
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is true of the contenders on one dataset, or on several put together."""
+
+    contenders: tuple[ContenderResult, ...]
+    failures: tuple[Failed, ...]
+    pairs: tuple[Pair, ...]
+    can_be_best: tuple[str, ...]
+    plan: tuple[SeedsToShow, ...]
+    confirmation: tuple[Confirmation, ...]
+    sweeps: tuple[SweepResult, ...]
+    hypotheses: tuple[HypothesisResult, ...]
+    additions: tuple[Addition, ...]
+    one_change: tuple[OneChange, ...]
+    softmax: tuple[SoftmaxBeforeLoss, ...]
+    guessing: tuple[Guessing, ...]
+    fallbacks: tuple[Fallback, ...]
+    rising: tuple[Rise, ...]
+    test_choices: tuple[ChosenOnTest, ...]
+
+    @property
+    def ranking(self) -> list[ContenderResult]:
+        """Contenders with a result, best by validation accuracy first."""
+        return contenders.ranking(self.contenders)
+
+    @property
+    def selected(self) -> ContenderResult | None:
+        """The contender that validation accuracy selects."""
+        return contenders.selected(self.contenders)
+
+    def facing(self, name: str) -> list[Pair]:
+        """The comparisons of one contender with the others, best by validation accuracy first."""
+        return pairs.facing(self.pairs, name, [c.name for c in self.ranking])
+
+
+def find(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> list[Findings]:
+    """The findings on each of a study's datasets. `fresh` are runs of selected contenders on seeds of their own.
+
+    Raises:
+        BakeoffError: runs on one dataset were made from different data.
+    """
+    return [_find(study.on(name) if len(study.datasets) > 1 else study, runs, fresh) for name in study.datasets]
+
+
+def together(parts: Sequence[Findings]) -> Findings:
+    """The findings on several datasets as one."""
+    return replace(
+        parts[0],
+        **{f.name: tuple(item for part in parts for item in getattr(part, f.name)) for f in fields(Findings)},
+    )
+
+
+def _find(study: Study, runs: Sequence[Run], fresh: Sequence[Run]) -> Findings:
+    """The findings on a study's only dataset."""
+    every = study.contenders
+    ended = by_contender([c.name for c in every], runs)
+    groups = only_learnt(ended)
+    correct = all_correct(groups)
+    lost = failures.find(ended.keys(), runs, study.failed)
+    decided = verdicts.decide(
+        correct,
+        declared=pairs.declared(every, study.hypotheses, study.sweeps, correct),
+        candidates=[c.name for c in every if not contenders.saw_test(c, every)],
+        margin=study.margin,
+        level=study.level,
+    )
+    datasets = {c.name: study.dataset_of(c) for c in every}
+    failed = [one.contender for one in lost]
+    results = contenders.find(every, datasets, ended, groups, failed, decided.estimates)
+    best = contenders.selected(results)
+    swept = [point.contender for sweep in study.sweeps for point in sweep.points]
+    single = one_change.find(every, swept, groups, decided.pairs)
+    return Findings(
+        contenders=results,
+        failures=lost,
+        pairs=decided.pairs,
+        can_be_best=decided.can_be_best,
+        plan=tuple(SeedsToShow(study.dataset, size, need) for size, need in decided.plan.items()),
+        confirmation=confirmation.find(best.name, fresh) if best else (),
+        sweeps=sweeps.find(study.sweeps, results, decided.pairs),
+        hypotheses=hypotheses.find(study.hypotheses, groups, results, decided.pairs, published.noise(study)),
+        additions=additions.find(every, results, decided.pairs),
+        one_change=single,
+        softmax=softmax.find(every, ended, results, decided.pairs, single),
+        guessing=guessing.find(every, ended),
+        fallbacks=fallbacks.find(ended),
+        rising=rising.find(groups),
+        test_choices=test_choices.find(ended),
+    )

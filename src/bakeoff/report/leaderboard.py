@@ -1,0 +1,50 @@
+"""The leaderboard as text: every contender's numbers and how it stands against the selected one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bakeoff.evaluation.verdicts import Pair
+from bakeoff.findings.contenders import ContenderResult, ranking, selected
+from bakeoff.findings.pairs import facing, seen_from
+from bakeoff.report.format import interval, number, percent
+from bakeoff.report.sentences import verdict
+
+AGAINST = "against the choice"
+
+
+def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> list[dict[str, str]]:
+    """A row a contender, best validation accuracy first, those without a result last."""
+    ranked = ranking(contenders)
+    against = standing(contenders, pairs)
+    return [
+        {
+            "contender": c.name + marks(c),
+            "trained": trained(c),
+            "test accuracy": interval(c.test_accuracy) + (" one run" if c.interval == "wilson" else ""),
+            "validation": percent(c.validation_accuracy.mean),
+            "parameters": number(c.parameters),
+            "seconds": number(c.seconds, 1),
+            AGAINST: against[c.name],
+        }
+        for c in (*ranked, *(c for c in contenders if not c.trained))
+    ]
+
+
+def standing(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> dict[str, str]:
+    """Each contender against the selected one: `the choice`, the verdict on it, or a dash."""
+    words = {c.name: "–" for c in contenders}
+    if best := selected(contenders):
+        words[best.name] = "the choice"
+        words |= {p.b: verdict(seen_from(p, p.b)) for p in facing(pairs, best.name, [*words])}
+    return words
+
+
+def trained(contender: ContenderResult) -> str:
+    """How many of a contender's runs trained: `2 of 3`."""
+    return f"{contender.trained} of {contender.ended}"
+
+
+def marks(contender: ContenderResult) -> str:
+    """Signs of what it did with the test set: † its epoch was chosen there, ‡ it was trained there."""
+    return (" †" if contender.selects_on_test else "") + (" ‡" if contender.trains_on_test else "")
