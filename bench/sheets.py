@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from bakeoff.data import SOURCES, load_dataset
-from bakeoff.data.augment import AUGMENTATIONS, Batch, augmenter
+from bakeoff.data.augment import Batch, augmenter
 from bakeoff.data.contact import contact_sheet
 from bakeoff.data.dataset import Dataset
 from bakeoff.errors import BakeoffError
+from bakeoff.spec.steps import AUGMENTATIONS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "sheets"
 DRAWS, SIDE, GAP, LABEL = 8, 64, 4, 130
@@ -59,7 +60,7 @@ def augmentations(datasets: dict[str, Dataset]) -> Image.Image:
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     found: dict[str, Dataset] = {}
-    for name in SOURCES:
+    for name in SOURCES.builtin:
         try:
             found[name] = load_dataset(name)
         except BakeoffError as error:

@@ -57,7 +57,7 @@ def run(trained: Path) -> Path:
         (["run", "quickstart", "--seeds", "0"], "0 is not in the range x>=1"),
         (["run", "quickstart", "--device", "tpu9"], "device 'tpu9': not on this machine"),
         (["train", "digist", "conv"], "unknown dataset 'digist' (closest: digits"),
-        (["train", "digits", "cnov"], "no model 'cnov' (closest: conv"),
+        (["train", "digits", "cnov"], "model: unknown choice 'cnov' (closest: conv"),
         (["train", "digits", "small_cnn:widht=3"], "model small_cnn: unknown key 'widht' (closest: width"),
         (["train", "digits", "conv", "--epoch", "2"], "No such option '--epoch'"),
         (["train", "digits", "conv", "--epochs", "two"], "recipe: epochs = 'two': must be a valid integer"),

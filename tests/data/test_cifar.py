@@ -112,17 +112,19 @@ def test_both_layouts_are_the_same_data(folders, protocol):
 def test_files_that_are_not_the_published_ones_are_used_with_a_warning(folders, monkeypatch, layout, method):
     contents = files(layout)
     sums = {name: hashlib.new(method, content).hexdigest() for name, content in contents.items()}
-    monkeypatch.setitem(SOURCES, "cifar10", replace(SOURCES["cifar10"], contents=sums))
+    monkeypatch.setitem(SOURCES.builtin, "cifar10", replace(SOURCES["cifar10"], contents=sums))
     place(folders[0], contents, layout, "archive")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_dataset("cifar10")
     first, second, *_ = sums
-    monkeypatch.setitem(SOURCES, "cifar10", replace(SOURCES["cifar10"], contents=sums | {second: sums[first]}))
+    monkeypatch.setitem(SOURCES.builtin, "cifar10", replace(SOURCES["cifar10"], contents=sums | {second: sums[first]}))
     with pytest.warns(DataWarning, match=rf"{second} is not the published file of cifar10") as caught:
         load_dataset("cifar10")
     assert len(caught) == 1
-    monkeypatch.setitem(SOURCES, "cifar10", replace(SOURCES["cifar10"], contents=dict.fromkeys(sums, sums[first])))
+    monkeypatch.setitem(
+        SOURCES.builtin, "cifar10", replace(SOURCES["cifar10"], contents=dict.fromkeys(sums, sums[first]))
+    )
     with pytest.warns(DataWarning, match=rf"{second} and 4 more are not the published files of cifar10"):
         load_dataset("cifar10")
 

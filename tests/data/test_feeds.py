@@ -131,7 +131,7 @@ def test_generated_feeds_are_for_generated_datasets() -> None:
 
 
 @pytest.mark.parametrize("rule", ["sum", "count"])
-@pytest.mark.parametrize(("model", "feed"), [("locator", "placed:cells=8"), ("spotter", "crops")])
+@pytest.mark.parametrize(("model", "feed"), [("heatmap_classifier", "placed:cells=8"), ("patch_classifier", "crops")])
 def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str, feed: str, rule: str) -> None:
     data = f"{DATA},rule={rule}"
     spec = RunSpec(contender="c", model=model, recipe=Recipe(feed=feed), dataset=data)

@@ -97,7 +97,9 @@ def publish(tmp_path, monkeypatch, contents):
     }
 
     def become(*mirrors: str) -> Path:
-        monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], files=files, contents=inside, mirrors=mirrors))
+        monkeypatch.setitem(
+            SOURCES.builtin, "mnist", replace(SOURCES["mnist"], files=files, contents=inside, mirrors=mirrors)
+        )
         return tmp_path / "bakeoff" / "mnist"
 
     return become

@@ -5,10 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bakeoff.data.preprocess import CHANGES, COPIES, change, copier, model_shape
+from bakeoff.data.preprocess import change, copier, model_shape
 from bakeoff.errors import UsageError
-from bakeoff.spec import Recipe
-from bakeoff.spec.choices import parse_choice, schema_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 2, 12, 18), dtype=np.uint8)
 
@@ -65,14 +63,6 @@ def test_the_models_shape() -> None:
     steps = ["threshold", "downscale:times=3", "repeat:channels=4", "upscale:times=2"]
     assert model_shape(steps, (1, 12, 18)) == (4, 8, 12)
     assert model_shape([], (3, 12, 18)) == (3, 12, 18)
-
-
-@pytest.mark.parametrize("name", {**CHANGES, **COPIES})
-def test_every_step_is_in_the_help(name: str) -> None:
-    about = str(Recipe.model_fields["preprocess"].description).replace(", then copies: ", " | ")
-    said = dict(map(parse_choice, about.split("first ")[1].split(";")[0].split(" | ")))
-    schema = schema_of({**CHANGES, **COPIES}[name])
-    assert schema.model_validate(said[name]) == schema(), "with its defaults"
 
 
 @pytest.mark.parametrize(

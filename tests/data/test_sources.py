@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from bakeoff.data import SOURCES, DataWarning, load_dataset
-from bakeoff.data.sources import NoOptions, parse_reference
+from bakeoff.data.sources import parse_reference
 from bakeoff.errors import BakeoffError, UsageError
 
 MNIST = Path(os.environ.get("BAKEOFF_DATA", "no-data")) / "mnist"
@@ -54,7 +54,7 @@ def tiny(monkeypatch) -> dict[str, bytes]:
             header, body = struct.pack(">2i", 0x801, count), bytes(n % 10 for n in range(count))
         contents[name] = header + body
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], contents=sums))
+    monkeypatch.setitem(SOURCES.builtin, "mnist", replace(SOURCES["mnist"], contents=sums))
     return contents
 
 
@@ -173,7 +173,7 @@ def test_the_validation_split_is_of_the_wanted_size(fraction):
     assert len(load_dataset("digits", validation=fraction).validation) == round(fraction * 1497)
 
 
-@pytest.mark.parametrize("name", sorted(SOURCES))
+@pytest.mark.parametrize("name", sorted(SOURCES.builtin))
 def test_every_source_says_what_it_is(name):
     source = SOURCES[name]
     assert source.description
@@ -184,7 +184,7 @@ def test_every_source_says_what_it_is(name):
     assert all(len(sum) in (32, 64) for sum in source.contents.values())
     assert bool(source.files) == bool(source.contents)
     assert source.mirror is (name in ("fashion-mnist", "cifar10"))
-    assert source.options is NoOptions or name in ("largest-digit", "highest-digit")
+    assert not source.settings.model_fields or name in ("largest-digit", "highest-digit")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_modified_mnist_is_made_of_the_digits_that_are_named(name, size, counts)
     assert dataset.shape == (1, size, size)
     assert (len(dataset.train) + len(dataset.validation), len(dataset.test)) == (120, 60)
     assert (dataset.name, dataset.mirror) == (name, False)
-    chosen = SOURCES[name].options()
+    chosen = SOURCES[name].settings()
     assert (chosen.count, chosen.test_count) == counts  # as in the competitions
     assert load_dataset(f"{name}:{options},seed=1").fingerprint != dataset.fingerprint
 

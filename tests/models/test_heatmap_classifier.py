@@ -1,4 +1,4 @@
-"""The locator: what it says of places is what it says of the image, and places move with the image."""
+"""The heat-map classifier: what it says of places is what it says of the image, and places move with the image."""
 
 import math
 
@@ -10,7 +10,7 @@ from bakeoff.models import create_model
 
 def made(size: int = 64):
     torch.manual_seed(0)
-    return create_model("locator", channels=1, classes=4, size=size, width=4, blocks=1).eval()
+    return create_model("heatmap_classifier", channels=1, classes=4, size=size, width=4, blocks=1).eval()
 
 
 def test_a_class_is_as_likely_as_all_its_places_together() -> None:

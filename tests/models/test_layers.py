@@ -17,7 +17,7 @@ def test_layers_sum_to_the_model(name: str) -> None:
     found = model_layers(name, 3, 7, size)
     assert sum(layer.parameters for layer in found) == count_parameters(model)
     assert sum(layer.multiply_adds for layer in found) == count_multiply_adds(model, (3, *size))
-    maps = {"spotter": 8, "locator": 7}  # of classes and none, of classes
+    maps = {"patch_classifier": 8, "heatmap_classifier": 7}  # of classes and none, of classes
     assert found[-1].output == (7,) if name not in maps else found[-1].output[0] == maps[name]
 
 
@@ -40,7 +40,7 @@ def test_a_layer_that_is_used_twice_is_counted_once() -> None:
 
 
 def test_unknown_models_and_small_images() -> None:
-    with pytest.raises(UsageError, match="no model 'cnov'"):
+    with pytest.raises(UsageError, match="model: unknown choice 'cnov'"):
         usual_size("cnov")
     with pytest.raises(UsageError, match="too small"):
         model_layers("conv", 1, 10, (10, 10))

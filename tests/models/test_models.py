@@ -13,7 +13,6 @@ from bakeoff.models import (
     count_multiply_adds,
     count_parameters,
     create_model,
-    parameter_schema,
 )
 from bakeoff.models.blocks import PoolReLU, glorot_
 from bakeoff.models.layers import usual_size
@@ -169,7 +168,7 @@ def test_pooling_before_relu_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "sentence"),
     [
-        ("resnet21", {}, r"no model 'resnet21' \(closest: resnet\d"),
+        ("resnet21", {}, r"model: unknown choice 'resnet21' \(closest: resnet\d"),
         ("small_cnn", {"kernle": 3}, r"unknown key 'kernle' \(closest: kernel"),
         ("small_cnn", {"kernel": 4}, r"kernel = 4: must be odd"),
         ("small_cnn", {"width": 0}, r"width = 0: must be greater than or equal to 1"),
@@ -186,5 +185,5 @@ def test_a_wrong_name_or_parameter_gets_one_sentence(name: str, parameters: dict
 @pytest.mark.parametrize("name", MODELS)
 def test_parameters_from_text_are_typed(name: str) -> None:
     """What the command line gives as text builds the same model as the defaults."""
-    defaults = {key: field.default for key, field in parameter_schema(name).model_fields.items()}
+    defaults = {key: field.default for key, field in MODELS[name].settings.model_fields.items()}
     assert check_parameters(name, {key: str(value) for key, value in defaults.items()}) == defaults

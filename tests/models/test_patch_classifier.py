@@ -1,4 +1,4 @@
-"""The spotter: crops and whole images agree, and the composed answer is that of counting all combinations."""
+"""The patch classifier: crops and whole images agree, and the composed answer is that of counting all combinations."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from bakeoff.models.patch_classifier import FIELD
 
 def made(rule: str = "highest"):
     torch.manual_seed(0)
-    return create_model("spotter", channels=1, classes=4, size=64, width=4, rule=rule).eval()
+    return create_model("patch_classifier", channels=1, classes=4, size=64, width=4, rule=rule).eval()
 
 
 def mapped(model, images):

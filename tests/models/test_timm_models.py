@@ -60,9 +60,9 @@ def test_a_model_of_one_size_is_told_it(stand_in: StandIn) -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_an_unknown_model_gets_the_closest_names() -> None:
-    with pytest.raises(UsageError, match=r"^no model 'timm:plian' \(closest: plain"):
+    with pytest.raises(UsageError, match=r"^model: unknown choice 'timm:plian' \(closest: plain"):
         timm_builder("timm:plian")
-    with pytest.raises(UsageError, match=r"^no model 'timm:zzz' \(timm.list_models\(\) names 3\)$"):
+    with pytest.raises(UsageError, match=r"^model: unknown choice 'timm:zzz' \(timm.list_models\(\) names 3\)$"):
         timm_builder("timm:zzz")
 
 

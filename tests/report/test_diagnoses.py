@@ -241,9 +241,8 @@ def test_runs_that_learn_nothing_are_named_with_what_makes_them_learn(found, sum
 def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(feed, outputs, tmp_path, write_run):
     """Of runs that learn nothing: a loss of 3 over 640 places is far below ln 640, though above ln 10. A run that
     recognises most images has trained, whatever its loss."""
-    text = (
-        f"title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n[contenders.c]\nmodel = 'locator'\nfeed = '{feed}'"
-    )
+    contender = f"[contenders.c]\nmodel = 'heatmap_classifier'\nfeed = '{feed}'"
+    text = f"title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n{contender}"
     study = parse_study(text, "one", "one.toml")
     run = write_run(study.runs()[0], tmp_path, skill=5.0)
     for loss, stuck in ((math.log(outputs) / 2, 0), (0.995 * math.log(outputs), 1)):

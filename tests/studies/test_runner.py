@@ -77,7 +77,10 @@ def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (('model = "logistic"\nlr = 0.01', 'model = "logistc"'), r"study tiny, contender quick: no model 'logistc'"),
+        (
+            ('model = "logistic"\nlr = 0.01', 'model = "logistc"'),
+            "contender quick: model: unknown choice 'logistc'",
+        ),
         (('model = "logistic"\nlr = 0.01', 'model = "conv"\nparameters = { width = 3 }'), "takes no parameters"),
         (("epochs = 1", 'epochs = 1\naugment = ["spin"]'), "contender slow: augment: unknown choice 'spin'"),
         (
@@ -374,5 +377,8 @@ def test_every_contender_of_a_published_study_can_be_built(name: str) -> None:
                 contender.model, channels=channels, classes=10, size=(height, width), **contender.parameters
             )
             images = torch.zeros(2, channels, height, width)
-            if contender.model not in ("locator", "spotter"):  # these answer with places, not with classes
+            if contender.model not in (
+                "heatmap_classifier",
+                "patch_classifier",
+            ):  # these answer with places, not with classes
                 assert model(images).shape == (2, 10), contender.name

@@ -1,17 +1,22 @@
 """A run's name: it changes with all that decides the result, and with nothing else."""
 
 import typing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bakeoff import models
 from bakeoff.data import Dataset
-from bakeoff.models.logistic import logistic
-from bakeoff.spec import Recipe, RunSpec, choices
-from bakeoff.training import digest as naming
-from bakeoff.training.digest import find_run, run_directory
+from bakeoff.errors import UsageError
+from bakeoff.models import MODELS, Model
+from bakeoff.models.weights import sha256
+from bakeoff.record import read_run
+from bakeoff.spec import Recipe, RunSpec, choices, plugins, renamed
+from bakeoff.spec.plugins import load_plugin
+from bakeoff.spec.settings import Frozen
+from bakeoff.spec.steps import AUGMENTATIONS
+from bakeoff.training.digest import deciding, find_run, run_directory
 from bakeoff.training.ensemble import average_runs
 from bakeoff.training.run import train_run
 
@@ -89,15 +94,18 @@ def test_a_changed_default_inside_a_choice_changes_it(blocks: Dataset, monkeypat
 
 def test_a_changed_default_of_a_step_or_a_model_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     made = spec(model="small_cnn", recipe=Recipe(augment=("rotate",)))
-    before = run_directory(made, blocks)
-    rotate = naming.AUGMENTATIONS["rotate"]
+    names = {run_directory(made, blocks)}
 
-    def later(batch, generator, *, degrees: float = 11.0):
-        return rotate(batch, generator, degrees=degrees)
+    class LaterRotate(Frozen):
+        degrees: float = 11.0
 
-    later.__module__ = "bakeoff.data.augment"
-    monkeypatch.setitem(naming.AUGMENTATIONS, "rotate", later)
-    assert run_directory(made, blocks) != before
+    monkeypatch.setitem(AUGMENTATIONS.builtin, "rotate", replace(AUGMENTATIONS["rotate"], schema=LaterRotate))
+    names.add(run_directory(made, blocks))
+
+    def later(channels, classes, size, *, width: int = 51) -> None: ...
+
+    monkeypatch.setitem(MODELS.builtin, "small_cnn", Model(later))
+    assert len({*names, run_directory(made, blocks)}) == 3
 
 
 def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) -> None:
@@ -108,24 +116,42 @@ def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) 
     assert len({run_directory(spec(), data) for data in (blocks, *pools)}) == 1  # nobody looks at them
 
 
-def test_the_code_of_a_model_of_ones_own_counts(
+PLUGIN = """
+from bakeoff.models.logistic import logistic
+def same(batch, generator): return batch
+MODELS, AUGMENTATIONS = {"net": logistic}, {"same": same}
+"""
+
+
+@pytest.mark.parametrize("uses", [{"model": "mine:net"}, {"recipe": Recipe(augment=("mine:same",))}])
+def test_the_bytes_of_a_plug_in_count_where_it_is_used(
+    blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uses: dict
+) -> None:
+    monkeypatch.setattr(plugins, "FILES", {})
+    file, plain, names = tmp_path / "mine.py", run_directory(spec(), blocks), set()
+    for text in (PLUGIN, f"{PLUGIN}# changed"):
+        file.write_text(text)
+        load_plugin(file)
+        names.add(run_directory(spec(**uses), blocks))
+        assert deciding(spec(**uses), blocks)["plugins"] == {"mine": f"sha256:{sha256(file)}"}
+    assert len(names) == 2
+    assert run_directory(spec(), blocks) == plain
+
+
+def test_a_model_that_was_renamed_is_the_same_run(
     blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = set()
-    for number, rate in enumerate(("1", "2")):
-        module = f"plugin_of_mine_{number}"
-        text = "from bakeoff.models.logistic import logistic\ndef own(channels, classes, size):\n"
-        (tmp_path / f"{module}.py").write_text(f"{text}    return logistic(channels, classes, size)  # {rate}\n")
-        monkeypatch.syspath_prepend(tmp_path)
-        build = __import__(module).own
-        build.__module__ = "plugin_of_mine"
-        monkeypatch.setitem(models.MODELS, "own", models.Entry(build, 1))
-        models.parameter_schema.cache_clear()
-        names.add(run_directory(spec(model="own"), blocks))
-    models.parameter_schema.cache_clear()
-    assert len(names) == 2
-    monkeypatch.setitem(models.MODELS, "own", models.Entry(logistic, 1))
-    assert run_directory(spec(model="own"), blocks) not in names
+    made = spec(recipe=Recipe(epochs=1))
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1)
+    monkeypatch.setitem(renamed.MODELS, "logistic", "linear")
+    monkeypatch.setitem(MODELS.builtin, "linear", MODELS.builtin["logistic"])
+    monkeypatch.delitem(MODELS.builtin, "logistic")
+    now = spec(model="linear", recipe=Recipe(epochs=1))
+    assert run_directory(now, blocks) != before.path.name
+    assert find_run(tmp_path, now, blocks) == before.path
+    assert read_run(before.path).spec.model == "linear"
+    with pytest.raises(UsageError, match=r"^model: 'logistic' is now called 'linear'$"):
+        run_directory(made, blocks)
 
 
 def test_a_field_that_a_later_version_adds_finds_the_record(

@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from bakeoff.data import Dataset, Split, load_dataset
-from bakeoff.data.augment import AUGMENTATIONS
 from bakeoff.data.batches import INIT, batches, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.steps import AUGMENTATIONS
 from bakeoff.training.digest import run_directory
 from bakeoff.training.loop import new_state, train
 from bakeoff.training.run import build_model, check_spec, make_task, train_run
@@ -106,7 +106,7 @@ AUGMENTED = {
 @pytest.mark.parametrize("kill_at", [1, 4, 7])
 @pytest.mark.parametrize("mixing", AUGMENTED)
 def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str, kill_at: int) -> None:
-    assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS)
+    assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS.builtin)
     preprocess = ["threshold:at=100", "downscale", "repeat", "upscale:times=4"]
     made = small(epochs=3, batch_size=32, augment=AUGMENTED[mixing], preprocess=preprocess, label_smoothing=0.1)
     whole = train_run(made, blocks, tmp_path / "whole", threads=1)
@@ -352,7 +352,10 @@ def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path:
     assert row["curve"][-1][1] == pytest.approx(row["train_loss"], abs=1e-5)
 
 
-@pytest.mark.parametrize(("model", "feed"), [("spotter", "fresh"), ("spotter", "crops"), ("locator", "placed")])
+TAUGHT = [("patch_classifier", "fresh"), ("patch_classifier", "crops"), ("heatmap_classifier", "placed")]
+
+
+@pytest.mark.parametrize(("model", "feed"), TAUGHT)
 def test_generated_images_go_on_where_they_stopped(model: str, feed: str, tmp_path: Path) -> None:
     """Images that exist only while they are trained on are the same after an interruption."""
     data = "largest-digit:digits=digits,count=120,test_count=100"
@@ -374,7 +377,9 @@ def test_places_are_taught_with_balanced_classes(tmp_path: Path) -> None:
     recipe = {"feed": "placed", "epochs": 1, "batch_size": 100, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     losses = []
     for loss in ("cross_entropy", "balanced_cross_entropy"):
-        made = spec("locator", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(update={"dataset": data})
+        made = spec("heatmap_classifier", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(
+            update={"dataset": data}
+        )
         run = train_run(made, load_dataset(data), tmp_path / loss, threads=1)
         losses.append(run.history[0]["train_loss"])
     assert losses[0] != losses[1]
@@ -387,7 +392,9 @@ def test_training_accuracy_of_placed_images_is_that_of_their_classes(tmp_path: P
     recipe = {"epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     accuracies = []
     for feed in ("fresh", "placed"):
-        made = spec("locator", {"width": 2, "blocks": 1}, feed=feed, **recipe).model_copy(update={"dataset": data})
+        made = spec("heatmap_classifier", {"width": 2, "blocks": 1}, feed=feed, **recipe).model_copy(
+            update={"dataset": data}
+        )
         run = train_run(made, load_dataset(data), tmp_path / feed, threads=1)
         accuracies.append(run.history[0]["train_accuracy"])
     assert accuracies[0] == accuracies[1] > 0.03
@@ -397,10 +404,10 @@ def test_only_some_models_are_taught_places() -> None:
     data = "largest-digit:digits=digits,count=300,test_count=100"
     dataset, placed = load_dataset(data), {"feed": "placed"}
     for model, fields, said in (
-        ("conv", placed, "conv cannot be taught places; locator can"),
-        ("locator", placed | {"augment": ("rotate:degrees=10",)}, "augment would move what is placed"),
+        ("conv", placed, "conv cannot be taught places; heatmap_classifier can"),
+        ("heatmap_classifier", placed | {"augment": ("rotate:degrees=10",)}, "augment would move what is placed"),
         (
-            "locator",
+            "heatmap_classifier",
             placed | {"preprocess": ("downscale:times=2",)},
             "tells 4 x 4 places of such images apart: cells=4",
         ),
@@ -412,9 +419,9 @@ def test_only_some_models_are_taught_places() -> None:
 def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:
     made = spec("conv", feed="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
     dataset = load_dataset("digits")
-    with pytest.raises(UsageError, match="conv cannot be taught by crops; spotter can"):
+    with pytest.raises(UsageError, match="conv cannot be taught by crops; patch_classifier can"):
         check_spec(made, dataset)
-    with pytest.raises(UsageError, match="spotter sees 41 pixels where a crop has 40"):
-        check_spec(spec("spotter", feed="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
+    with pytest.raises(UsageError, match="patch_classifier sees 41 pixels where a crop has 40"):
+        check_spec(spec("patch_classifier", feed="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
     with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
-        check_spec(spec("spotter", feed="fresh"), blocks)
+        check_spec(spec("patch_classifier", feed="fresh"), blocks)

@@ -10,17 +10,16 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from scipy.ndimage import gaussian_filter1d
 from torch import Generator, Tensor
 
 from bakeoff.errors import UsageError
-from bakeoff.spec.choices import choose, parse_choice, schema_of
+from bakeoff.spec.steps import AUGMENTATIONS
 
 Mix = tuple[Tensor, Tensor]
 """Of each mixed image: the label (N,) of its lighter part, and the share (N,), 0.5 ... 1, of its heavier part."""
@@ -79,35 +78,35 @@ def _places(height: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([x.repeat(height), y.repeat_interleave(width), torch.ones_like(x).repeat(height)], dim=1)
 
 
-def rotate(batch: Batch, generator: Generator, *, degrees: Annotated[float, Field(ge=0, le=180)] = 10.0) -> Batch:
+def rotate(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
     """Turn by an angle drawn evenly from -degrees ... degrees."""
     angle = batch.uniform(generator)[:, 0] * math.radians(degrees)
     zero = torch.zeros_like(angle)
     return batch.moved(angle.cos(), -angle.sin(), angle.sin(), angle.cos(), zero, zero)
 
 
-def zoom(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, lt=1)] = 0.1) -> Batch:
+def zoom(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Scale by a factor drawn evenly from 1 - by ... 1 + by."""
     factor = 1 / (1 + batch.uniform(generator)[:, 0] * by)
     zero = torch.zeros_like(factor)
     return batch.moved(factor, zero, zero, factor, zero, zero)
 
 
-def shift(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.1) -> Batch:
+def shift(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Move along each axis by a part of the side drawn evenly from -by ... by."""
     x, y = (-2 * by * batch.uniform(generator)).unbind(1)
     one, zero = torch.ones_like(x), torch.zeros_like(x)
     return batch.moved(one, zero, zero, one, x, y)
 
 
-def shear(batch: Batch, generator: Generator, *, degrees: Annotated[float, Field(ge=0, le=80)] = 10.0) -> Batch:
+def shear(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
     """Slant, so that upright lines lean by an angle drawn evenly from -degrees ... degrees."""
     lean = (batch.uniform(generator)[:, 0] * math.radians(degrees)).tan()
     one, zero = torch.ones_like(lean), torch.zeros_like(lean)
     return batch.moved(one, lean, zero, one, zero, zero)
 
 
-def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"] = "random") -> Batch:
+def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"]) -> Batch:
     """Mirror left and right: by a coin for each image, or `alternating`, by a coin when an image is first met and then
     every other epoch (Jordan 2024, arXiv 2404.00498)."""
     mirrored = batch.uniform(generator)[:, 0] < 0 if mode == "random" else batch.sight % 2 == 1
@@ -123,8 +122,8 @@ def elastic(
     batch: Batch,
     generator: Generator,
     *,
-    alpha: Annotated[float, Field(ge=0, le=10_000)] = 34.0,
-    sigma: Annotated[float, Field(gt=0, le=1000)] = 4.0,
+    alpha: float,
+    sigma: float,
 ) -> Batch:
     """Move each pixel along both axes by `alpha` pixels times noise of -1 ... 1 smoothed by a Gaussian of `sigma`
     pixels (Simard, Steinkraus & Platt 2003)."""
@@ -145,7 +144,7 @@ def _gaussian(side: int, sigma: float, device: torch.device) -> Tensor:
     )
 
 
-def crop(batch: Batch, generator: Generator, *, padding: Annotated[int, Field(ge=1, le=1024)] = 4) -> Batch:
+def crop(batch: Batch, generator: Generator, *, padding: int) -> Batch:
     """Pad by reflection and cut the old size out at random: a shift by up to `padding` whole pixels.
 
     Raises:
@@ -174,8 +173,8 @@ def cutout(
     batch: Batch,
     generator: Generator,
     *,
-    size: Annotated[int, Field(ge=1, le=1024)] = 8,
-    fill: Annotated[float, Field(ge=0, le=255)] = 0.0,
+    size: int,
+    fill: float,
 ) -> Batch:
     """Paint a square of `size` pixels about a random pixel, cut off at the border, with the grey level `fill`
     (DeVries & Taylor 2017)."""
@@ -196,14 +195,14 @@ def _boxes(batch: Batch, generator: Generator, height: Tensor, width: Tensor) ->
     return (rows[:, :, None] & columns[:, None, :])[:, None]
 
 
-def brightness(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.2) -> Batch:
+def brightness(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Multiply by a factor drawn evenly from 1 - by ... 1 + by; clipped to 0 ... 255."""
     batch = batch.resampled()
     factor = 1 + by * batch.uniform(generator)[:, :1, None, None]
     return dataclasses.replace(batch, images=(batch.images * factor).clamp(0, 255))
 
 
-def contrast(batch: Batch, generator: Generator, *, by: Annotated[float, Field(ge=0, le=1)] = 0.2) -> Batch:
+def contrast(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Stretch about the image's mean by a factor drawn evenly from 1 - by ... 1 + by; clipped to 0 ... 255."""
     batch = batch.resampled()
     images = batch.images.float()
@@ -212,14 +211,14 @@ def contrast(batch: Batch, generator: Generator, *, by: Annotated[float, Field(g
     return dataclasses.replace(batch, images=torch.lerp(mean, images, factor).clamp(0, 255))
 
 
-def noise(batch: Batch, generator: Generator, *, deviation: Annotated[float, Field(ge=0, le=1)] = 0.05) -> Batch:
+def noise(batch: Batch, generator: Generator, *, deviation: float) -> Batch:
     """Add normal noise of `deviation` (1 is white) to every value; clipped to 0 ... 255."""
     batch = batch.resampled()
     normal = torch.randn(batch.images.shape, generator=generator, device=batch.images.device)
     return dataclasses.replace(batch, images=(batch.images + 255 * deviation * normal).clamp(0, 255))
 
 
-def mixup(batch: Batch, generator: Generator, *, alpha: Annotated[float, Field(gt=0, le=1000)] = 0.2) -> Batch:
+def mixup(batch: Batch, generator: Generator, *, alpha: float) -> Batch:
     """Blend each image and its label with the next image's, in shares from Beta(alpha, alpha) (Zhang et al. 2018).
 
     Shares are drawn for each pair; since both orders of a pair are alike, the larger share is the image's own.
@@ -232,7 +231,7 @@ def mixup(batch: Batch, generator: Generator, *, alpha: Annotated[float, Field(g
     return _mixed(batch, blend, share)
 
 
-def cutmix(batch: Batch, generator: Generator, *, alpha: Annotated[float, Field(gt=0, le=1000)] = 1.0) -> Batch:
+def cutmix(batch: Batch, generator: Generator, *, alpha: float) -> Batch:
     """Paste a box of the next image into each; labels share by area (Yun et al. 2019).
 
     The box has the image's proportions and a part of its area drawn from Beta(alpha, alpha), about a random pixel, cut
@@ -267,35 +266,13 @@ def _beta(uniform: Tensor, alpha: float) -> Tensor:
     return (0.5 + c.sign() * (rest / (rest + w).clamp_min(1e-300)).sqrt() / 2).float()
 
 
-AUGMENTATIONS: dict[str, Callable[..., Batch]] = {
-    "rotate": rotate,
-    "zoom": zoom,
-    "shift": shift,
-    "shear": shear,
-    "flip": flip,
-    "elastic": elastic,
-    "crop": crop,
-    "cutout": cutout,
-    "brightness": brightness,
-    "contrast": contrast,
-    "noise": noise,
-    "mixup": mixup,
-    "cutmix": cutmix,
-}
-"""From (batch, generator on its device, the step's own options) to the augmented batch."""
-
-
 def augmenter(steps: Sequence[str]) -> Callable[[Batch, Generator], Batch]:
     """The function that does the steps to a batch, in the order given; none: the batch as it is.
 
     Raises:
         UsageError: an unknown step or option.
     """
-    schemas = {name: schema_of(function) for name, function in AUGMENTATIONS.items()}
-    chosen = []
-    for step in steps:
-        options = choose(step, schemas, "augment").model_dump()
-        chosen.append(functools.partial(AUGMENTATIONS[parse_choice(step)[0]], **options))
+    chosen = [AUGMENTATIONS.bound(step) for step in steps]
 
     def augment(batch: Batch, generator: Generator) -> Batch:
         for step in chosen:

@@ -28,7 +28,7 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     Only files with the published SHA-256 ever get their final name. Raises UsageError for a name that has
     nothing to download; BakeoffError, with each mirror's fault, when no mirror delivers.
     """
-    remote = [key for key, source in SOURCES.items() if source.files]
+    remote = [key for key, source in SOURCES.builtin.items() if source.files]
     if name not in remote:
         fault = "needs no download" if name in SOURCES else "is unknown"
         raise UsageError(f"dataset {name!r} {fault}{closest(name, remote)}")

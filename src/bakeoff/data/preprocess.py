@@ -1,6 +1,6 @@
 """Preprocessing: what is done to the images of every split, to train, to evaluate and to predict alike.
 
-Steps that change pixels (`CHANGES`) are done once, when images are loaded. Steps that only copy them (`COPIES`) are
+Steps that change pixels are done once, when images are loaded. Steps that only copy them are
 done last of all, to each batch, after augmentation and normalisation: they would change nothing there but the cost.
 """
 
@@ -8,27 +8,27 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
 from bakeoff.errors import UsageError
-from bakeoff.spec.choices import choose, parse_choice, schema_of
+from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.steps import PREPROCESSING
 
 Images = NDArray[np.uint8]
 
 
-def threshold(images: Images, *, at: Annotated[int, Field(ge=1, le=255)] = 230) -> Images:
+def threshold(images: Images, *, at: int) -> Images:
     """Pixels of `at` or more become 255, the others 0."""
     return (images >= at).view(np.uint8) * np.uint8(255)
 
 
-def downscale(images: Images, *, times: Annotated[int, Field(ge=2, le=64)] = 2) -> Images:
+def downscale(images: Images, *, times: int) -> Images:
     """Each square of `times` x `times` pixels becomes one, their mean, rounded half up.
 
     Raises:
@@ -45,7 +45,7 @@ def downscale(images: Images, *, times: Annotated[int, Field(ge=2, le=64)] = 2) 
     return small
 
 
-def repeat(images: Tensor, *, channels: Annotated[int, Field(ge=2, le=16)] = 3) -> Tensor:
+def repeat(images: Tensor, *, channels: int) -> Tensor:
     """One channel (N, 1, H, W) as `channels` equal ones.
 
     Raises:
@@ -56,24 +56,9 @@ def repeat(images: Tensor, *, channels: Annotated[int, Field(ge=2, le=16)] = 3) 
     return images.expand(-1, channels, -1, -1)
 
 
-def upscale(images: Tensor, *, times: Annotated[int, Field(ge=2, le=16)] = 2) -> Tensor:
+def upscale(images: Tensor, *, times: int) -> Tensor:
     """Each pixel becomes a square of `times` x `times` equal ones."""
     return F.interpolate(images, scale_factor=times, mode="nearest-exact")
-
-
-CHANGES: dict[str, Callable[..., Images]] = {"threshold": threshold, "downscale": downscale}
-"""Steps from uint8 arrays (N, C, H, W) to such arrays."""
-COPIES: dict[str, Callable[..., Tensor]] = {"repeat": repeat, "upscale": upscale}
-"""Steps from float tensors (N, C, H, W) to such tensors, whose pixels are copies."""
-
-
-def _chosen(
-    steps: Sequence[str], table: dict[str, Callable[..., Any]]
-) -> list[tuple[Callable[..., Any], dict[str, Any]]]:
-    """Those of the steps that are in `table`, with their options."""
-    schemas = {name: schema_of(function) for name, function in (CHANGES | COPIES).items()}
-    given = [(choose(step, schemas, "preprocess").model_dump(), parse_choice(step)[0]) for step in steps]
-    return [(table[name], options) for options, name in given if name in table]
 
 
 def change(steps: Sequence[str], images: Images) -> Images:
@@ -82,8 +67,8 @@ def change(steps: Sequence[str], images: Images) -> Images:
     Raises:
         UsageError: an unknown step or option, or a size that does not fit.
     """
-    for function, options in _chosen(steps, CHANGES):
-        images = function(images, **options)
+    for function in _chosen(steps, copies=False):
+        images = function(images)
     return images
 
 
@@ -93,14 +78,23 @@ def copier(steps: Sequence[str]) -> Callable[[Tensor], Tensor]:
     Raises:
         UsageError: an unknown step or option.
     """
-    chosen = _chosen(steps, COPIES)
+    chosen = _chosen(steps, copies=True)
 
     def copy(images: Tensor) -> Tensor:
-        for function, options in chosen:
-            images = function(images, **options)
+        for function in chosen:
+            images = function(images)
         return images
 
     return copy
+
+
+def _chosen(steps: Sequence[str], *, copies: bool) -> list[Callable[..., Any]]:
+    """Those of the steps that only copy pixels, or those that change them, with their settings."""
+    return [PREPROCESSING.bound(step) for step in steps if _copies(step) == copies]
+
+
+def _copies(step: str) -> bool:
+    return PREPROCESSING.find(parse_choice(step)[0]).copies
 
 
 def model_shape(steps: Sequence[str], shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -109,12 +103,15 @@ def model_shape(steps: Sequence[str], shape: tuple[int, int, int]) -> tuple[int,
     Raises:
         UsageError: an unknown step or option, steps in an order that cannot be kept, or a shape they do not fit.
     """
-    names = [parse_choice(step)[0] for step in steps]
-    for before, after in itertools.pairwise(names):
-        if before in COPIES and after in CHANGES:
+    for before, after in itertools.pairwise(steps):
+        if _copies(before) and not _copies(after):
+            change_names, copy_names = (
+                ", ".join(name for name, entry in PREPROCESSING.builtin.items() if entry.copies == copies)
+                for copies in (False, True)
+            )
             raise UsageError(
-                f"preprocess: {after} stands after {before}; steps that change pixels ({', '.join(CHANGES)}) come "
-                f"before those that copy them ({', '.join(COPIES)})"
+                f"preprocess: {parse_choice(after)[0]} stands after {parse_choice(before)[0]}; steps that change "
+                f"pixels ({change_names}) come before those that copy them ({copy_names})"
             )
     changed = torch.from_numpy(change(steps, np.zeros((1, *shape), np.uint8)))
     _, channels, height, width = copier(steps)(changed.float()).shape

@@ -17,7 +17,7 @@ def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     )
 
 
-class Locator(nn.Module):
+class HeatmapClassifier(nn.Module):
     """A residual network without pooling at its end: one logit for each class at each place, 8 pixels apart.
 
     One softmax over all classes and places makes the digits of an image compete, so that the network learns both what
@@ -47,7 +47,7 @@ class Locator(nn.Module):
         return self.locate(images).float().flatten(2).logsumexp(2)
 
 
-def locator(
+def heatmap_classifier(
     channels: int,
     classes: int,
     _size: Size,
@@ -56,4 +56,4 @@ def locator(
     blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
 ) -> nn.Module:
     """A small residual network that says which class it sees, and where. Taught where with `feed = "placed"`."""
-    return Locator(channels, classes, width, blocks)
+    return HeatmapClassifier(channels, classes, width, blocks)

@@ -21,7 +21,7 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequen
     )
 
 
-class Spotter(nn.Module):
+class PatchClassifier(nn.Module):
     """Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
 
     The answer for the image takes the classes for independent: class k is there with the greatest probability of it
@@ -62,7 +62,7 @@ class Spotter(nn.Module):
         return logits
 
 
-def spotter(
+def patch_classifier(
     channels: int,
     classes: int,
     _size: Size,
@@ -74,4 +74,4 @@ def spotter(
 ) -> nn.Module:
     """A digit classifier slid over the image; the highest (lowest) digit it finds is the answer. Taught by
     `feed = "crops"`."""
-    return Spotter(channels, classes, width, rule)
+    return PatchClassifier(channels, classes, width, rule)

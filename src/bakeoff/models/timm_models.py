@@ -12,9 +12,8 @@ from pydantic import Field
 from torch import nn
 
 from bakeoff.errors import UsageError, closest
+from bakeoff.models import TIMM
 from bakeoff.models.blocks import Size
-
-PREFIX = "timm:"
 
 Dropout = Annotated[float, Field(ge=0, lt=1, description="before the last linear layer; 0: the model's own")]
 DropPath = Annotated[
@@ -28,12 +27,12 @@ def timm_builder(name: str) -> Callable[..., nn.Module]:
     Raises:
         UsageError: timm is not installed, or has no such model.
     """
-    timm, architecture = _timm(name), name.removeprefix(PREFIX)
+    timm, architecture = _timm(name), name.removeprefix(TIMM)
     if not timm.is_model(architecture):
         known = timm.list_models()
         near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
         said = closest(architecture, near) if near else f" (timm.list_models() names {len(known)})"
-        raise UsageError(f"no model {name!r}{said}")
+        raise UsageError(f"model: unknown choice {name!r}{said}")
 
     def build(
         channels: int, classes: int, size: Size, *, dropout: Dropout = 0.0, drop_path: DropPath = 0.0

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record.files import parse_json, read_bytes
-from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec import Recipe, RunSpec, renamed
 from bakeoff.spec.choices import Frozen, validate
 from bakeoff.spec.study import Study
 
@@ -22,7 +22,7 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
     A key that it does not know is left out, a key that the record lacks has its default, and a value that breaks a
     rule of this version stays as it is.
     """
-    known, unknown = _known(RunSpec, values)
+    known, unknown = _known(RunSpec, modern_names(values))
     notes = [f"its {key!r} is unknown to this version and left out" for key in unknown]
     try:
         return validate(RunSpec, known, "spec"), notes
@@ -30,6 +30,18 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
         notes.append(f"this version would refuse its settings ({str(error).removeprefix('spec: ')})")
     recipe = Recipe.model_construct(**_tuples(known["recipe"]))
     return RunSpec.model_construct(**_tuples({**known, "recipe": recipe})), notes
+
+
+def modern_names(values: Any) -> Any:
+    """A spec, or a study, of any version, with the names that its models have now."""
+    if isinstance(values, list):
+        return [modern_names(value) for value in values]
+    if not isinstance(values, dict):
+        return values
+    changed = {key: modern_names(value) for key, value in values.items()}
+    if isinstance(model := changed.get("model"), str):
+        changed["model"] = renamed.MODELS.get(model, model)
+    return changed
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +61,7 @@ def read_study(file: Path) -> Study:
     except ValueError as error:
         raise Damaged(f"{file}: damaged: {error}") from None
     try:
-        return validate(Study, _known(Study, values)[0], str(file))
+        return validate(Study, _known(Study, modern_names(values))[0], str(file))
     except (UsageError, AttributeError, TypeError):
         raise BakeoffError(f"{file}: not a study as this version of bakeoff writes it") from None
 

@@ -31,6 +31,7 @@ from bakeoff.spec.choices import (
     menu,
 )
 from bakeoff.spec.reference import Reference
+from bakeoff.spec.steps import AUGMENTATIONS, PREPROCESSING
 
 RESULTS = 4
 """The rules that a result follows. Raised whenever the same spec would give other bits; what decides a run, and so its
@@ -101,15 +102,13 @@ class Recipe(Frozen):
     )
     preprocess: tuple[str, ...] = Field(
         (),
-        description="what is done to the images of every split, in order: first threshold:at=230 | downscale:times=2, "
-        "then copies: repeat:channels=3 | upscale:times=2; on the command line the option is repeated",
+        description=f"what is done to the images of every split, in order: {PREPROCESSING.menu()}; repeat and upscale "
+        "only copy pixels, and come last; on the command line the option is repeated",
     )
     augment: tuple[str, ...] = Field(
         (),
-        description="augmentations of the training images, in order: rotate:degrees=10 | zoom:by=0.1 | shift:by=0.1 | "
-        "shear:degrees=10 | flip:mode=random | elastic:alpha=34,sigma=4 | crop:padding=4 | cutout:size=8,fill=0 | "
-        "brightness:by=0.2 | contrast:by=0.2 | noise:deviation=0.05 | mixup:alpha=0.2 | cutmix:alpha=1; on the command "
-        "line the option is repeated",
+        description=f"augmentations of the training images, in order: {AUGMENTATIONS.menu()}; on the command line the "
+        "option is repeated",
     )
     views: str = Field(
         "one", description=f"how the trained model looks at an image, the mean of its logits counts: {menu(VIEWS)}"

@@ -69,12 +69,19 @@ class Registry(Mapping[str, E_co]):
         builtin: the package's own.
         kind: the class of the entries, into which a plug-in's function is put.
         group: the plug-ins' table of this kind, one of plugins.GROUPS; none: users add nothing to it.
+        renamed: what earlier versions called a choice, and what it is called now.
     """
 
     def __init__(
-        self, key: str, builtin: Mapping[str, E_co], *, kind: Callable[[Any], E_co] | None = None, group: str = ""
+        self,
+        key: str,
+        builtin: Mapping[str, E_co],
+        *,
+        kind: Callable[[Any], E_co] | None = None,
+        group: str = "",
+        renamed: Mapping[str, str] | None = None,
     ) -> None:
-        self.key, self.builtin, self.group = key, dict(builtin), group
+        self.key, self.builtin, self.group, self.renamed = key, dict(builtin), group, renamed or {}
         self._kind: Callable[[Any], E_co] = kind or Entry  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> E_co:
@@ -106,6 +113,8 @@ class Registry(Mapping[str, E_co]):
         try:
             return self[name]
         except KeyError:
+            if name in self.renamed:
+                raise UsageError(f"{self.key}: {name!r} is now called {self.renamed[name]!r}") from None
             why = plugins.absent(self.group, name) or closest(name, self)
             raise UsageError(f"{self.key}: unknown choice {name!r}{why}") from None
 
@@ -117,6 +126,15 @@ class Registry(Mapping[str, E_co]):
         """
         name, values = parse_choice(text)
         return name, validate(self.find(name).settings, values, f"{self.key} {name}")
+
+    def bound(self, text: str) -> Callable[..., Any]:
+        """The function that is chosen, with its settings given.
+
+        Raises:
+            UsageError: as `choose` does.
+        """
+        name, settings = self.choose(text)
+        return functools.partial(self[name].function, **settings.model_dump())
 
     def versions(self, texts: Iterable[str]) -> dict[str, str]:
         """The versions of the plug-ins, by their names, from which choices come."""

@@ -33,7 +33,7 @@ def list_studies(_out: Path) -> Rows:
 def list_datasets(_out: Path) -> Rows:
     """The datasets that have a name."""
     return [
-        {"dataset": name, "classes": len(source.classes), "about": source.description}
+        {"dataset": name, "classes": len(source.classes) or None, "about": source.about}
         for name, source in SOURCES.items()
     ]
 
@@ -42,11 +42,11 @@ def list_models(_out: Path) -> Rows:
     """The models: parameters for 10 classes of grey images, 28x28 or the smallest side, and their own options."""
     import torch
 
-    from bakeoff.models import MODELS, count_parameters, create_model, parameter_schema
+    from bakeoff.models import MODELS, count_parameters, create_model
 
     rows = []
     for name, entry in MODELS.items():
-        fields = parameter_schema(name).model_fields
+        fields = entry.settings.model_fields
         with torch.device("meta"):
             model = create_model(name, channels=1, classes=10, size=max(28, entry.smallest))
         rows.append(

@@ -6,20 +6,18 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bakeoff import record
-from bakeoff.data.augment import AUGMENTATIONS
 from bakeoff.data.dataset import Dataset
-from bakeoff.data.preprocess import CHANGES, COPIES
+from bakeoff.data.sources import SOURCES
 from bakeoff.errors import BakeoffError
-from bakeoff.models import check_parameters, find_entry
-from bakeoff.models.timm_models import PREFIX
+from bakeoff.models import MODELS, TIMM, check_parameters
 from bakeoff.models.weights import find_weights, sha256
+from bakeoff.record.tolerant import modern_names
 from bakeoff.spec import RESULTS, RunSpec
 from bakeoff.spec.choices import (
     FALLBACKS,
@@ -33,8 +31,9 @@ from bakeoff.spec.choices import (
     PoolOfTest,
     choose,
     parse_choice,
-    schema_of,
 )
+from bakeoff.spec.registry import Registry
+from bakeoff.spec.steps import AUGMENTATIONS, PREPROCESSING
 from bakeoff.training.pseudo import find_teacher
 
 CHOICES: dict[str, Mapping[str, type[Frozen]]] = {
@@ -47,8 +46,8 @@ CHOICES: dict[str, Mapping[str, type[Frozen]]] = {
     "pool": POOLS,
 }
 """Fields of a recipe that name an entry of a table, with its settings."""
-STEPS: dict[str, Mapping[str, Callable[..., Any]]] = {"augment": AUGMENTATIONS, "preprocess": {**CHANGES, **COPIES}}
-"""Fields of a recipe that list functions, with their settings."""
+STEPS: dict[str, Registry[Any]] = {"augment": AUGMENTATIONS, "preprocess": PREPROCESSING}
+"""Fields of a recipe that list choices, with their settings."""
 
 
 def resolved(spec: RunSpec) -> dict[str, Any]:
@@ -62,9 +61,9 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
     recipe = said["recipe"]
     for field, table in CHOICES.items():
         recipe[field] = {"name": parse_choice(recipe[field])[0], **choose(recipe[field], table, field).model_dump()}
-    for field, functions in STEPS.items():
-        schemas = {name: schema_of(function) for name, function in functions.items()}
-        recipe[field] = [{"name": parse_choice(x)[0], **choose(x, schemas, field).model_dump()} for x in recipe[field]]
+    for field, registry in STEPS.items():
+        steps = [registry.choose(step) for step in recipe[field]]
+        recipe[field] = [{"name": name, **settings.model_dump()} for name, settings in steps]
     if spec.model:
         said["parameters"] = check_parameters(spec.model, spec.parameters)
     plain: dict[str, Any] = json.loads(record.strict_json(said))
@@ -73,7 +72,7 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
 
 def deciding(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> dict[str, Any]:
     """All that decides the result of a run: rules, settings, the bytes of data, weights and pool, the runs it needs,
-    and the versions of code that is not bakeoff's own.
+    and the versions of plug-ins and timm.
 
     A teacher that is no contender counts by the bytes of its record, the runs in `needs` by their directories' names.
     """
@@ -85,11 +84,19 @@ def deciding(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> dic
         said["pool"] = hashlib.sha256(dataset.unlabelled.tobytes()).hexdigest()
     if recipe.weights:
         said["weights"] = sha256(find_weights(recipe.weights, spec.model))
-    if spec.model.startswith(PREFIX):
+    if spec.model.startswith(TIMM):
         said["timm"] = importlib.metadata.version("timm")
-    if code := _foreign_code(spec):
-        said["code"] = code
+    if versions := plugin_versions(spec):
+        said["plugins"] = versions
     return said
+
+
+def plugin_versions(spec: RunSpec) -> dict[str, str]:
+    """The versions of the plug-ins, by name, that a run uses."""
+    versions = MODELS.versions([spec.model]) | SOURCES.versions([spec.dataset])
+    for field, registry in STEPS.items():
+        versions |= registry.versions(getattr(spec.recipe, field))
+    return versions
 
 
 def run_directory(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> str:
@@ -123,7 +130,7 @@ class EndedRuns:
         for run in self._outlines:
             with contextlib.suppress(BakeoffError):
                 if run.decides:
-                    spec = _overlaid(resolved(run.spec), run.decides["spec"])
+                    spec = _overlaid(resolved(run.spec), modern_names(run.decides["spec"]))
                     found.setdefault(_key({**run.decides, "spec": spec}), []).append(run)
         return found
 
@@ -183,24 +190,3 @@ def _overlaid(base: Any, said: Any) -> Any:
     if isinstance(base, list) and isinstance(said, list) and len(base) == len(said):
         return [_overlaid(*pair) for pair in zip(base, said, strict=True)]
     return said
-
-
-def _foreign_code(spec: RunSpec) -> dict[str, str]:
-    """Digests of the source of models and steps that are not bakeoff's own: a user's plug-in may change under the
-    same name."""
-    functions: list[Callable[..., Any]] = []
-    if spec.model and not spec.model.startswith(PREFIX):
-        functions.append(find_entry(spec.model).build)
-    for field, table in STEPS.items():
-        functions += [table[parse_choice(step)[0]] for step in getattr(spec.recipe, field)]
-    found = {}
-    for function in functions:
-        module = inspect.getmodule(function)
-        if module is None or module.__name__.split(".")[0] != "bakeoff":
-            try:
-                whole = module is None or module.__name__ == "__main__"  # a notebook changes with every cell
-                source = inspect.getsource(function if whole else module)  # type: ignore[arg-type]
-            except (OSError, TypeError):
-                continue  # typed in: there is no source to go by
-            found[f"{function.__module__}.{function.__qualname__}"] = hashlib.sha256(source.encode()).hexdigest()
-    return found

@@ -25,9 +25,8 @@ from bakeoff.data.feeds import make_feed
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.data.provenance import check_parent
 from bakeoff.errors import Interrupted, UsageError
-from bakeoff.models import check_parameters, count_multiply_adds, count_parameters, create_model
+from bakeoff.models import TIMM, check_parameters, count_multiply_adds, count_parameters, create_model
 from bakeoff.models.blocks import Locates, Spots, Whitens, glorot_
-from bakeoff.models.timm_models import PREFIX
 from bakeoff.models.weights import find_weights, freeze, load_weights
 from bakeoff.record.readings import count_reading
 from bakeoff.spec import Recipe, RunSpec
@@ -104,7 +103,7 @@ def check_crops(model: nn.Module, feed: CropFeed, spec: RunSpec, dataset: Datase
         UsageError: it cannot, or it cannot take this size.
     """
     if not isinstance(model, Spots):
-        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught by crops; spotter can")
+        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught by crops; patch_classifier can")
     side = model_shape(spec.recipe.preprocess, (dataset.channels, feed.size, feed.size))[-1]
     if side != model.field:
         raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} sees {model.field} pixels where a crop has {side}")
@@ -117,7 +116,7 @@ def check_places(model: nn.Module, feed: PlacedFeed, spec: RunSpec, dataset: Dat
         UsageError: it cannot, or it tells others apart, or augmentation would move what the places are of.
     """
     if not isinstance(model, Locates):
-        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught places; locator can")
+        raise UsageError(f"feed = {spec.recipe.feed!r}: {spec.model} cannot be taught places; heatmap_classifier can")
     if spec.recipe.augment:
         raise UsageError(f"feed = {spec.recipe.feed!r}: augment would move what is placed: leave it out")
     cells = -(-model_shape(spec.recipe.preprocess, dataset.shape)[-1] // model.stride)
@@ -342,7 +341,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
         },
         "environment": {
             **record.environment(),
-            **({"timm": importlib.metadata.version("timm")} if spec.model.startswith(PREFIX) else {}),
+            **({"timm": importlib.metadata.version("timm")} if spec.model.startswith(TIMM) else {}),
             "threads": threads,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "precision": "bf16" if task.precision else "fp32",

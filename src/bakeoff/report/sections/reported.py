@@ -199,7 +199,7 @@ def generated_anew(study: Study, name: str) -> bool:
     """Whether a contender's images are made here, in place of a competition's that cannot be had."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
-    return source is not None and issubclass(source.options, Origin) and "origin=kaggle" not in options.split(",")
+    return source is not None and issubclass(source.settings, Origin) and "origin=kaggle" not in options.split(",")
 
 
 def _reasons(study: Study, name: str, unprinted: str) -> list[str]:

@@ -1,0 +1,3 @@
+"""Names that changed. A study that uses an old one is told the new one; records keep the old one and mean the same."""
+
+MODELS = {"spotter": "patch_classifier", "locator": "heatmap_classifier"}
