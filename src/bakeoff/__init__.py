@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bakeoff.models import create_model
     from bakeoff.record import Run, read_run
     from bakeoff.spec import Recipe
+    from bakeoff.spec.plugins import load_plugin
     from bakeoff.spec.study import Study, load_study
     from bakeoff.studies.runner import run_study, train
 
@@ -30,6 +31,7 @@ _HOMES = {
     "UsageError": "bakeoff.errors",
     "create_model": "bakeoff.models",
     "load_dataset": "bakeoff.data",
+    "load_plugin": "bakeoff.spec.plugins",
     "load_study": "bakeoff.spec.study",
     "read_run": "bakeoff.record",
     "run_study": "bakeoff.studies.runner",
@@ -45,6 +47,7 @@ __all__ = [
     "UsageError",
     "create_model",
     "load_dataset",
+    "load_plugin",
     "load_study",
     "read_run",
     "run_study",

@@ -20,6 +20,24 @@ CHECKPOINT = click.option(
 )
 
 
+def _load_plugins(_context: click.Context, _option: click.Parameter, files: tuple[Path, ...]) -> None:
+    from bakeoff.spec.plugins import load_plugin
+
+    for file in files:
+        load_plugin(file)
+
+
+PLUGIN = click.option(
+    "--plugin",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_load_plugins,
+    help="Run FILE.py, which adds models, datasets, ... called FILE:NAME; may be repeated.",
+)
+
+
 class Verbs(click.Group):
     """A group that names the closest verbs when it does not know one."""
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.common import JSON, Size, as_json
+from bakeoff.cli.common import JSON, PLUGIN, Size, as_json
 
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["studies", "datasets", "models", "runs", "all"]), default="all")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), help="Folder of the runs.  [runs]")
+@PLUGIN
 @JSON
 def list_things(what: str, out: Path, json_out: bool) -> None:
     """List studies, datasets, models or runs."""
@@ -36,6 +37,7 @@ def list_things(what: str, out: Path, json_out: bool) -> None:
 @click.option("--size", type=Size(), help="Side of the images in pixels, or HEIGHTxWIDTH.  [28, or the smallest]")
 @click.option("--channels", type=click.IntRange(1), default=1, help="[1]")
 @click.option("--classes", type=click.IntRange(2), default=10, help="[10]")
+@PLUGIN
 @JSON
 def show_model(model: str, size: tuple[int, int] | None, channels: int, classes: int, json_out: bool) -> None:
     """Print the layers of MODEL with their output shapes, parameters and multiply-adds.

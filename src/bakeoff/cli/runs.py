@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, SPLITS, as_json, given
+from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, PLUGIN, SPLITS, as_json, given
 from bakeoff.cli.options import RecipeCommand
 from bakeoff.errors import BakeoffError
 
@@ -23,6 +23,7 @@ from bakeoff.errors import BakeoffError
 @DEVICE
 @OUT
 @CHECKPOINT
+@PLUGIN
 @JSON
 def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     """Train MODEL on DATASET once: `bakeoff train mnist conv --epochs 2`.
@@ -102,6 +103,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     help="all: every labelled image of --dataset.  [validation; of --dataset test, or all if it has no test split]",
 )
 @DEVICE
+@PLUGIN
 @JSON
 def evaluate(run: Path, dataset: str | None, split: str | None, device: str, json_out: bool) -> None:
     """Measure RUN on a split of any dataset that fits it.
@@ -150,6 +152,7 @@ STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 @click.option("--label-column", help="Header of the second column.  [the competition's; else label]")
 @click.option("--confidence/--no-confidence", default=False, help="A third column with the softmax probability.")
 @DEVICE
+@PLUGIN
 @JSON
 def predict(
     run: Path,
@@ -199,6 +202,7 @@ def predict(
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--rerun", is_flag=True, help="Train each again in a temporary folder, and say where it differs first.")
 @DEVICE
+@PLUGIN
 @JSON
 def verify(runs: tuple[Path, ...], rerun: bool, device: str, json_out: bool) -> None:
     """Check every file of RUNS against its checksum; exit status 1 where one is not what was written.

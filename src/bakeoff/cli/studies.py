@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, as_json, given
+from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, PLUGIN, as_json, given
 from bakeoff.cli.options import RecipeCommand
 from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 
@@ -29,6 +29,7 @@ from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 @DEVICE
 @OUT
 @CHECKPOINT
+@PLUGIN
 @JSON
 def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
     """Train what STUDY still lacks, then write its report.
@@ -90,6 +91,7 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 @click.command(short_help="Render a study again from its records.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--all", "every", is_flag=True, help="FOLDER holds studies: render each, and an index over them.")
+@PLUGIN
 @JSON
 def report(folder: Path, every: bool, json_out: bool) -> None:
     """Render a study's FOLDER again from its records."""

@@ -22,6 +22,7 @@ from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.record.locks import Locked
 from bakeoff.spec import RunSpec
+from bakeoff.spec.plugins import loaded_files
 
 if TYPE_CHECKING:
     from bakeoff.training.run import Progress
@@ -56,6 +57,8 @@ class Setting:
     device: str
     threads: int
     checkpoint_seconds: float
+    plugins: tuple[tuple[Path, bytes], ...] = dataclasses.field(default_factory=loaded_files)
+    """Files of plug-ins, which a worker process runs before its first run."""
 
 
 @dataclasses.dataclass(frozen=True)

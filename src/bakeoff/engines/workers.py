@@ -25,6 +25,7 @@ from bakeoff.data import Dataset
 from bakeoff.engines.execute import Key, Outcome, Schedule, Setting, Work, attempt, load
 from bakeoff.engines.sharing import SharedDataset, share
 from bakeoff.errors import Interrupted
+from bakeoff.spec.plugins import run_plugin
 from bakeoff.training.run import Progress
 
 SHOW_SECONDS = 0.2
@@ -171,6 +172,8 @@ def _ignoring_interrupts() -> Iterator[None]:
 def _serve(connection: Connection, setting: Setting, shared: Shared) -> None:
     """What a worker process does: train what it is sent, until it is told to stop."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    for file in setting.plugins:
+        run_plugin(*file)
     stopping, asked, shown = False, 0.0, 0.0
 
     def stop() -> bool:

@@ -87,6 +87,11 @@ def run_plugin(path: Path, source: bytes) -> None:
     FILES[name] = PluginFile(path, source, tables)
 
 
+def loaded_files() -> tuple[tuple[Path, bytes], ...]:
+    """The files that were given, for the `run_plugin` of a worker process."""
+    return tuple((file.path, file.source) for file in FILES.values())
+
+
 @functools.cache
 def _entry_points(group: str, _path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:
     """Those of a group by `PACKAGE:NAME`."""

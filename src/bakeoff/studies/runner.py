@@ -17,6 +17,7 @@ from bakeoff.record import Run
 from bakeoff.report.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec
 from bakeoff.spec.choices import parse_choice, validate
+from bakeoff.spec.plugins import check_plugins
 from bakeoff.spec.scales import at_scale, split_names
 from bakeoff.spec.study import Study
 from bakeoff.spec.study_parts import Failed
@@ -323,6 +324,7 @@ def train_further(
     if before.status != "finished":
         raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
     record.check_weights(before)
+    check_plugins(before.environment.get("plugins", {}), str(parent))
     own = {**before.spec.recipe.model_dump(), "weights": str(parent)}
     if before.pool and (beside := before.path.parent / before.pool["teacher"]).is_dir():
         own["teacher"] = str(beside)  # a study names the teacher as a contender; its run lies beside the pupil's

@@ -12,6 +12,7 @@ from bakeoff.data import load_dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run
 from bakeoff.spec import RESULTS
+from bakeoff.spec.plugins import check_plugins
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +86,7 @@ def train_again(path: Path, device: str = "auto") -> str:
     run = record.read_run(path)
     if run.results < RESULTS:
         raise BakeoffError(f"{path}: follows results rules {run.results}; under those of now, {RESULTS}, bits differ")
+    check_plugins(run.environment.get("plugins", {}), str(path))
     spec, threads = run.spec, int(run.environment["threads"])
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
     if data.fingerprint != run.dataset["fingerprint"]:

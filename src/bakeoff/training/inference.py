@@ -20,6 +20,7 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
 from bakeoff.spec.choices import OneView, Views
+from bakeoff.spec.plugins import check_plugins
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.loop import infer_images
 
@@ -84,8 +85,9 @@ def trained_model(run: Run, device: torch.device) -> nn.Module:
     """A run's model with its evaluated weights.
 
     Raises:
-        BakeoffError: damaged weights.
+        BakeoffError: damaged weights, or a plug-in that it needs is absent or another.
     """
+    check_plugins(run.environment.get("plugins", {}), str(run.path))
     channels, height, width = model_shape(run.spec.recipe.preprocess, tuple(run.dataset["shape"]))
     classes = len(run.dataset["classes"])
     model = create_model(

@@ -33,7 +33,7 @@ from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.choices import CropFeed, PlacedFeed, SeveralViews, parse_choice
 from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
 from bakeoff.training.device import computing, find_device, find_precision, seed_generators
-from bakeoff.training.digest import deciding
+from bakeoff.training.digest import deciding, plugin_versions
 from bakeoff.training.loop import Diverged, Task, infer_views, measure, new_state, train
 from bakeoff.training.optim import hidden_weights
 from bakeoff.training.pseudo import find_pool, find_teacher, teach
@@ -342,6 +342,7 @@ def describe_run(spec: RunSpec, dataset: Dataset, moments: Moments, task: Task, 
         "environment": {
             **record.environment(),
             **({"timm": importlib.metadata.version("timm")} if spec.model.startswith(TIMM) else {}),
+            **({"plugins": versions} if (versions := plugin_versions(spec)) else {}),
             "threads": threads,
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
             "precision": "bf16" if task.precision else "fp32",
