@@ -82,7 +82,7 @@ def test_parameters_of_a_model_are_checked() -> None:
     with pytest.raises(UsageError, match="model: unknown key 'wdth'"):
         check_model("small_cnn", wdth=2)
     with pytest.raises(AssertionError, match="images of 1 x 5 x 5 fail: "):
-        check_model(Model("bakeoff.models.conv:conv", smallest=5))
+        check_model(Model("bakeoff.models.small_cnn:conv", smallest=5))
 
 
 def contents(labels: np.ndarray | None = None, pixels: np.ndarray | None = None, ids: np.ndarray | None = None):

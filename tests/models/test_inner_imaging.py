@@ -6,7 +6,7 @@ from torch import nn
 
 from bakeoff.models import count_parameters, inner_imaging
 from bakeoff.models.inner_imaging import InnerImaging, fold
-from bakeoff.models.se import squeeze
+from bakeoff.models.residual import squeeze
 
 VIEWS = ["2x1", "3x3"]
 

@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bakeoff.models import count_multiply_adds, count_parameters, resnet, small_resnet
-from bakeoff.models.residual import BasicBlock, Bottleneck, PaddedShortcut, WideBottleneck
-from bakeoff.models.se import squeeze
+from bakeoff.models import count_multiply_adds, count_parameters, resnet
+from bakeoff.models.residual import BasicBlock, Bottleneck, PaddedShortcut, WideBottleneck, squeeze
 
 DEPTHS = [18, 34, 50, 101, 152]
 SMALL = [20, 32, 44, 56, 110]
@@ -92,16 +91,14 @@ def test_squeeze_and_excitation_costs_what_it_must(depth: int, count: int) -> No
     ],
 )
 def test_published_counts_of_the_small_networks(name: str, shortcut: str, count: int) -> None:
-    assert count_parameters(meta(small_resnet, name, 3, 10, 32, shortcut=shortcut)) == count
+    assert count_parameters(meta(resnet, name, 3, 10, 32, shortcut=shortcut)) == count
 
 
 @pytest.mark.parametrize("se", ["", "se_"])
-@pytest.mark.parametrize(
-    ("family", "depth"), [(resnet, depth) for depth in DEPTHS] + [(small_resnet, n) for n in SMALL]
-)
-def test_the_name_counts_the_layers(family, depth: int, se: str) -> None:
+@pytest.mark.parametrize("depth", DEPTHS + SMALL)
+def test_the_name_counts_the_layers(depth: int, se: str) -> None:
     """Convolutions and linear layers on the straight way, without those of shortcuts and gates."""
-    model = meta(family, f"{se}resnet{depth}", 3, 10, 32)
+    model = meta(resnet, f"{se}resnet{depth}", 3, 10, 32)
     layers = [
         name
         for name, layer in model.named_modules()
@@ -208,7 +205,7 @@ def test_padded_shortcut_with_an_odd_number_of_new_channels() -> None:
     assert not out[:, [0, 4, 5]].any()
 
 
-@pytest.mark.parametrize("build", [resnet.resnet18, small_resnet.se_resnet20])
+@pytest.mark.parametrize("build", [resnet.resnet18, resnet.se_resnet20])
 def test_convolutions_start_with_variance_two_over_fan_out(build) -> None:
     torch.manual_seed(0)
     for layer in build(3, 10, (32, 32)).modules():
@@ -227,13 +224,13 @@ def test_convolutions_start_with_variance_two_over_fan_out(build) -> None:
 def test_a_gate_of_one_unit_starts_awake(seed: int) -> None:
     """16 channels and a reduction of 16: with PyTorch's own biases many of these gates would be constant."""
     torch.manual_seed(seed)
-    model = small_resnet.se_resnet32(1, 10, (28, 28))
+    model = resnet.se_resnet32(1, 10, (28, 28))
     F.cross_entropy(model(torch.rand(16, 1, 28, 28)), torch.arange(16) % 10).backward()
     assert model.layer1[0].gate.fc1.out_features == 1
     assert not [name for name, parameter in model.named_parameters() if not parameter.grad.any()]
 
 
-@pytest.mark.parametrize("build", [resnet.se_resnet18, small_resnet.resnet8])
+@pytest.mark.parametrize("build", [resnet.se_resnet18, resnet.resnet8])
 def test_channels_last_gives_the_same_logits(build) -> None:
     torch.manual_seed(0)
     model, images = build(3, 10, (32, 32)).eval(), torch.rand(4, 3, 32, 32)

@@ -12,15 +12,15 @@ from torch import nn
 
 from bakeoff.cli import main
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.models import densenet, resnet, small_resnet, vgg, weights
-from bakeoff.models.conv import conv
+from bakeoff.models import densenet, resnet, vgg, weights
 from bakeoff.models.inner_imaging import inner_imaging_resnet20
+from bakeoff.models.small_cnn import conv
 from bakeoff.models.weights import find_weights, freeze, load_weights
 
 
 def tiny(channels: int = 3, classes: int = 10, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    model = small_resnet.resnet8(channels, classes, (16, 16), width=4, shortcut="B")
+    model = resnet.resnet8(channels, classes, (16, 16), width=4, shortcut="B")
     with torch.no_grad():
         model(torch.rand(4, channels, 16, 16))  # statistics that are not the fresh ones
     return model.eval()
@@ -188,7 +188,7 @@ def test_the_table_is_torchvisions(torchvision_models) -> None:
 
 
 FREEZABLE = {
-    "resnet8": lambda: small_resnet.resnet8(1, 3, (32, 32), width=4, shortcut="B"),
+    "resnet8": lambda: resnet.resnet8(1, 3, (32, 32), width=4, shortcut="B"),
     "inner_imaging_resnet20": lambda: inner_imaging_resnet20(1, 3, (32, 32)),
     "se_resnet18": lambda: resnet.se_resnet18(1, 3, (32, 32), stem="small"),
     "resnet50": lambda: resnet.resnet50(1, 3, (32, 32)),

@@ -117,7 +117,7 @@ def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) 
 
 
 PLUGIN = """
-from bakeoff.models.logistic import logistic
+from bakeoff.models.small_cnn import logistic
 def same(batch, generator): return batch
 MODELS, AUGMENTATIONS = {"net": logistic}, {"same": same}
 """

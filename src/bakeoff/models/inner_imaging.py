@@ -2,7 +2,7 @@
 
 Squeeze and excitation asks the residual alone how much of it to take. Here residual and shortcut compete: the means of
 the channels of both form a small picture, convolutions look at it, and what they see decides the factors. Implemented
-after the authors' figures of the modules and their published code, but with the blocks of `small_resnet`, activated
+after the authors' figures of the modules and their published code, but with the blocks of the 6n+2 networks, activated
 after the sum, so that a comparison with plain and squeeze-and-excitation networks varies the gate alone. A reduction
 of 4 gives the 4, 8 and 16 hidden units that theirs of 16 gives on bottlenecks of four times the channels; with one unit
 many a gate would start, and stay for long, a constant. Their view with 1x1 kernels is left out: batch normalisation
@@ -20,8 +20,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from bakeoff.models.blocks import Size
-from bakeoff.models.se import Reduction
-from bakeoff.models.small_resnet import Shortcut, SmallResNet
+from bakeoff.models.residual import Reduction
+from bakeoff.models.resnet import Shortcut, small_resnet
 
 FOLD = 8
 """Pixels in a row of the folded picture. The authors' 16 suits their four times wider bottlenecks: ours would leave a
@@ -77,7 +77,7 @@ def _imaging(blocks: int, about: str) -> Callable[..., nn.Module]:
         view: View = "2x1",
     ) -> nn.Module:
         gate = partial(InnerImaging, reduction=reduction, view=view)
-        return SmallResNet(channels, classes, blocks, 16, shortcut, gate)
+        return small_resnet(channels, classes, blocks, 16, shortcut, gate)
 
     build.__doc__ = about
     return build

@@ -1,12 +1,15 @@
-"""Residual blocks: what the ResNet families of this package are built from (He et al. 2016)."""
+"""Residual networks: their blocks (He et al. 2016), the gates of squeeze and excitation (Hu, Shen & Sun 2018), and the
+network that the families are built from."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from functools import partial
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 ShortcutKind = Literal["A", "B", "C"]
@@ -17,6 +20,8 @@ Gate = Callable[[int], nn.Module]
 
 Block = Callable[[int, int, int, ShortcutKind, Gate | None], nn.Module]
 """Makes a block from the channels that come, the channels that leave, the stride, the shortcut and the gate."""
+
+Reduction = Annotated[int, Field(ge=1, le=512, description="channels for each hidden unit of a gate")]
 
 
 class PaddedShortcut(nn.Module):
@@ -105,9 +110,93 @@ def stage(
     return nn.Sequential(first, *(block(outputs, outputs, 1, shortcut, gate) for _ in range(blocks - 1)))
 
 
+class SqueezeExcitation(nn.Module):
+    """A gate: factors in (0, 1) for the channels of a block's residual, decided by their means.
+
+    Biases start at zero, as in the authors' networks: batch normalisation centres the means over the batch, so that
+    even a single hidden unit starts awake for some of the images.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // reduction)
+        self.fc1 = nn.Linear(channels, hidden)
+        self.fc2 = nn.Linear(hidden, channels)
+        nn.init.zeros_(self.fc1.bias)
+        nn.init.zeros_(self.fc2.bias)
+
+    def forward(self, residual: Tensor, _shortcut: Tensor) -> Tensor:
+        """(N, C, H, W) twice -> (N, C, 1, 1)."""
+        hidden = torch.relu(self.fc1(residual.mean((2, 3))))
+        return torch.sigmoid(self.fc2(hidden))[:, :, None, None]
+
+
+def squeeze(reduction: int) -> Gate:
+    """Squeeze and excitation with a hidden unit for every `reduction` channels, at least one."""
+    return partial(SqueezeExcitation, reduction=reduction)
+
+
 def initialise(model: nn.Module) -> None:
     """Normal weights of variance 2 / fan-out in every convolution (He et al. 2015); the rest stays PyTorch's own:
     ones and zeros in batch normalisation, uniform linear layers."""
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+STEMS = {
+    # kernel, stride and padding of the first convolution; stride of the max-pooling, 0: none
+    "imagenet": (7, 2, 3, 2),
+    "small": (3, 1, 1, 0),
+    "3x3": (3, 1, 0, 1),
+    "5x5": (5, 1, 1, 1),
+    "7x7": (7, 1, 2, 1),
+}
+
+
+class ResNet(nn.Module):
+    """A stem, stages of residual blocks, each next with twice the channels at half the side, the mean over all pixels,
+    and one linear layer.
+
+    Args:
+        blocks: of each stage.
+        wider: by what factor a block's output is wider than its stage: 4 for bottlenecks.
+        width: channels of the stem and of the first stage.
+        stem: a name in STEMS.
+        dropout: before the linear layer.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        block: Block,
+        blocks: tuple[int, ...],
+        wider: int,
+        width: int,
+        stem: str,
+        gate: Gate | None = None,
+        shortcut: ShortcutKind = "B",
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        kernel, stride, padding, pooling = STEMS[stem]
+        self.conv1 = nn.Conv2d(channels, width, kernel, stride, padding, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
+        inputs, outputs, stride = width, wider * width, 1
+        for number, count in enumerate(blocks, 1):
+            self.add_module(f"layer{number}", stage(block, inputs, outputs, count, stride, shortcut, gate))
+            inputs, outputs, stride = outputs, 2 * outputs, 2
+        self.stages = (("conv1", "bn1"), *((f"layer{number}",) for number in range(1, len(blocks) + 1)))
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(inputs, classes)
+        initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> logits (N, K)."""
+        images = torch.relu(self.maxpool(self.bn1(self.conv1(images))))
+        for (name,) in self.stages[1:]:
+            images = self.get_submodule(name)(images)
+        logits: Tensor = self.fc(self.dropout(images.mean((2, 3))))
+        return logits

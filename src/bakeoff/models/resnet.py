@@ -1,5 +1,6 @@
-"""The residual networks for ImageNet (He et al. 2016, table 1), wide (Zagoruyko & Komodakis 2016) and with squeeze
-and excitation (Hu et al. 2018), and the one of the report `augmented-resnet`.
+"""The residual networks: for ImageNet (He et al. 2016, table 1), wide (Zagoruyko & Komodakis 2016), the 6n+2 ones for
+small images (He et al. 2016, section 4.2; reports `deeper-networks` and `largest-digit`), all with squeeze and
+excitation too (Hu et al. 2018), and the one of the report `augmented-resnet`.
 
 Parameter names and initialisation are torchvision's, so that its published weights load (models/weights.py). The
 squeeze-and-excitation networks hold theirs under the same names, and `gate` besides.
@@ -10,79 +11,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from bakeoff.models.blocks import Size
-from bakeoff.models.residual import BasicBlock, Block, Bottleneck, Gate, ShortcutKind, WideBottleneck, initialise, stage
-from bakeoff.models.se import Reduction, squeeze
-
-STEMS = {
-    # kernel, stride and padding of the first convolution; stride of the max-pooling, 0: none
-    "imagenet": (7, 2, 3, 2),
-    "small": (3, 1, 1, 0),
-    "3x3": (3, 1, 0, 1),
-    "5x5": (5, 1, 1, 1),
-    "7x7": (7, 1, 2, 1),
-}
-
-
-class ResNet(nn.Module):
-    """A stem, four stages of residual blocks, the mean over all pixels, and one linear layer.
-
-    Args:
-        blocks: of each stage.
-        wider: by what factor a block's output is wider than its stage: 4 for bottlenecks.
-        width: channels of the stem and of the first stage; each next doubles.
-        stem: a name in STEMS.
-        dropout: before the linear layer.
-    """
-
-    stages = (("conv1", "bn1"), ("layer1",), ("layer2",), ("layer3",), ("layer4",))
-
-    def __init__(
-        self,
-        channels: int,
-        classes: int,
-        block: Block,
-        blocks: tuple[int, int, int, int],
-        wider: int,
-        width: int,
-        stem: str,
-        gate: Gate | None = None,
-        shortcut: ShortcutKind = "B",
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        kernel, stride, padding, pooling = STEMS[stem]
-        self.conv1 = nn.Conv2d(channels, width, kernel, stride, padding, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
-        out = wider * width
-        self.layer1 = stage(block, width, out, blocks[0], 1, shortcut, gate)
-        self.layer2 = stage(block, out, 2 * out, blocks[1], 2, shortcut, gate)
-        self.layer3 = stage(block, 2 * out, 4 * out, blocks[2], 2, shortcut, gate)
-        self.layer4 = stage(block, 4 * out, 8 * out, blocks[3], 2, shortcut, gate)
-        self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(8 * out, classes)
-        initialise(self)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> logits (N, K)."""
-        images = torch.relu(self.maxpool(self.bn1(self.conv1(images))))
-        images = self.layer4(self.layer3(self.layer2(self.layer1(images))))
-        logits: Tensor = self.fc(self.dropout(images.mean((2, 3))))
-        return logits
-
+from bakeoff.models.residual import (
+    BasicBlock,
+    Block,
+    Bottleneck,
+    Gate,
+    Reduction,
+    ResNet,
+    ShortcutKind,
+    WideBottleneck,
+    squeeze,
+)
 
 Stem = Annotated[
     Literal["imagenet", "small"],
     Field(description="imagenet: 7x7 convolution and max-pooling, both with stride 2; small: 3x3 with stride 1"),
 ]
 Width = Annotated[int, Field(ge=1, le=512, description="channels of stem and first stage; each next doubles")]
-
-
+Shortcut = Annotated[Literal["A", "B"], Field(description="A: padded, no parameters; B: 1x1 projections")]
 Layout = tuple[Block, tuple[int, int, int, int], int]
 
 LAYOUTS: dict[int, Layout] = {
@@ -103,7 +53,7 @@ def _plain(layout: Layout, about: str) -> Callable[..., nn.Module]:
     return build
 
 
-def _squeezed(layout: Layout, about: str) -> Callable[..., nn.Module]:
+def _se(layout: Layout, about: str) -> Callable[..., nn.Module]:
     def build(
         channels: int,
         classes: int,
@@ -129,14 +79,14 @@ wide_resnet50_2 = _plain(
     "ResNet-50 with 3x3 convolutions twice as wide (Zagoruyko & Komodakis 2016): 68,883,240 parameters at 3 channels "
     "and 1,000 classes.",
 )
-se_resnet18 = _squeezed(LAYOUTS[18], "ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).")
-se_resnet34 = _squeezed(
+se_resnet18 = _se(LAYOUTS[18], "ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet34 = _se(
     LAYOUTS[34],
     "ResNet-34 with squeeze and excitation in every block (Hu et al. 2018): the best of the table in `largest-digit`.",
 )
-se_resnet50 = _squeezed(LAYOUTS[50], "ResNet-50 with squeeze and excitation in every block (Hu et al. 2018).")
-se_resnet101 = _squeezed(LAYOUTS[101], "ResNet-101 with squeeze and excitation in every block (Hu et al. 2018).")
-se_resnet152 = _squeezed(LAYOUTS[152], "ResNet-152 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet50 = _se(LAYOUTS[50], "ResNet-50 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet101 = _se(LAYOUTS[101], "ResNet-101 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet152 = _se(LAYOUTS[152], "ResNet-152 with squeeze and excitation in every block (Hu et al. 2018).")
 
 
 def resnet34_projection(
@@ -156,3 +106,47 @@ def resnet34_projection(
     1x1 projection in every block."""
     shortcut: ShortcutKind = "C" if projections == "every-block" else "B"
     return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 1, 64, stem, None, shortcut, dropout)
+
+
+def small_resnet(
+    channels: int, classes: int, blocks: int, width: int, shortcut: ShortcutKind, gate: Gate | None = None
+) -> nn.Module:
+    """A 3x3 stem and three stages of so many blocks: 6n + 2 layers."""
+    return ResNet(channels, classes, BasicBlock, (blocks,) * 3, 1, width, "small", gate, shortcut)
+
+
+def _small(blocks: int, about: str) -> Callable[..., nn.Module]:
+    def build(channels: int, classes: int, _size: Size, *, width: Width = 16, shortcut: Shortcut = "A") -> nn.Module:
+        return small_resnet(channels, classes, blocks, width, shortcut)
+
+    build.__doc__ = about
+    return build
+
+
+def _small_se(blocks: int, about: str) -> Callable[..., nn.Module]:
+    def build(
+        channels: int,
+        classes: int,
+        _size: Size,
+        *,
+        width: Width = 16,
+        shortcut: Shortcut = "A",
+        reduction: Reduction = 16,
+    ) -> nn.Module:
+        return small_resnet(channels, classes, blocks, width, shortcut, squeeze(reduction))
+
+    build.__doc__ = about
+    return build
+
+
+resnet8 = _small(1, "6n + 2 layers with n = 1.")
+resnet20 = _small(3, "6n + 2 layers with n = 3: 0.27 M parameters at 3 channels and 10 classes.")
+resnet32 = _small(5, "6n + 2 layers with n = 5: 0.46 M parameters at 3 channels and 10 classes.")
+resnet44 = _small(7, "6n + 2 layers with n = 7: 0.66 M parameters at 3 channels and 10 classes.")
+resnet56 = _small(9, "6n + 2 layers with n = 9: 0.85 M parameters at 3 channels and 10 classes.")
+resnet110 = _small(18, "6n + 2 layers with n = 18: 1.7 M parameters at 3 channels and 10 classes.")
+se_resnet20 = _small_se(3, "ResNet-20 with squeeze and excitation in every block.")
+se_resnet32 = _small_se(5, "ResNet-32 with squeeze and excitation in every block.")
+se_resnet44 = _small_se(7, "ResNet-44 with squeeze and excitation in every block.")
+se_resnet56 = _small_se(9, "ResNet-56 with squeeze and excitation in every block: the text's best in `largest-digit`.")
+se_resnet110 = _small_se(18, "ResNet-110 with squeeze and excitation in every block.")

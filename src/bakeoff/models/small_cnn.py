@@ -1,4 +1,5 @@
-"""The small networks of the reports: small_cnn (report `small-cnn`) and baseline_cnn (`augmented-resnet`)."""
+"""The small networks: logistic regression, and those of the reports `small-cnn` (small_cnn), `augmented-resnet`
+(baseline_cnn) and `deeper-networks` (conv and drop)."""
 
 from __future__ import annotations
 
@@ -8,6 +9,11 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from bakeoff.models.blocks import PoolReLU, Size, dense
+
+
+def logistic(channels: int, classes: int, size: Size) -> nn.Module:
+    """One linear layer from the pixels to the logits: the floor under every comparison."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size[0] * size[1], classes))
 
 
 def _odd(kernel: int) -> int:
@@ -48,3 +54,27 @@ def baseline_cnn(channels: int, classes: int, size: Size) -> nn.Module:
         parts += [nn.Conv2d(channels, filters, 3, padding=1), PoolReLU(ceil=last)]
         channels, height, wide = filters, (height + last) // 2, (wide + last) // 2
     return nn.Sequential(*parts, nn.Flatten(), dense(channels * height * wide, 128, 2, classes))
+
+
+def conv(channels: int, classes: int, size: Size) -> nn.Module:
+    """C32 - P2 - C64 - P2 - C64 - D64, 3x3 valid convolutions, ReLU: 93,322 parameters at 28x28x1."""
+    return _conv(channels, classes, size, dropout=0.0)
+
+
+def drop(channels: int, classes: int, size: Size) -> nn.Module:
+    """CONV with dropout 0.5 before the output."""
+    return _conv(channels, classes, size, dropout=0.5)
+
+
+def _conv(channels: int, classes: int, size: Size, dropout: float) -> nn.Module:
+    height, wide = (((side - 2) // 2 - 2) // 2 - 2 for side in size)
+    return nn.Sequential(
+        nn.Conv2d(channels, 32, 3),
+        PoolReLU(),
+        nn.Conv2d(32, 64, 3),
+        PoolReLU(),
+        nn.Conv2d(64, 64, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        dense(64 * height * wide, 64, 2, classes, dropout),
+    )
