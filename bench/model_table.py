@@ -1,11 +1,12 @@
 """Every model: parameters, multiply-adds at four sizes, and images/s of training and inference on this CPU.
 
-    python bench/model_table.py             # measure, and write both
+    python bench/model_table.py             # measure, and write all
     python bench/model_table.py --render    # write docs/models.md again from the record
 
 Grey images and 10 classes. The speed is that of bakeoff's own step (bf16 where the CPU multiplies it, channels-last,
 SGD) at 32x32 or the smallest larger side that a model takes, batches of 64, all cores, the median of three stretches
-of half a second. Writes results/bench/models.json and docs/models.md.
+of half a second. Writes results/bench/models.json, docs/models.md and the table that
+`bakeoff list models` shows.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import torch
 import torch.nn.functional as F
 
 from bakeoff.models import MODELS, count_multiply_adds, count_parameters, create_model
+from bakeoff.models.table import TABLE, describe_model
 from bakeoff.record import environment, write_atomic, write_json
 from bakeoff.report.render.svg import short
 from bakeoff.training.device import find_precision
@@ -120,6 +122,7 @@ def main() -> int:
         write_json(record, {"models": rows, "environment": environment()})
     said = json.loads(record.read_text())
     write_atomic(ROOT / "docs" / "models.md", table(said["models"], said["environment"]).encode())
+    write_json(TABLE, [describe_model(name) for name in MODELS.builtin])
     return 0
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from bakeoff.errors import UsageError
-from bakeoff.models import MODELS, count_multiply_adds, count_parameters, create_model
-from bakeoff.models.layers import layers, model_layers, usual_size
+from bakeoff.models import MODELS, count_multiply_adds, count_parameters, create_model, usual_size
+from bakeoff.models.layers import layers, model_layers
 
 
 @pytest.mark.parametrize("name", MODELS.builtin)

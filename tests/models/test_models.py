@@ -9,9 +9,9 @@ from bakeoff.models import (
     count_multiply_adds,
     count_parameters,
     create_model,
+    usual_size,
 )
 from bakeoff.models.blocks import PoolReLU, glorot_
-from bakeoff.models.layers import usual_size
 from bakeoff.testing import check_model
 
 

@@ -47,9 +47,12 @@ def show_model(model: str, size: tuple[int, int] | None, channels: int, classes:
     import dataclasses
 
     from bakeoff.cli.terminal import cell, print_table
-    from bakeoff.models.layers import model_layers, usual_size
+    from bakeoff.models import usual_size
 
-    size = size or usual_size(model)
+    usual = usual_size(model)  # whether there is such a model is said before PyTorch is imported
+    from bakeoff.models.layers import model_layers
+
+    size = size or usual
     about = {"model": model, "channels": channels, "size": list(size), "classes": classes}
     found = model_layers(model, channels, classes, size)
     rows = [dataclasses.asdict(layer) for layer in found]

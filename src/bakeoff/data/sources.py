@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -257,12 +258,17 @@ def _original(name: str, options: Frozen) -> Contents:
 
 
 def _digits() -> Contents:
-    """scikit-learn's 8x8 digits made like MNIST: 20x20 (bicubic) in the middle of 28x28, white on black."""
-    from PIL import Image
-    from sklearn.datasets import load_digits
+    """scikit-learn's 8x8 digits made like MNIST: 20x20 (bicubic) in the middle of 28x28, white on black.
 
-    small, labels = load_digits(return_X_y=True)
-    pixels = np.rint(small.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    Its file is read without importing scikit-learn, which takes a second.
+    """
+    from PIL import Image
+
+    package = importlib.util.find_spec("sklearn")
+    assert package is not None, "scikit-learn is required"
+    table = np.loadtxt(Path(str(package.origin)).parent / "datasets/data/digits.csv.gz", delimiter=",")
+    labels = table[:, -1]
+    pixels = np.rint(table[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     images = np.zeros((len(pixels), 1, 28, 28), np.uint8)
     for image, digit in zip(images, pixels, strict=True):
         image[0, 4:24, 4:24] = np.asarray(Image.fromarray(digit).resize((20, 20), Image.Resampling.BICUBIC))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bakeoff.errors import UsageError
 from bakeoff.spec import renamed
-from bakeoff.spec.registry import Entry, Registry
+from bakeoff.spec.registry import Entry, Registry, parse_choice
 from bakeoff.spec.settings import Frozen, validate
 
 if TYPE_CHECKING:
@@ -108,6 +108,13 @@ def create_model(
         )
     model: nn.Module = entry.function(channels, classes, size, **checked)
     return model
+
+
+def usual_size(model: str) -> tuple[int, int]:
+    """28x28, or the smallest square that the model takes."""
+    name, _ = parse_choice(model)
+    side = max(28, find_model(name).smallest)
+    return side, side
 
 
 def count_parameters(model: nn.Module) -> int:

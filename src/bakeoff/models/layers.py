@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bakeoff.models import create_model, find_model
+from bakeoff.models import create_model
 from bakeoff.spec.choices import parse_choice
 
 
@@ -36,13 +36,6 @@ def model_layers(model: str, channels: int, classes: int, size: tuple[int, int])
         return layers(
             create_model(name, channels=channels, classes=classes, size=size, **parameters), (channels, *size)
         )
-
-
-def usual_size(model: str) -> tuple[int, int]:
-    """28x28, or the smallest square that the model takes."""
-    name, _ = parse_choice(model)
-    side = max(28, find_model(name).smallest)
-    return side, side
 
 
 def layers(model: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:

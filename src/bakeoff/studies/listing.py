@@ -9,6 +9,7 @@ from typing import Any
 from bakeoff import record
 from bakeoff.data import SOURCES
 from bakeoff.errors import BakeoffError, Damaged
+from bakeoff.models.table import describe_models
 from bakeoff.record.readings import count_readings
 from bakeoff.studies.packaged import packaged_studies
 
@@ -40,25 +41,7 @@ def list_datasets(_out: Path) -> Rows:
 
 def list_models(_out: Path) -> Rows:
     """The models: parameters for 10 classes of grey images, 28x28 or the smallest side, and their own options."""
-    import torch
-
-    from bakeoff.models import MODELS, count_parameters, create_model
-
-    rows = []
-    for name, entry in MODELS.items():
-        fields = entry.settings.model_fields
-        with torch.device("meta"):
-            model = create_model(name, channels=1, classes=10, size=max(28, entry.smallest))
-        rows.append(
-            {
-                "model": name,
-                "smallest_side": entry.smallest,
-                "parameters": count_parameters(model),
-                "options": {key: field.default for key, field in fields.items()},
-                "about": entry.about,
-            }
-        )
-    return rows
+    return describe_models()
 
 
 def list_runs(out: Path) -> Rows:

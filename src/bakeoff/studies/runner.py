@@ -13,6 +13,7 @@ from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.engines.execute import Failure, Setting, cores, default_threads, interruptible
 from bakeoff.errors import BakeoffError, MissingData, RunsFailed, UsageError, closest
+from bakeoff.models import find_model
 from bakeoff.record import Run
 from bakeoff.report.sections import check_sections
 from bakeoff.spec import Contender, Recipe, RunSpec
@@ -344,6 +345,7 @@ def _train_one(
 ) -> Run:
     if threads is not None and threads < 1:
         raise UsageError(f"threads = {threads}: must be 1 or more")
+    find_model(spec.model)
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
 
     from bakeoff.training.device import find_device

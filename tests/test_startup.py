@@ -1,0 +1,79 @@
+"""A verb that computes nothing, and every usage error, answers without the libraries that take seconds to import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import json, sys
+from bakeoff.cli import bakeoff, exit_code
+HEAVY = ("torch", "sklearn", "scipy.stats", "scipy.optimize", "scipy.ndimage", "scipy.spatial", "timm")
+for words in json.load(sys.stdin):
+    before = set(sys.modules)
+    code = exit_code(lambda: bakeoff.main(words, "bakeoff", standalone_mode=False))
+    heavy = [name for name in HEAVY if name in sys.modules and name not in before]
+    print(json.dumps([words, code, heavy]), file=sys.stderr)
+"""
+MISTAKES = [
+    "no-such-verb",
+    "run no-such-study",
+    "run quickstart --scale no-such-scale",
+    "run quickstart --only nobody",
+    "run quickstart --epochs many",
+    "run quickstart --optimizer no-such-optimizer",
+    "train digits",
+    "train no-such-data conv",
+    "train digits no-such-model",
+    "train digits conv --epochs many",
+    "train digits conv --schedule no-such-schedule",
+    "report nowhere",
+    "compare nowhere",
+    "evaluate nowhere",
+    "predict nowhere nothing",
+    "predict nowhere",
+    "verify nowhere",
+    "show no-such-model",
+    "data fetch no-such-data",
+    "data make no-such-data",
+    "data show no-such-data",
+]
+
+
+def answers(verbs: list[list[str]], folder: Path) -> list[tuple[str, int, list[str]]]:
+    """What each verb ends with, and the heavy modules that it imports; all in one process, one after another."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], input=json.dumps(verbs), capture_output=True, text=True, cwd=folder, check=True
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("[[")]
+    return [(" ".join(words), code, heavy) for words, code, heavy in lines]
+
+
+def test_a_usage_error_imports_nothing_heavy(tmp_path: Path) -> None:
+    found = answers([words.split() for words in MISTAKES], tmp_path)
+    assert found == [(words, 2, []) for words in MISTAKES]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a study that has been run."""
+    from bakeoff import run_study
+
+    out = tmp_path_factory.mktemp("startup")
+    run_study(str(Path(__file__).parent / "tiny.toml"), out=out, jobs=1, seeds=1)
+    return next(out.rglob("study.json")).parent
+
+
+def test_what_only_reads_imports_nothing_heavy(study: Path) -> None:
+    out = str(study.parent)
+    verbs = [["--help"], ["run", "--help"], *(["list", what, "--out", out] for what in ("all", "models", "runs"))]
+    verbs += [["report", str(study)], ["compare", str(study)], ["verify", str(study)]]
+    found = answers(verbs, study)
+    assert found == [(" ".join(words), 0, []) for words in verbs]
+
+
+def test_importing_bakeoff_imports_almost_nothing() -> None:
+    code = "import sys, bakeoff; print(*{'numpy', 'pydantic', 'click', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
