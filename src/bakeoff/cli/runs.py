@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, PLUGIN, SPLITS, as_json, given
 from bakeoff.cli.options import RecipeCommand
 from bakeoff.errors import BakeoffError
+
+if TYPE_CHECKING:
+    from bakeoff.record import Run
 
 
 @click.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
@@ -34,37 +38,26 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.cli.terminal import display, print_table
-    from bakeoff.report.format import percent
-    from bakeoff.spec.choices import Best
     from bakeoff.studies.runner import train as train_one
     from bakeoff.studies.runner import train_further
-    from bakeoff.training.schedule import is_best
 
     options = given(options)
-    if parent is not None:
-        fixed = next((key for key in ("dataset", "model", "seed", "validation", "images") if key in options), None)
-        if fixed:
-            raise click.UsageError(f"--from: the {fixed} is that of {parent}: leave it out")
-        with display(f"{parent}, further") as shown:
-            ended = train_further(parent, **options, show=shown.show, begin=shown.begin)
-    elif "model" not in options:
+    fixed = [key for key in ("dataset", "model", "seed", "validation", "images") if key in options]
+    if parent is not None and fixed:
+        raise click.UsageError(f"--from: the {fixed[0]} is that of {parent}: leave it out")
+    if parent is None and "model" not in options:
         raise click.UsageError("give DATASET and MODEL, or --from RUN")
-    else:
-        with display(f"{options['model']} on {options['dataset']}") as shown:
-            ended = train_one(**options, show=shown.show, begin=shown.begin)
+    with display(f"{parent}, further" if parent else f"{options['model']} on {options['dataset']}") as shown:
+        watch: dict[str, Any] = {"show": shown.show, "begin": shown.begin}
+        ended = train_further(parent, **options, **watch) if parent else train_one(**options, **watch)
     if ended.status != "finished":
         raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
-    figures = {
-        "run": str(ended.path),
-        **ended.metrics,
-        "parameters": ended.parameters,
-        "multiply_adds": ended.multiply_adds,
-        "seconds": ended.seconds,
-        "images_per_second": ended.images_per_second,
-    }
     if json_out:
-        as_json(figures)
+        figures = ("parameters", "multiply_adds", "seconds", "images_per_second")
+        as_json({"run": str(ended.path), **ended.metrics, **{name: getattr(ended, name) for name in figures}})
         return
+    from bakeoff.report.format import percent
+
     print_table(
         [
             {"epoch": row["epoch"], "train loss": f"{row['train_loss']:.4f}"}
@@ -77,21 +70,30 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
         f"\nvalidation accuracy {accuracy} (n = {n} images, 1 seed), {ended.parameters:,} parameters, "
         f"{ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
     )
+    for note in training_notes(ended):
+        click.echo(note)
+    click.echo(f"run: {ended.path}")
+
+
+def training_notes(ended: Run) -> Iterator[str]:
+    """A sentence on everything that went otherwise than epoch after epoch to the last."""
+    from bakeoff.spec.choices import Best
+    from bakeoff.training.schedule import is_best
+
     recipe = ended.spec.recipe
     before = ended.fell_back or 0
     if before:
-        click.echo(f"fell back to {recipe.fallen.optimizer} after epoch {before}: the loss had not fallen")
+        yield f"fell back to {recipe.fallen.optimizer} after epoch {before}: the loss had not fallen"
     if ended.pool:
-        click.echo(f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}")
+        yield f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}"
     if len(ended.history) < before + recipe.epochs * recipe.fits:
-        click.echo(f"stopped early: {len(ended.history)} of {before + recipe.epochs * recipe.fits} epochs")
+        yield f"stopped early: {len(ended.history)} of {before + recipe.epochs * recipe.fits} epochs"
     if isinstance(keep := recipe.keep_choice, Best):
         rows = ended.history
         kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if is_best(keep, rows[before:epoch]))
-        click.echo(f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}")
+        yield f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}"
     if recipe.selects_on_test:
-        click.echo("note: the epoch was chosen on the test set, so its test accuracy will be flattered")
-    click.echo(f"run: {ended.path}")
+        yield "note: the epoch was chosen on the test set, so its test accuracy will be flattered"
 
 
 @click.command(short_help="Measure a run on any dataset that fits it.")
