@@ -110,7 +110,7 @@ def test_every_recipe_field_is_an_option_of_train_and_nothing_else_is(call: Call
     offered = {option for group in offered for option in group.split("/") if not option.startswith("--no-")}
     fields = {"--" + name.replace("_", "-") for name in Recipe.model_fields}
     beside = {"--seed", "--validation", "--images", "--threads", "--device", "--out", "--json", "--help", "--from"}
-    assert offered == fields | beside | {"--checkpoint-seconds"}
+    assert offered == fields | beside | {"--checkpoint-seconds", "--plugin"}
 
 
 def test_help_does_not_import_torch() -> None:
