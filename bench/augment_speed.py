@@ -87,13 +87,13 @@ from bakeoff.data import load_dataset
 from bakeoff.data.dataset import mean_and_std
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, make_task
+from bakeoff.training.setup import build_model, make_setup
 torch.set_num_threads(1)
 data = load_dataset("mnist", images=128 * 80)
 def loop(steps):
     recipe = Recipe(epochs=1000, augment=tuple(steps))
     spec = RunSpec(contender="conv", model="conv", dataset="mnist", recipe=recipe)
-    task = make_task(spec, data, mean_and_std(data.train), torch.device("cpu"))
+    task = make_setup(spec, data, torch.device("cpu"))
     return train(task, new_state(build_model(spec, data).to(memory_format=torch.channels_last), recipe))
 sides = [loop([]), loop(json.loads(sys.argv[1]))]
 spent = [[], []]

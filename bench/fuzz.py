@@ -49,7 +49,9 @@ from bakeoff.data.idx import Payload
 from bakeoff.errors import BakeoffError
 from bakeoff.models.tensors import read_tensors
 from bakeoff.spec import Recipe
-from bakeoff.spec.choices import FALLBACKS, FEEDS, KEEPS, POOLS, SCHEDULES, STOPS, VIEWS, choose, menu, validate
+from bakeoff.spec.recipe import CHOICES
+from bakeoff.spec.registry import Registry
+from bakeoff.spec.settings import validate
 from bakeoff.training.checkpoint import last_checkpoint, save_checkpoint
 from bakeoff.training.loop import new_state
 
@@ -271,9 +273,8 @@ source = "report"
 better = "resnet8"
 worse = "conv"
 """
-    tables = [SCHEDULES, STOPS, KEEPS, FEEDS, VIEWS, FALLBACKS, POOLS]
-    said = [choice.encode() for table in tables for choice in menu(table).split(" | ")]
-    every: dict[str, Any] = {name: choice for table in tables for name, choice in table.items()}
+    written = [choice.encode() for table in CHOICES.values() for choice in table.menu().split(" | ")]
+    every = Registry("choice", {name: entry for table in CHOICES.values() for name, entry in table.items()})
 
     def recipe(data: bytes) -> object:
         try:
@@ -325,7 +326,7 @@ worse = "conv"
         "toml": Reader(
             [study.read_bytes(), study.read_bytes() + more.encode()], file_reader(folder, "s.toml", load_study)
         ),
-        "choices": Reader(said, lambda data: choose(data.decode("utf-8", "surrogateescape"), every, "choice")),
+        "choices": Reader(written, lambda data: every.choose(data.decode("utf-8", "surrogateescape"))),
         "recipes": Reader([Recipe().model_dump_json().encode()], recipe),
     }
 

@@ -28,13 +28,12 @@ from numpy.typing import NDArray
 from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.data.preprocess import model_shape
-from bakeoff.engines.execute import LARGEST_POOL, Setting, Work, default_jobs, default_threads, execute, interruptible
+from bakeoff.engines.execute import LARGEST_POOL, Work, default_jobs, default_threads, execute, interruptible
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import count_multiply_adds
 from bakeoff.record import Run, write_atomic
 from bakeoff.report.page import Page
 from bakeoff.spec import RunSpec
-from bakeoff.spec.choices import CropFeed, FreshFeed
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Study
 from bakeoff.studies.packaged import find_study, published_studies
@@ -42,7 +41,9 @@ from bakeoff.studies.reporting import collect
 from bakeoff.studies.rounds import plan
 from bakeoff.studies.runner import check_study
 from bakeoff.training.device import find_device
-from bakeoff.training.run import build_model, check_spec
+from bakeoff.training.options import RunOptions
+from bakeoff.training.run import check_spec
+from bakeoff.training.setup import build_model
 from keep import keep
 
 RESERVE = 60.0
@@ -108,13 +109,11 @@ def cost(spec: RunSpec, dataset: Dataset) -> int:
     """Multiply-adds of all forward passes of a run's training; an ensemble has none."""
     if spec.members:
         return 0
-    recipe, feed = spec.recipe, spec.recipe.feed_choice
-    shape = (dataset.channels, feed.size, feed.size) if isinstance(feed, CropFeed) else dataset.shape
-    times = feed.times if isinstance(feed, CropFeed | FreshFeed) else 1
+    recipe, task = spec.recipe, spec.recipe.task_choice
+    images = task.epoch_size(len(dataset.train)) * recipe.epochs * recipe.rounds
     with torch.device("meta"):
         model = build_model(spec, dataset)
-    an_image = count_multiply_adds(model, model_shape(recipe.preprocess, shape))
-    return an_image * times * len(dataset.train) * recipe.epochs * recipe.fits
+    return images * count_multiply_adds(model, model_shape(recipe.preprocess, task.image_shape(dataset.shape)))
 
 
 def missing(planned: Sequence[Planned]) -> list[Work]:
@@ -141,14 +140,15 @@ def train(planned: Sequence[Planned], jobs: int, device: str, until: float, late
         latest: ensembles whose members are finished are still made, one after another, until then.
     """
     began = time.monotonic()
-    setting = Setting(device, default_threads(), CHECKPOINT_SECONDS)
 
     def done(work: Work) -> None:
         if has_ended(work.path):
             print(f"{time.monotonic() - began:5.0f} s  {work.path.parent.name}/{work.path.name}", flush=True)
 
     def run(works: Sequence[Work], jobs: int, stop: Callable[[], bool]) -> None:
-        for failure in execute(works, jobs, setting, stop, lambda _: None, done):
+        threads = default_threads()
+        options = RunOptions(threads=threads, device=device, checkpoint_seconds=CHECKPOINT_SECONDS, stop=stop)
+        for failure in execute(works, jobs, options, done):
             print(failure)
 
     with interruptible() as interrupted:

@@ -41,13 +41,13 @@ from bakeoff.data import load_dataset
 from bakeoff.data.dataset import mean_and_std
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, make_task
+from bakeoff.training.setup import build_model, make_setup
 torch.set_num_threads(int(sys.argv[2]))
 dataset = load_dataset("mnist", images=int(sys.argv[3]))
 def timed(images, precision):
     spec = RunSpec(contender="conv", model="conv", dataset="mnist", recipe=Recipe(epochs=1, precision=precision))
     data = load_dataset("mnist", images=images)
-    task = make_task(spec, data, mean_and_std(data.train), torch.device("cpu"))
+    task = make_setup(spec, data, torch.device("cpu"))
     state = new_state(build_model(spec, dataset).to(memory_format=torch.channels_last), spec.recipe)
     ticks = [time.perf_counter() for _ in train(task, state)]
     return 128 * (len(ticks) - 1) / (ticks[-1] - ticks[0])

@@ -52,9 +52,9 @@ CASES: dict[str, list[str]] = {
     ],
     "train-plateau": [
         *(*MODEL, *SHORT, "--epochs", "16", "--schedule", "plateau:monitor=train_loss,patience=1"),
-        *("--stop", "early:patience=4", "--keep", "best:monitor=validation_loss", "--fits", "2"),
+        *("--stop", "early:patience=4", "--keep", "best:monitor=validation_loss", "--rounds", "2"),
     ],
-    "train-fresh": ["train", "largest-digit:count=400,test_count=100", "logistic", *SHORT[2:], "--feed", "fresh"],
+    "train-fresh": ["train", "largest-digit:count=400,test_count=100", "logistic", *SHORT[2:], "--task", "generated"],
     "study": ["run", "study.toml", "--jobs", "2", "--checkpoint-seconds", "0.1", "--out", "out"],
     "make": ["data", "make", "largest-digit", "--count", "600", "--test-count", "100", "--out", "made.npz"],
 }

@@ -1,7 +1,8 @@
 """Records that version 0.1 wrote (format 1, results rules 3): they open, and they are used, never trained again unsaid.
 
 tests/earlier/ was made by `bakeoff train bars.npz logistic --epochs 1 --batch-size 16 --schedule constant --out runs`
-and `bakeoff run study.toml --out studies`.
+and `bakeoff run study.toml --out studies`; tests/earlier/renamed/ by a later version (format 2), when the recipe's
+fields `task`, `tta` and `rounds` were called feed, views and fits.
 """
 
 import json
@@ -86,3 +87,34 @@ def test_an_earlier_page_can_be_rendered(folder: Path) -> None:
     with pytest.warns(UserWarning, match="made by an earlier version"):
         summary = report(folder / "studies" / "study")
     assert [one["n"] for one in summary["contenders"]] == [1, 1, 1]
+
+
+DIGITS = "largest-digit:digits=digits,count=60,test_count=30"
+RENAMED = [
+    ("logistic-seed0-249ee89d", ["bars.npz", "logistic"], {**RECIPE, "rounds": 2, "tta": "several"}),
+    (
+        "logistic-seed0-c2d67db7",
+        [DIGITS, "logistic"],
+        {"epochs": 2, "task": "generated:times=2", "fallback": "switch:after=1,gain=0.99"},
+    ),
+    (
+        "locator-width=1,blocks=1-seed0-d6cb2937",
+        [DIGITS, "heatmap_classifier:width=1,blocks=1"],
+        {"task": "heatmap:cells=1"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "what", "recipe"), RENAMED, ids=[name for name, *_ in RENAMED])
+def test_a_record_of_when_fields_had_other_names_is_used(folder: Path, name: str, what: list, recipe: dict) -> None:
+    before = state(folder / "renamed")
+    if what[0] == DIGITS:
+        recipe = {"epochs": 1, "batch_size": 32, "preprocess": ["downscale:times=8"], **recipe}
+        recipe |= {"precision": "fp32"} if "heatmap" in recipe["task"] else {}
+    run = train(*what, **recipe, threads=1, out="renamed")
+    assert run.path == Path("renamed") / name
+    assert run.notes == ()
+    assert run.fallback_epoch == (1 if "fallback" in recipe else None)
+    assert [row["round"] for row in run.history] == ([0, 1] if recipe.get("rounds") == 2 else [0] * len(run.history))
+    assert state(folder / "renamed") == before
+    assert train(*what, **{**recipe, "rounds": 3}, threads=1, out="renamed").path.name != name

@@ -18,7 +18,7 @@ def _tell(shared: SharedDataset, answers) -> None:
     """In another process: what it is given, and a mark in it."""
     dataset = shared.dataset()
     answers.put((dataset.fingerprint, dataset.classes, dataset.header, dataset.mirror, dataset.unlabelled.sum()))
-    shared.fields["unlabelled"].array()[0] = 255
+    dataset.unlabelled[0] = 255
 
 
 def test_a_process_has_the_dataset_without_a_copy(blocks: Dataset) -> None:

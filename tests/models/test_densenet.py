@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from bakeoff.errors import UsageError
 from bakeoff.models import count_multiply_adds, count_parameters
 from bakeoff.models.densenet import densenet121, densenet_bc
-from bakeoff.spec.choices import schema_of, validate
+from bakeoff.spec.settings import schema_of, validate
 
 
 @pytest.mark.parametrize(("depth", "growth", "count"), [(100, 12, 769_162), (250, 24, 15_324_406)])

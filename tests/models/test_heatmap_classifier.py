@@ -16,7 +16,7 @@ def made(size: int = 64):
 def test_a_class_is_as_likely_as_all_its_places_together() -> None:
     model, images = made(), torch.rand(2, 1, 64, 64)
     with torch.no_grad():
-        places, whole = model.locate(images), model(images).softmax(1)
+        places, whole = model.heatmap_logits(images), model(images).softmax(1)
     assert places.shape == (2, 4, 8, 8)
     for i in range(2):
         odds = [[math.exp(value) for value in places[i, k].flatten().tolist()] for k in range(4)]
@@ -29,7 +29,7 @@ def test_what_moves_by_eight_pixels_moves_by_one_place() -> None:
     model, image = made(160), torch.rand(1, 1, 160, 160)
     moved = torch.roll(image, (8, 16), (2, 3))
     with torch.no_grad():
-        before, after = model.locate(image), model.locate(moved)
+        before, after = model.heatmap_logits(image), model.heatmap_logits(moved)
     near = 6  # places that the network sees around each
     inner = slice(near, 20 - near - 2)
     shifted = after[:, :, near + 1 : 20 - near - 1, near + 2 : 20 - near]
@@ -38,4 +38,4 @@ def test_what_moves_by_eight_pixels_moves_by_one_place() -> None:
 
 def test_sizes_that_no_stride_divides_have_a_last_place_of_their_own() -> None:
     model = made(60)
-    assert model.locate(torch.zeros(1, 1, 60, 41)).shape == (1, 4, 8, 6)
+    assert model.heatmap_logits(torch.zeros(1, 1, 60, 41)).shape == (1, 4, 8, 6)

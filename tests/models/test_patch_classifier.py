@@ -17,7 +17,7 @@ def made(rule: str = "highest"):
 def mapped(model, images):
     """Log-probabilities of the classes and of none over the padded images."""
     with torch.no_grad():
-        return model.look(torch.nn.functional.pad(images, (FIELD // 2,) * 4))
+        return model.log_probabilities(torch.nn.functional.pad(images, (FIELD // 2,) * 4))
 
 
 def test_a_crop_and_its_place_in_the_image_get_the_same_answer() -> None:
@@ -28,7 +28,7 @@ def test_a_crop_and_its_place_in_the_image_get_the_same_answer() -> None:
     for row, column in itertools.product((0, 3, 7), repeat=2):
         crop = padded[:, :, 4 * row : 4 * row + FIELD, 4 * column : 4 * column + FIELD]
         with torch.no_grad():
-            said = model.spot(crop)[0].log_softmax(0)
+            said = model.patch_logits(crop)[0].log_softmax(0)
         assert said.tolist() == pytest.approx(kinds[:, row, column].tolist(), abs=1e-5)
 
 

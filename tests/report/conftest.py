@@ -97,7 +97,7 @@ def history(epochs: int, skill: float, seed: int, *, on_test: bool) -> list[dict
     rows = []
     for epoch in range(1, epochs + 1):
         error = 0.9 * np.exp(-epoch * skill / 9) + 0.25 / skill**1.5 + 0.002 * np.cos(seed + 3 * epoch)
-        row = {"epoch": epoch, "fit": 1, "step": 10 * epoch, "lr": 0.001, "seconds": epoch * (0.5 + skill / 6)}
+        row = {"epoch": epoch, "round": 1, "step": 10 * epoch, "lr": 0.001, "seconds": epoch * (0.5 + skill / 6)}
         row |= {"train_loss": 2.2 * error, "train_accuracy": 1 - 0.8 * error}
         row |= {"validation_loss": 2.5 * error, "validation_accuracy": 1 - error}
         row["curve"] = [[10 * epoch - 5, 2.4 * error, 1 - 0.85 * error], [10 * epoch, 2.0 * error, 1 - 0.75 * error]]

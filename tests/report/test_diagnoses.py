@@ -237,12 +237,12 @@ def test_runs_that_learn_nothing_are_named_with_what_makes_them_learn(found, sum
     assert "Training failed for stuck in 3 of 3 runs (no better than guessing)" in summary["answer"]
 
 
-@pytest.mark.parametrize(("feed", "outputs"), [("placed:cells=8", 640), ("crops", 11)])
-def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(feed, outputs, tmp_path, write_run):
+@pytest.mark.parametrize(("task", "outputs"), [("heatmap:cells=8", 640), ("crops", 11)])
+def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(task, outputs, tmp_path, write_run):
     """Of runs that learn nothing: a loss of 3 over 640 places is far below ln 640, though above ln 10. A run that
     recognises most images has trained, whatever its loss."""
-    contender = f"[contenders.c]\nmodel = 'heatmap_classifier'\nfeed = '{feed}'"
-    text = f"title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n{contender}"
+    text = "title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n[contenders.c]\nmodel = 'heatmap_classifier'\n"
+    text += f"task = '{task}'"
     study = parse_study(text, "one", "one.toml")
     run = write_run(study.runs()[0], tmp_path, skill=5.0)
     for loss, stuck in ((math.log(outputs) / 2, 0), (0.995 * math.log(outputs), 1)):
@@ -269,7 +269,7 @@ def test_what_learnt_nothing_is_no_choice(study, runs):
     assert found["answer"].startswith("No answer yet: no contender has a run that may be trusted. Training failed for")
 
 
-def test_a_run_that_fell_back_is_said_and_judged_by_what_came_after(study, runs):
+def test_a_run_that_fallback_epoch_is_said_and_judged_by_what_came_after(study, runs):
     changed = []
     for run in runs:
         if run.spec.contender == "stuck-repaired":
@@ -280,7 +280,7 @@ def test_a_run_that_fell_back_is_said_and_judged_by_what_came_after(study, runs)
                 dataclasses.replace(
                     run,
                     history=tuple(rows),
-                    fell_back=3 + (run.spec.seed == 2),
+                    fallback_epoch=3 + (run.spec.seed == 2),
                     spec=run.spec.model_copy(update={"recipe": recipe}),
                 )
             )
@@ -379,10 +379,10 @@ seeds = 3
 model = "conv"
 [contenders.views]
 ensemble = ["a"]
-views = "several:shift=1"
+tta = "several:shift=1"
 """
     study = parse_study(text, "more", "more.toml")
-    runs = [write_run(spec, tmp_path, skill={"a": 5.0, "views": 6.0}[spec.contender]) for spec in study.runs()]
+    runs = [write_run(spec, tmp_path, skill={"a": 5.0, "tta": 6.0}[spec.contender]) for spec in study.runs()]
     answer = summarise(study, runs)["answer"]
     assert re.search(r"views, made of a alone, gets \+\S+ points \[\S+ \S+\] against it", answer)
     assert "member" not in answer

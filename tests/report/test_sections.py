@@ -274,13 +274,13 @@ def test_the_weakest_class_is_the_one_with_most_errors_for_its_images(runs):
 
 def test_figures_of_the_course_of_training_are_those_of_its_history(runs):
     """By two runs that stop their first fit at different epochs."""
-    recipe = runs[0].spec.recipe.model_copy(update={"fits": 2})
+    recipe = runs[0].spec.recipe.model_copy(update={"rounds": 2})
     spec = runs[0].spec.model_copy(update={"recipe": recipe})
     ours = []
     for shift, first in ((0.0, 2), (0.01, 3)):
         epochs = [
             {
-                "fit": 0 if i < first else 1,
+                "round": 0 if i < first else 1,
                 "validation_accuracy": 0.9 + i / 100 + shift,
                 "train_accuracy": 0.5 + i / 100,
             }

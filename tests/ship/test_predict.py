@@ -178,11 +178,11 @@ def test_damaged_weights_are_named(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_run_of_several_views_takes_them_everywhere(tmp_path: Path) -> None:
-    trained = train("digits", "conv", epochs=1, images=300, views="several", precision="fp32", threads=1, out=tmp_path)
+    trained = train("digits", "conv", epochs=1, images=300, tta="several", precision="fp32", threads=1, out=tmp_path)
     images = digits(300)[0][:, None]
     np.testing.assert_allclose(logits_of(trained, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
     assert evaluate(trained, None, "test")["accuracy"]["mean"] == pytest.approx(trained.test_metrics()["test_accuracy"])
-    recipe = trained.spec.recipe.model_copy(update={"views": "one"})
+    recipe = trained.spec.recipe.model_copy(update={"tta": "one"})
     single = replace(trained, spec=trained.spec.model_copy(update={"recipe": recipe}))
     assert not np.allclose(logits_of(single, images), trained.logits("test"), rtol=1e-3, atol=1e-3)
 

@@ -362,9 +362,9 @@ model = "conv"
 [contenders.all]
 ensemble = ["one", "pair"]
 over_seeds = true
-views = "several:shift=1"
+tta = "several:shift=1"
 [scales.few]
-recipe = { epochs = 1, views = "several:shift=2" }
+recipe = { epochs = 1, tta = "several:shift=2" }
 """
 
 
@@ -385,13 +385,13 @@ def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
 def test_a_recipe_for_all_is_not_for_ensembles() -> None:
     """Their members carry it; only what a scale says of an ensemble itself counts."""
     small = at_scale(study(TEAM), "few", recipe={"lr": 0.5})
-    assert {c.name: (c.recipe.views, c.recipe.lr) for c in small.contenders if c.ensemble} == {
+    assert {c.name: (c.recipe.tta, c.recipe.lr) for c in small.contenders if c.ensemble} == {
         "pair": ("one", Recipe().lr),
         "all": ("several:shift=1", Recipe().lr),
     }
-    assert small.contender("one").recipe.views == "several:shift=2"
-    own = TEAM + '[scales.few.contenders.all]\nviews = "several:shift=3"\n'
-    assert at_scale(study(own), "few").contender("all").recipe.views == "several:shift=3"
+    assert small.contender("one").recipe.tta == "several:shift=2"
+    own = TEAM + '[scales.few.contenders.all]\ntta = "several:shift=3"\n'
+    assert at_scale(study(own), "few").contender("all").recipe.tta == "several:shift=3"
     with pytest.raises(UsageError, match="contender all: epochs is for what is trained; of the recipe an ensemble"):
         at_scale(study(TEAM + "[scales.few.contenders.all]\nepochs = 3\n"), "few")
 
@@ -417,7 +417,7 @@ def test_sweeps_and_grids_leave_ensembles_alone() -> None:
             r"\[contenders\.pair\]: model and ensemble are both given",
         ),
         ('["one", "two"]', '["one"]\nparameters = { a = 1 }', r"parameters and ensemble are both given"),
-        ('["one", "two"]', '["one", "two"]\nlr = 0.1', r"lr is for what is trained; .* takes views only"),
+        ('["one", "two"]', '["one", "two"]\nlr = 0.1', r"lr is for what is trained; .* takes tta only"),
         ('["one", "two"]', '["one", "two"]\nlrr = 0.1', r"\[contenders\.pair\]: unknown key 'lrr' \(closest: lr"),
         (
             '["one", "two"]',

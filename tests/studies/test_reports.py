@@ -13,12 +13,12 @@ import pytest
 import bakeoff
 from bakeoff.cli import bakeoff as bakeoff_cli
 from bakeoff.cli import exit_code
-from bakeoff.engines import execute as engines
 from bakeoff.errors import MissingData, RunsFailed
 from bakeoff.record import find_runs
 from bakeoff.spec import RunSpec
 from bakeoff.spec.study import parse_study
 from bakeoff.studies import reporting
+from bakeoff.training import run as training
 
 RunText = Callable[..., dict[str, Any]]
 STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
@@ -78,14 +78,14 @@ def test_a_run_that_raises_anything_leaves_the_others(
 ) -> None:
     """It is told with its reason, in the report that has the others; the same call tries it again."""
 
-    def fail(spec: RunSpec, *arguments: Any, **options: Any) -> Any:
+    def fail(spec: RunSpec, *arguments: Any) -> Any:
         if spec.contender == "slow" and spec.seed == 1:
             raise error
-        return train_run(spec, *arguments, **options)
+        return train_run(spec, *arguments)
 
-    train_run = engines.train_run
+    train_run = training.train_run
     study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny"
-    monkeypatch.setattr(engines, "train_run", fail)
+    monkeypatch.setattr(training, "train_run", fail)
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     with (
         pytest.warns(UserWarning, match=f"slow, seed 1: failed: {re.escape(reason)}"),
@@ -112,12 +112,12 @@ def test_the_command_line_prints_the_others_and_exits_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "tiny.toml").write_text(STUDY + "[contenders.lost]\nmodel = 'logistic'\nlr = 0.02\n")
-    train_run = engines.train_run
+    train_run = training.train_run
 
-    def fail(spec: RunSpec, *arguments: Any, **options: Any) -> Any:
-        return 1 / 0 if spec.contender == "lost" else train_run(spec, *arguments, **options)
+    def fail(spec: RunSpec, *arguments: Any) -> Any:
+        return 1 / 0 if spec.contender == "lost" else train_run(spec, *arguments)
 
-    monkeypatch.setattr(engines, "train_run", fail)
+    monkeypatch.setattr(training, "train_run", fail)
     command = ["run", str(tmp_path / "tiny.toml"), "--out", str(tmp_path), "--jobs", "1", "--json"]
     assert exit_code(lambda: bakeoff_cli.main(command, "bakeoff", standalone_mode=False)) == 1
     said = capsys.readouterr()

@@ -11,6 +11,7 @@ from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.report.summary import environment
 from bakeoff.training.checkpoint import checkpoint_files
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 RECIPE = {"epochs": 3, "batch_size": 32, "ema": 0.9, "keep": "best:monitor=validation_loss", "augment": ["shift"]}
@@ -26,14 +27,14 @@ def cut(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cut")
     calls = stop_after(5)
     with pytest.raises(Interrupted):
-        train_run(small(**RECIPE), blocks, path, threads=1, checkpoint_seconds=0, stop=lambda: next(calls))
+        train_run(small(**RECIPE), blocks, path, RunOptions(threads=1, checkpoint_seconds=0, stop=lambda: next(calls)))
     return path
 
 
 @pytest.fixture(scope="module")
 def whole(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     path = tmp_path_factory.mktemp("whole")
-    train_run(small(**RECIPE), blocks, path, threads=1)
+    train_run(small(**RECIPE), blocks, path, RunOptions(threads=1))
     return bits(path)
 
 
@@ -57,7 +58,7 @@ def test_a_flipped_bit_is_noticed_and_the_one_before_used(
     with pytest.warns(
         UserWarning, match=r"^[^\n]*safetensors: damaged: [^\n]*; the one before it, of step 4, is used$"
     ):
-        run = train_run(small(**RECIPE), blocks, path, threads=1)
+        run = train_run(small(**RECIPE), blocks, path, RunOptions(threads=1))
     assert [part["step"] for part in run.segments] == [0, 4]
     assert bits(path) == whole
 
@@ -73,7 +74,7 @@ def test_where_both_are_damaged_the_run_is_trained_from_its_start(
         else:
             file.write_bytes(file.read_bytes()[:100] if harm == "short" else b"")
     with pytest.warns(UserWarning, match="the run is trained from its start"):
-        run = train_run(small(**RECIPE), blocks, path, threads=1)
+        run = train_run(small(**RECIPE), blocks, path, RunOptions(threads=1))
     assert [part["step"] for part in run.segments] == [0]
     assert bits(path) == whole
 
@@ -84,10 +85,10 @@ def test_one_that_cannot_be_read_is_not_damaged(blocks: Dataset, cut: Path, tmp_
     kept = file.rename(tmp_path / "kept")
     file.mkdir()  # reading fails, for root too
     with pytest.raises(BakeoffError, match="cannot be read"):  # and no warning: that is an error here
-        train_run(small(**RECIPE), blocks, path, threads=1)
+        train_run(small(**RECIPE), blocks, path, RunOptions(threads=1))
     file.rmdir()
     kept.rename(file)
-    assert train_run(small(**RECIPE), blocks, path, threads=1).segments[-1]["step"] == 5
+    assert train_run(small(**RECIPE), blocks, path, RunOptions(threads=1)).segments[-1]["step"] == 5
 
 
 def test_a_record_tells_of_every_process_that_trained_it(
@@ -95,7 +96,7 @@ def test_a_record_tells_of_every_process_that_trained_it(
 ) -> None:
     path = shutil.copytree(cut, tmp_path / "run")
     monkeypatch.setattr("bakeoff.record.environment", lambda: {"source": "later code"})
-    run = train_run(small(**RECIPE), blocks, path, threads=1)
+    run = train_run(small(**RECIPE), blocks, path, RunOptions(threads=1))
     first, second = run.segments
     assert first["environment"]["source"] != second["environment"]["source"] == "later code"
     assert first["started"] <= second["started"]

@@ -17,6 +17,7 @@ from bakeoff.ship.predict import evaluate, predict_split
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.device import CUBLAS, computing, find_device, find_precision
 from bakeoff.training.inference import logits_of
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 STUDY = """
@@ -31,7 +32,7 @@ model = "logistic"
 [contenders.both]
 ensemble = ["plain"]
 over_seeds = true
-views = "several:shift=1"
+tta = "several:shift=1"
 """
 
 
@@ -95,7 +96,7 @@ def test_settings_are_restored_after_an_error(tmp_path: Path) -> None:
     before = settings()
     spec = RunSpec(contender="c", model="logistic", recipe=Recipe(epochs=1), dataset="digits")
     with pytest.raises(KeyError):
-        train_run(spec, bakeoff.load_dataset("digits"), tmp_path, threads=1, progress=fail)
+        train_run(spec, bakeoff.load_dataset("digits"), tmp_path, RunOptions(threads=1, progress=fail))
     assert settings() == before
 
 

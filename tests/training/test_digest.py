@@ -12,12 +12,13 @@ from bakeoff.errors import UsageError
 from bakeoff.models import MODELS, Model
 from bakeoff.models.weights import sha256
 from bakeoff.record import read_run
-from bakeoff.spec import Recipe, RunSpec, choices, plugins, renamed
+from bakeoff.spec import Recipe, RunSpec, plugins, renamed
 from bakeoff.spec.plugins import load_plugin
 from bakeoff.spec.settings import Frozen
 from bakeoff.spec.steps import AUGMENTATIONS
+from bakeoff.spec.tasks import TASKS, CropsSettings
 from bakeoff.training.digest import deciding, find_run, run_directory
-from bakeoff.training.ensemble import average_runs
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 
@@ -49,14 +50,16 @@ def test_every_recipe_field_changes_it(blocks: Dataset, name: str) -> None:
     """All but the places of weights and teacher, which count by what they hold, and the pool, which needs a teacher."""
     others = {
         "freeze": "stages:1",
-        "feed": "fresh",
+        "task": "generated",
         "schedule": "constant",
         "stop": "early",
         "keep": "best",
         "preprocess": ("threshold",),
         "augment": ("flip",),
-        "views": "several",
+        "tta": "several",
         "fallback": "switch",
+        "optimizer": "sgd",
+        "loss": "softmax_output",
     }
     field = Recipe.model_fields[name]
     if typing.get_origin(field.annotation) is typing.Literal:
@@ -74,21 +77,21 @@ def test_it_is_readable_and_does_not_depend_on_where_the_data_lie(blocks: Datase
 
 
 def test_a_default_spelled_out_is_the_same_run(blocks: Dataset) -> None:
-    short = spec(model="small_cnn", recipe=Recipe(feed="crops", augment=("rotate",), schedule="step"))
-    recipe = Recipe(feed="crops:jitter=3", augment=("rotate:degrees=10",), schedule="step:gamma=0.10,every=3")
+    short = spec(model="small_cnn", recipe=Recipe(task="crops", augment=("rotate",), schedule="step"))
+    recipe = Recipe(task="crops:jitter=3", augment=("rotate:degrees=10",), schedule="step:gamma=0.10,every=3")
     assert run_directory(spec(model="small_cnn", parameters={"width": 50}, recipe=recipe), blocks) == run_directory(
         short, blocks
     )
 
 
 def test_a_changed_default_inside_a_choice_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = spec(recipe=Recipe(feed="crops"))
+    made = spec(recipe=Recipe(task="crops"))
     before = run_directory(made, blocks)
 
-    class LaterCrops(choices.CropFeed):
+    class LaterCrops(CropsSettings):
         jitter: float = 4.0
 
-    monkeypatch.setitem(choices.FEEDS, "crops", LaterCrops)
+    monkeypatch.setitem(TASKS.builtin, "crops", replace(TASKS["crops"], schema=LaterCrops))
     assert run_directory(made, blocks) != before
 
 
@@ -109,10 +112,10 @@ def test_a_changed_default_of_a_step_or_a_model_changes_it(blocks: Dataset, monk
 
 
 def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) -> None:
-    teacher = train_run(spec(recipe=Recipe(epochs=1)), blocks, tmp_path / "teacher", threads=1)
-    taught = spec(recipe=Recipe(teacher=str(teacher.path)))
+    teacher = train_run(spec(recipe=Recipe(epochs=1)), blocks, tmp_path / "teacher", RunOptions(threads=1))
+    student = spec(recipe=Recipe(teacher=str(teacher.path)))
     pools = [with_pool(blocks, images) for images in (blocks.test.images, blocks.test.images[::-1].copy())]
-    assert len({run_directory(taught, data) for data in pools}) == 2
+    assert len({run_directory(student, data) for data in pools}) == 2
     assert len({run_directory(spec(), data) for data in (blocks, *pools)}) == 1  # nobody looks at them
 
 
@@ -142,7 +145,7 @@ def test_a_model_that_was_renamed_is_the_same_run(
     blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1)
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1))
     monkeypatch.setitem(renamed.MODELS, "logistic", "linear")
     monkeypatch.setitem(MODELS.builtin, "linear", MODELS.builtin["logistic"])
     monkeypatch.delitem(MODELS.builtin, "logistic")
@@ -159,7 +162,7 @@ def test_a_field_that_a_later_version_adds_finds_the_record(
 ) -> None:
     """As if a later version had one more field in Recipe, whose default does what was done before."""
     made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1)
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1))
 
     class LaterRecipe(Recipe):
         wobble: float = 0.0
@@ -180,12 +183,18 @@ def test_a_field_that_a_later_version_adds_finds_the_record(
 def test_a_run_is_found_whatever_its_contender_is_called(blocks: Dataset, tmp_path: Path) -> None:
     """By what decides it: another seed or recipe is another run, and a damaged record is none."""
     made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), threads=1).path
+    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1)).path
     assert find_run(tmp_path, spec(contender="d", recipe=Recipe(epochs=1)), blocks) == before
     for other in (spec(contender="d", recipe=Recipe(epochs=2)), spec(contender="d", seed=1, recipe=Recipe(epochs=1))):
         assert find_run(tmp_path, other, blocks) == tmp_path / run_directory(other, blocks)
     both = [spec(contender=name, model="", members=(member,)) for name, member in (("x", "c"), ("y", "d"))]
-    average = average_runs(both[0], blocks, tmp_path / run_directory(both[0], blocks, [before]), [before], threads=1)
+    average = train_run(
+        both[0],
+        blocks,
+        tmp_path / run_directory(both[0], blocks, [before]),
+        RunOptions(threads=1),
+        [before],
+    )
     assert find_run(tmp_path, both[1], blocks, [before]) == average.path
     (before / "weights.safetensors").write_bytes(b"rubbish")
     renamed = spec(contender="d", recipe=Recipe(epochs=1))

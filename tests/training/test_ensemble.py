@@ -12,10 +12,10 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, check_weights, read_run, status
 from bakeoff.spec import RESULTS, Recipe, RunSpec
 from bakeoff.training import digest as naming
-from bakeoff.training import run as training
+from bakeoff.training import setup
 from bakeoff.training.digest import run_directory
-from bakeoff.training.ensemble import average_runs
 from bakeoff.training.inference import mean_answer
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 VIEWS = "several:shift=1"
@@ -25,7 +25,7 @@ def trained(blocks: Dataset, folder: Path, seed: int, model: str = "small_cnn", 
     parameters = {"width": 4} if model == "small_cnn" else {}
     spec = RunSpec(contender=model, model=model, parameters=parameters, recipe=Recipe(**recipe), dataset="blocks")
     spec = spec.model_copy(update={"seed": seed})
-    return train_run(spec, blocks, folder / run_directory(spec, blocks), threads=1)
+    return train_run(spec, blocks, folder / run_directory(spec, blocks), RunOptions(threads=1))
 
 
 def averaged(blocks: Dataset, folder: Path, members: list[Run], name: str = "team", **recipe) -> Run:
@@ -34,7 +34,7 @@ def averaged(blocks: Dataset, folder: Path, members: list[Run], name: str = "tea
     )
     needs = [member.path for member in members]
     path = folder / run_directory(spec, blocks, needs)
-    return average_runs(spec, blocks, path, needs, device="cpu", threads=1)
+    return train_run(spec, blocks, path, RunOptions(device="cpu", threads=1), needs)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_record_is_the_mean_of_its_members(blocks: Dataset, members: list[Ru
 
 def test_the_record_sums_what_its_members_cost(blocks: Dataset, members: list[Run]) -> None:
     folder = members[0].path.parent
-    team, seen = averaged(blocks, folder, members), averaged(blocks, folder, members, views=VIEWS)
+    team, seen = averaged(blocks, folder, members), averaged(blocks, folder, members, tta=VIEWS)
     for run in (team, seen):
         assert run.parameters == sum(member.parameters for member in members)
         assert run.seconds == pytest.approx(sum(member.seconds for member in members))
@@ -81,18 +81,18 @@ def test_the_record_sums_what_its_members_cost(blocks: Dataset, members: list[Ru
         assert sorted(file.name for file in run.path.iterdir()) == ["history.jsonl", "predictions.npz", "run.json"]
     assert team.multiply_adds == sum(member.multiply_adds for member in members)
     assert seen.multiply_adds == 9 * team.multiply_adds
-    above = averaged(blocks, folder, [seen, members[0]], views="several:shift=2")
+    above = averaged(blocks, folder, [seen, members[0]], tta="several:shift=2")
     assert above.multiply_adds == 9 * (team.multiply_adds + members[0].multiply_adds)
 
 
 def test_views_are_those_of_a_member_trained_with_them(blocks: Dataset, members: list[Run], tmp_path: Path) -> None:
     """Views change the last evaluation only, so the same networks trained with them say what the ensemble finds."""
     with_views = [
-        trained(blocks, tmp_path, 0, "small_cnn", epochs=1, lr=0.01, views=VIEWS),
-        trained(blocks, tmp_path, 1, "logistic", epochs=1, pixels="unit", batch_size=32, views=VIEWS),
+        trained(blocks, tmp_path, 0, "small_cnn", epochs=1, lr=0.01, tta=VIEWS),
+        trained(blocks, tmp_path, 1, "logistic", epochs=1, pixels="unit", batch_size=32, tta=VIEWS),
     ]
     for chosen in (slice(1), slice(2)):
-        found = averaged(blocks, members[0].path.parent, members[chosen], views=VIEWS)
+        found = averaged(blocks, members[0].path.parent, members[chosen], tta=VIEWS)
         expected = averaged(blocks, tmp_path, with_views[chosen])
         for name, array in stored(expected).items():
             assert (stored(found)[name] == array).all(), name
@@ -103,8 +103,8 @@ def test_views_are_those_of_a_member_trained_with_them(blocks: Dataset, members:
 def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: list[Run]) -> None:
     folder = members[0].path.parent
     pair = averaged(blocks, folder, members, "pair")
-    above = averaged(blocks, folder, [pair, members[0]], "above", views=VIEWS)
-    one, other = (averaged(blocks, folder, [member], views=VIEWS).logits("test") for member in members)
+    above = averaged(blocks, folder, [pair, members[0]], "above", tta=VIEWS)
+    one, other = (averaged(blocks, folder, [member], tta=VIEWS).logits("test") for member in members)
     expected = np.log(softmax(one, axis=1) * 0.75 + softmax(other, axis=1) * 0.25)
     np.testing.assert_allclose(above.logits("test"), expected, rtol=1e-5, atol=1e-6)
 
@@ -114,7 +114,7 @@ def test_a_ladder_of_ensembles_asks_each_member_once(blocks: Dataset, members: l
     ladder = [*members[:2]]
     for rung in range(40):
         ladder.append(averaged(blocks, members[0].path.parent, ladder[-2:], f"rung{rung}"))
-    seen = averaged(blocks, members[0].path.parent, [ladder[-1], members[0]], "top", views=VIEWS)
+    seen = averaged(blocks, members[0].path.parent, [ladder[-1], members[0]], "top", tta=VIEWS)
     assert np.isfinite(seen.logits("test")).all()
 
 
@@ -135,7 +135,7 @@ def test_members_of_an_earlier_version_answer_again_under_the_present_rules(
 ) -> None:
     """That version measured twenty training images, and these are not the ones that are measured now."""
     new = trained(blocks, tmp_path / "new", 0, epochs=1)
-    monkeypatch.setattr(training, "TRAIN_SAMPLE", 20)
+    monkeypatch.setattr(setup, "TRAIN_SAMPLE", 20)
     monkeypatch.setattr(naming, "RESULTS", RESULTS - 1)
     old = trained(blocks, tmp_path / "old", 0, epochs=1)
     monkeypatch.undo()
@@ -154,8 +154,12 @@ def test_other_members_are_another_record(blocks: Dataset) -> None:
 
 def test_a_member_that_is_missing_diverged_or_damaged(blocks: Dataset, members: list[Run], tmp_path: Path) -> None:
     with pytest.raises(BakeoffError, match=r"^needs a-seed0, which has no finished record$"):
-        average_runs(
-            RunSpec(contender="c", dataset="x"), blocks, tmp_path / "c", [tmp_path / "a-seed0"], device="cpu", threads=1
+        train_run(
+            RunSpec(contender="c", members=("a",), dataset="x"),
+            blocks,
+            tmp_path / "c",
+            RunOptions(device="cpu", threads=1),
+            [tmp_path / "a-seed0"],
         )
     bad = trained(blocks, tmp_path, 0, optimizer="sgd", lr=1000.0, l2=100.0, precision="fp32", epochs=9)
     assert bad.status == "diverged"

@@ -16,10 +16,10 @@ from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.choices import NoFallback, Switch
+from bakeoff.spec.stopping import NoFallback, Switch
 from bakeoff.training.loss import make_loss
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import check_spec, train_run
-from bakeoff.training.schedule import falls_back
 
 NOWHERE = {"optimizer": "adam", "lr": 1e-30, "batch_size": 32, "precision": "fp32"}
 
@@ -59,8 +59,8 @@ def test_training_gets_nowhere_where_no_epoch_gains(
 ) -> None:
     """ln 10 is 2.3026, and 1 % less is 2.2796: decided once, by all epochs up to `after`."""
     rows = [{"train_loss": loss} for loss in losses]
-    assert falls_back(Switch(after=after, gain=gain), rows, 10) is expected
-    assert not falls_back(NoFallback(), rows, 10)
+    assert Switch(after=after, gain=gain).applies(rows, 10) is expected
+    assert not NoFallback().applies(rows, 10)
 
 
 def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
@@ -79,8 +79,8 @@ def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> No
             step += 1
     fallback = "switch:lr=0.05,momentum=0.9,after=2"
     made = spec(**NOWHERE, epochs=3, l2=0.01, ema=0.9, schedule="constant", fallback=fallback)
-    run = train_run(made, blocks, tmp_path, threads=1)
-    assert run.fell_back == 2
+    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    assert run.fallback_epoch == 2
     assert [row["optimizer"] for row in run.history] == ["adam", "adam", "sgd", "sgd", "sgd"]
     assert [row["lr"] for row in run.history] == [1e-30, 1e-30, 0.05, 0.05, 0.05]
     assert [(row["epoch"], row["step"]) for row in run.history] == [(1, 3), (2, 6), (3, 9), (4, 12), (5, 15)]
@@ -93,9 +93,9 @@ def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> No
 def test_training_that_gets_somewhere_is_left_alone(blocks: Dataset, tmp_path: Path) -> None:
     """To the bit: a fallback that does not come costs nothing."""
     recipe = {**NOWHERE, "lr": 0.003, "epochs": 3}
-    alone = train_run(spec(**recipe), blocks, tmp_path / "alone", threads=1)
-    run = train_run(spec(**recipe, fallback="switch:after=2"), blocks, tmp_path / "run", threads=1)
-    assert run.fell_back is None
+    alone = train_run(spec(**recipe), blocks, tmp_path / "alone", RunOptions(threads=1))
+    run = train_run(spec(**recipe, fallback="switch:after=2"), blocks, tmp_path / "run", RunOptions(threads=1))
+    assert run.fallback_epoch is None
     assert len(run.history) == 3
     assert (run.path / "weights.safetensors").read_bytes() == (alone.path / "weights.safetensors").read_bytes()
 
@@ -104,9 +104,9 @@ def test_schedule_stop_and_best_weights_begin_anew(blocks: Dataset, tmp_path: Pa
     """The lost epochs were better, and early stopping was an epoch short of its patience: neither counts."""
     recipe = {"stop": "early:monitor=train_loss,patience=3,min_delta=1000", "schedule": "step:every=2,gamma=0.5"}
     fallback = "switch:lr=1e-30,momentum=0,after=3,gain=0.9"
-    made = spec(**{**NOWHERE, "lr": 0.003}, epochs=9, fits=2, **recipe, keep="best", fallback=fallback)
-    run = train_run(made, blocks, tmp_path, threads=1)
-    assert [row["fit"] for row in run.history] == [0] * 3 + [0] * 4 + [1] * 4
+    made = spec(**{**NOWHERE, "lr": 0.003}, epochs=9, rounds=2, **recipe, keep="best", fallback=fallback)
+    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    assert [row["round"] for row in run.history] == [0] * 3 + [0] * 4 + [1] * 4
     assert [row["lr"] for row in run.history[3:]] == 2 * [1e-30, 1e-30, 5e-31, 5e-31]
     losses = [row["validation_loss"] for row in run.history]
     assert min(losses[:3]) < 0.98 * min(losses[3:])
@@ -126,8 +126,10 @@ def test_schedule_stop_and_best_weights_begin_anew(blocks: Dataset, tmp_path: Pa
 def test_equal_logits_cost_ln_k(recipe: dict) -> None:
     """Under every loss, also where classes are of unequal number and labels are mixed."""
     labels = torch.tensor([0] * 6 + [1] * 3 + [2])
+    balanced = recipe.get("loss") == "balanced_cross_entropy"
+    weights = 10 / (5 * labels.bincount(minlength=5)) if balanced else None
     mix = (labels.flip(0), torch.linspace(0.5, 1, 10)) if "augment" in recipe else None
-    loss = make_loss(Recipe(**recipe), labels, 5)(torch.full((10, 5), 0.7), labels, mix)
+    loss = make_loss(Recipe(**recipe), weights)(torch.full((10, 5), 0.7), labels, mix)
     assert float(loss) == pytest.approx(math.log(5))
 
 
@@ -139,7 +141,7 @@ LONG = {
     "fallback": "switch:lr=0.05,momentum=0.9,after=2",
     "schedule": "plateau:monitor=train_loss,patience=0,min_delta=10",
     "keep": "best:monitor=validation_loss",
-    "fits": 2,
+    "rounds": 2,
     "l2": 0.01,
     "l2_on": "hidden",
     "ema": 0.9,
@@ -150,12 +152,12 @@ LONG = {
 def bits(run: Run) -> dict[str, object]:
     history = [{key: value for key, value in row.items() if key != "seconds"} for row in run.history]
     weights = (run.path / "weights.safetensors").read_bytes()
-    return {"weights": weights, "history": history, "logits": run.logits("test").tobytes(), "fell": run.fell_back}
+    return {"weights": weights, "history": history, "logits": run.logits("test").tobytes(), "fell": run.fallback_epoch}
 
 
 @pytest.fixture(scope="module")
 def whole(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train_run(long(), blocks, tmp_path_factory.mktemp("whole"), threads=1)
+    return train_run(long(), blocks, tmp_path_factory.mktemp("whole"), RunOptions(threads=1))
 
 
 def long() -> RunSpec:
@@ -167,12 +169,12 @@ def test_interrupted_around_its_fall_it_ends_in_the_same_bits(
     blocks: Dataset, tmp_path: Path, whole: Run, kill_at: int
 ) -> None:
     """Three steps an epoch: the fall is between the steps 5 and 6, a new fit between 11 and 12."""
-    assert whole.fell_back == 2
+    assert whole.fallback_epoch == 2
     assert [row["step"] for row in whole.history] == list(range(3, 19, 3))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(long(), blocks, tmp_path, threads=1, stop=lambda: next(calls) == kill_at)
-    train_run(long(), blocks, tmp_path, threads=1)
+        train_run(long(), blocks, tmp_path, RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
+    train_run(long(), blocks, tmp_path, RunOptions(threads=1))
     assert bits(read_run(tmp_path)) == bits(whole)
 
 
@@ -198,11 +200,13 @@ def test_l2_on_hidden_layers_is_a_parameter_group_of_its_own(blocks: Dataset, tm
             against.step()
     recipe = {"optimizer": optimizer, "lr": 0.01, "schedule": "constant", "precision": "fp32", "gradient_clip": 0.5}
     made = spec(epochs=2, batch_size=32, l2=0.5, l2_on="hidden", **recipe)
-    run = train_run(made, blocks, tmp_path / "hidden", threads=1)
+    run = train_run(made, blocks, tmp_path / "hidden", RunOptions(threads=1))
     with torch.no_grad():
         expected = model(tensors(blocks.test, blocks.train)[0])
     np.testing.assert_allclose(run.logits("test"), expected.numpy(), rtol=1e-4, atol=1e-5)
-    everywhere = train_run(spec(epochs=2, batch_size=32, l2=0.5, **recipe), blocks, tmp_path / "all", threads=1)
+    everywhere = train_run(
+        spec(epochs=2, batch_size=32, l2=0.5, **recipe), blocks, tmp_path / "all", RunOptions(threads=1)
+    )
     assert not np.allclose(everywhere.logits("test"), expected.numpy(), rtol=1e-2, atol=1e-3)
 
 

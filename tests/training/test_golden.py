@@ -14,10 +14,9 @@ import torch
 
 from bakeoff.data import load_dataset
 from bakeoff.data.batches import INIT, derived_seed
-from bakeoff.data.dataset import mean_and_std
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, make_task
+from bakeoff.training.setup import build_model, make_setup
 
 FOLDER = Path(__file__).parent.parent / "golden"
 
@@ -52,12 +51,12 @@ def curve(name: str) -> list[float]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        task = make_task(spec, dataset, mean_and_std(dataset.train), torch.device("cpu"))
+        setup = make_setup(spec, dataset, torch.device("cpu"))
         torch.manual_seed(derived_seed(0, INIT, 0))
         model = build_model(spec, dataset).to(memory_format=torch.channels_last)
         sums: list[float] = []
         state = new_state(model, recipe)
-        for _ in train(task, state):
+        for _ in train(setup, state):
             sums.append(float(state.loss_sum))
     finally:
         torch.set_num_threads(threads)

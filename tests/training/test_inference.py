@@ -13,8 +13,8 @@ from bakeoff.errors import BakeoffError
 from bakeoff.models import create_model
 from bakeoff.record import Run
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.training.ensemble import average_runs
 from bakeoff.training.inference import logits_of
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 
@@ -22,30 +22,30 @@ from bakeoff.training.run import train_run
 def members(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     """One of several views and one of a single one."""
     folder, made = tmp_path_factory.mktemp("members"), []
-    for seed, views in enumerate(("several:shift=2", "one")):
-        recipe = Recipe(epochs=1, batch_size=32, precision="fp32", views=views)
+    for seed, tta in enumerate(("several:shift=2", "one")):
+        recipe = Recipe(epochs=1, batch_size=32, precision="fp32", tta=tta)
         spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks", seed=seed)
-        made.append(train_run(spec, blocks, folder / f"c-seed{seed}", threads=1))
+        made.append(train_run(spec, blocks, folder / f"c-seed{seed}", RunOptions(threads=1)))
     return made
 
 
-@pytest.mark.parametrize("views", ["one", "several:mirror=true"])
-def test_an_ensemble_answers_as_its_record_does(blocks: Dataset, members: list[Run], views: str) -> None:
+@pytest.mark.parametrize("tta", ["one", "several:mirror=true"])
+def test_an_ensemble_answers_as_its_record_does(blocks: Dataset, members: list[Run], tta: str) -> None:
     folder = members[0].path.parent
-    spec = RunSpec(contender="both", members=("c",), over_seeds=True, recipe=Recipe(views=views), dataset="blocks")
+    spec = RunSpec(contender="both", members=("c",), over_seeds=True, recipe=Recipe(tta=tta), dataset="blocks")
     paths = [member.path for member in members]
-    ensemble = average_runs(spec, blocks, folder / f"both-{views[:3]}", paths, device="cpu", threads=1)
+    ensemble = train_run(spec, blocks, folder / f"both-{tta[:3]}", RunOptions(device="cpu", threads=1), paths)
     for split in ("validation", "test"):
         answers = logits_of(ensemble, blocks.splits[split].images)
         assert np.array_equal(answers, ensemble.logits(split))
     mean = np.mean([softmax(member.logits("test"), axis=1) for member in members], axis=0)
-    assert np.allclose(np.exp(ensemble.logits("test")), mean, atol=1e-5) is (views == "one")
+    assert np.allclose(np.exp(ensemble.logits("test")), mean, atol=1e-5) is (tta == "one")
 
 
 def test_an_ensemble_whose_member_is_gone_says_so(blocks: Dataset, members: list[Run], tmp_path: Path) -> None:
     spec = RunSpec(contender="both", members=("c",), over_seeds=True, dataset="blocks")
     paths = [member.path for member in members]
-    ensemble = average_runs(spec, blocks, tmp_path / "both", paths, device="cpu", threads=1)
+    ensemble = train_run(spec, blocks, tmp_path / "both", RunOptions(device="cpu", threads=1), paths)
     with pytest.raises(BakeoffError, match="needs c-seed0, which has no finished record"):
         logits_of(ensemble, blocks.test.images)
 
@@ -54,7 +54,7 @@ def test_final_logits_are_float32_and_come_back_bit_for_bit(blocks: Dataset, tmp
     """Of a run trained in bfloat16: against its stored weights in plain float32, and whatever the caller's threads."""
     recipe = Recipe(epochs=1, batch_size=32, precision="bf16", pixels="unit")
     spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks")
-    run = train_run(spec, blocks, tmp_path, threads=1)
+    run = train_run(spec, blocks, tmp_path, RunOptions(threads=1))
     model = create_model("baseline_cnn", channels=1, classes=3, size=8).eval()
     model.load_state_dict(load_file(run.path / "weights.safetensors"))
     threads = torch.get_num_threads()

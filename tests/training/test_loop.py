@@ -13,16 +13,18 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from bakeoff.data import Dataset, Split, load_dataset
-from bakeoff.data.batches import INIT, batches, derived_seed, permutation
+from bakeoff.data.augment import AUGMENTATIONS
+from bakeoff.data.batches import INIT, count_batches, derived_seed, permutation
 from bakeoff.data.dataset import mean_and_std
 from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.steps import AUGMENTATIONS
 from bakeoff.training.digest import run_directory
 from bakeoff.training.loop import new_state, train
-from bakeoff.training.run import build_model, check_spec, make_task, train_run
+from bakeoff.training.options import RunOptions
+from bakeoff.training.run import check_spec, train_run
+from bakeoff.training.setup import build_model, make_setup
 
 EVERYTHING = {
     "epochs": 2,
@@ -31,7 +33,7 @@ EVERYTHING = {
     "schedule": "plateau:monitor=train_loss,patience=0,min_delta=10",
     "label_smoothing": 0.1,
     "keep": "best:monitor=validation_loss",
-    "fits": 2,
+    "rounds": 2,
     "gradient_clip": 1.0,
     "weight_decay": 0.01,
     "ema": 0.9,
@@ -78,7 +80,7 @@ def test_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
             F.cross_entropy(model(images[batch]), labels[batch]).backward()
             optimizer.step()
     made = spec("baseline_cnn", schedule="constant", precision="fp32", **recipe)
-    run = train_run(made, blocks, tmp_path, threads=1)
+    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
     with torch.no_grad():
         expected = model(torch.from_numpy((blocks.test.images / 255 - mean) / std).float())
     np.testing.assert_allclose(run.logits("test"), expected.numpy(), rtol=1e-4, atol=1e-5)
@@ -88,12 +90,12 @@ def test_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
 def test_interrupted_anywhere_ends_in_the_same_bits(blocks: Dataset, tmp_path: Path, kill_at: int) -> None:
     """EMA, best weights, two fits, plateau, augmentation and dropout all go on as if nothing had happened."""
     made = small(**EVERYTHING)
-    train_run(made, blocks, tmp_path / "whole", threads=1)
+    train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", threads=1, stop=lambda: next(calls) == kill_at)
+        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
     assert status(tmp_path / "cut") == "running"
-    train_run(made, blocks, tmp_path / "cut", threads=1)
+    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
@@ -106,14 +108,14 @@ AUGMENTED = {
 @pytest.mark.parametrize("kill_at", [1, 4, 7])
 @pytest.mark.parametrize("mixing", AUGMENTED)
 def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str, kill_at: int) -> None:
-    assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS.builtin)
+    assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS)
     preprocess = ["threshold:at=100", "downscale", "repeat", "upscale:times=4"]
     made = small(epochs=3, batch_size=32, augment=AUGMENTED[mixing], preprocess=preprocess, label_smoothing=0.1)
-    whole = train_run(made, blocks, tmp_path / "whole", threads=1)
+    whole = train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", threads=1, stop=lambda: next(calls) == kill_at)
-    train_run(made, blocks, tmp_path / "cut", threads=1)
+        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
+    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
     assert whole.dataset["shape"] == [1, 8, 8], "the record speaks of the data as they are"
 
@@ -121,15 +123,15 @@ def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str
 def test_alternating_flips_show_each_image_both_ways_within_two_epochs(blocks: Dataset) -> None:
     """About half of them mirrored in each: what the model is given, image by image, however the epoch is ordered."""
     made = small(epochs=3, batch_size=32, augment=["flip:mode=alternating"], pixels="unit")
-    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    setup = make_setup(made, blocks, torch.device("cpu"))
     seen: list[bytes] = []
 
     def watched(images: torch.Tensor) -> torch.Tensor:
         if torch.is_grad_enabled():
             seen.extend(image.numpy().tobytes() for image in images)
-        return task.normalise(images)
+        return setup.normalise(images)
 
-    for _ in train(dataclasses.replace(task, normalise=watched), new_state(build_model(made, blocks), made.recipe)):
+    for _ in train(dataclasses.replace(setup, normalise=watched), new_state(build_model(made, blocks), made.recipe)):
         pass
     assert len(seen) == 3 * 90
     epochs = [set(seen[start : start + 90]) for start in (0, 90, 180)]
@@ -153,8 +155,8 @@ def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_pat
     told = made.model_copy(update={"recipe": made.recipe.model_copy(update={"preprocess": tuple(steps)})})
     data = Dataset("made", blocks.classes, *map(preprocessed, blocks.splits.values()))
     run, expected = (
-        train_run(told, blocks, tmp_path / "told", threads=1),
-        train_run(made, data, tmp_path / "made", threads=1),
+        train_run(told, blocks, tmp_path / "told", RunOptions(threads=1)),
+        train_run(made, data, tmp_path / "made", RunOptions(threads=1)),
     )
     assert bits(tmp_path / "told")["weights"] == bits(tmp_path / "made")["weights"]
     assert run.metrics == expected.metrics
@@ -165,9 +167,9 @@ def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_pat
 def test_the_curve_within_an_epoch(blocks: Dataset) -> None:
     """Every point is the mean loss since the one before: against the running sum of the loss, read at every step."""
     made = small(epochs=1, batch_size=4)
-    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    setup = make_setup(made, blocks, torch.device("cpu"))
     state = new_state(build_model(made, blocks), made.recipe)
-    sums = [(float(state.loss_sum), int(state.correct)) for _ in train(task, state)]
+    sums = [(float(state.loss_sum), int(state.correct)) for _ in train(setup, state)]
     (row,) = state.history
     steps = [step for step, _, _ in row["curve"]]
     assert steps == [*range(2, 23, 2), 23], "23 steps, of which the last has two images"
@@ -178,12 +180,12 @@ def test_the_curve_within_an_epoch(blocks: Dataset) -> None:
         assert accuracy == pytest.approx((sums[step][1] - sums[before][1]) / images, abs=1e-6)
 
 
-@pytest.mark.parametrize(("epochs", "fits", "points"), [(1, 1, 20), (5, 1, 20), (10, 1, 10), (10, 5, 2), (101, 2, 1)])
-def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, fits: int, points: int) -> None:
-    made = small(epochs=epochs, fits=fits, batch_size=3)
-    task = make_task(made, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+@pytest.mark.parametrize(("epochs", "rounds", "points"), [(1, 1, 20), (5, 1, 20), (10, 1, 10), (10, 5, 2), (101, 2, 1)])
+def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, rounds: int, points: int) -> None:
+    made = small(epochs=epochs, rounds=rounds, batch_size=3)
+    setup = make_setup(made, blocks, torch.device("cpu"))
     state = new_state(build_model(made, blocks), made.recipe)
-    for _ in train(task, state):
+    for _ in train(setup, state):
         if state.history:
             break
     assert len(state.history[0]["curve"]) == pytest.approx(points, abs=points / 4)
@@ -191,8 +193,8 @@ def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, fits
 
 def test_a_checkpoint_at_every_step_changes_nothing(blocks: Dataset, tmp_path: Path) -> None:
     made = small(epochs=1, batch_size=16, optimizer="nadam")
-    train_run(made, blocks, tmp_path / "a", threads=1)
-    train_run(made, blocks, tmp_path / "b", threads=1, checkpoint_seconds=0)
+    train_run(made, blocks, tmp_path / "a", RunOptions(threads=1))
+    train_run(made, blocks, tmp_path / "b", RunOptions(threads=1, checkpoint_seconds=0))
     assert bits(tmp_path / "a") == bits(tmp_path / "b")
     assert not (tmp_path / "b" / "checkpoint").exists()
 
@@ -200,23 +202,25 @@ def test_a_checkpoint_at_every_step_changes_nothing(blocks: Dataset, tmp_path: P
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_resumes(blocks: Dataset, tmp_path: Path, optimizer: str) -> None:
     made = small(epochs=1, batch_size=16, optimizer=optimizer, lr=0.01)
-    train_run(made, blocks, tmp_path / "whole", threads=1)
+    train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", threads=1, stop=lambda: next(calls) == 3)
-    train_run(made, blocks, tmp_path / "cut", threads=1)
+        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 3))
+    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
 def test_another_seed_gives_other_bits(blocks: Dataset, tmp_path: Path) -> None:
     made = small(epochs=1)
-    train_run(made, blocks, tmp_path / "a", threads=1)
-    train_run(made.model_copy(update={"seed": 4}), blocks, tmp_path / "b", threads=1)
+    train_run(made, blocks, tmp_path / "a", RunOptions(threads=1))
+    train_run(made.model_copy(update={"seed": 4}), blocks, tmp_path / "b", RunOptions(threads=1))
     assert bits(tmp_path / "a")["weights"] != bits(tmp_path / "b")["weights"]
 
 
 def test_a_diverged_run_is_recorded_as_such(blocks: Dataset, tmp_path: Path) -> None:
-    run = train_run(small(epochs=9, optimizer="sgd", lr=1000, l2=100, precision="fp32"), blocks, tmp_path, threads=1)
+    run = train_run(
+        small(epochs=9, optimizer="sgd", lr=1000, l2=100, precision="fp32"), blocks, tmp_path, RunOptions(threads=1)
+    )
     assert run.status == "diverged"
     assert run.metrics == {}
     assert status(tmp_path) == "diverged"
@@ -235,7 +239,7 @@ def test_a_run_that_diverges_in_its_last_step_is_recorded_as_such(tmp_path: Path
     train = Split(generator.integers(0, 4, (90, 1, 28, 28), dtype=np.uint8), labels)
     data = Dataset("dark", ("a", "b", "c"), train, dark, Split(dark.images + np.uint8(255), dark.labels))
     recipe = {"epochs": 1, "batch_size": 12, "optimizer": "sgd", "lr": 1000.0, "schedule": "constant", "l2": l2}
-    run = train_run(spec("logistic", **recipe, pixels="unit", precision="fp32"), data, tmp_path, threads=1)
+    run = train_run(spec("logistic", **recipe, pixels="unit", precision="fp32"), data, tmp_path, RunOptions(threads=1))
     assert (run.status, run.metrics) == ("diverged", {}), first
     assert len(run.history) == (first != "the weights"), "bright test images are met after the last epoch"
     assert not (tmp_path / "weights.safetensors").exists()
@@ -244,7 +248,9 @@ def test_a_run_that_diverges_in_its_last_step_is_recorded_as_such(tmp_path: Path
 def test_keep_best_evaluates_the_best_epoch(blocks: Dataset, tmp_path: Path) -> None:
     """With a rate that ruins late epochs, the kept weights are those of the best epoch in the history."""
     recipe = {"epochs": 4, "batch_size": 32, "optimizer": "sgd", "lr": 2.0, "momentum": 0.9, "schedule": "constant"}
-    run = train_run(small(**recipe, precision="fp32", keep="best:monitor=validation_loss"), blocks, tmp_path, threads=1)
+    run = train_run(
+        small(**recipe, precision="fp32", keep="best:monitor=validation_loss"), blocks, tmp_path, RunOptions(threads=1)
+    )
     losses = [row["validation_loss"] for row in run.history]
     assert min(losses) < losses[-1], "the recipe no longer spoils its last epoch: choose another"
     assert run.metrics["validation_loss"] == min(losses)
@@ -252,22 +258,22 @@ def test_keep_best_evaluates_the_best_epoch(blocks: Dataset, tmp_path: Path) -> 
 
 def test_selection_on_test_follows_the_test_split(blocks: Dataset, tmp_path: Path) -> None:
     made = small(epochs=3, batch_size=32, precision="fp32", keep="best:monitor=test_accuracy")
-    run = train_run(made, blocks, tmp_path, threads=1)
+    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
     assert run.test_metrics()["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
 
 
 def test_early_stopping_ends_each_fit(blocks: Dataset, tmp_path: Path) -> None:
     """No epoch improves by 1000, so each fit has its first epoch and `patience` more."""
-    recipe = {"epochs": 9, "fits": 2, "stop": "early:monitor=train_loss,patience=2,min_delta=1000"}
-    run = train_run(small(**recipe), blocks, tmp_path, threads=1)
-    assert [(row["fit"], row["epoch"]) for row in run.history] == [(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)]
+    recipe = {"epochs": 9, "rounds": 2, "stop": "early:monitor=train_loss,patience=2,min_delta=1000"}
+    run = train_run(small(**recipe), blocks, tmp_path, RunOptions(threads=1))
+    assert [(row["round"], row["epoch"]) for row in run.history] == [(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)]
 
 
 def test_the_thread_count_of_a_checkpoint_is_kept(blocks: Dataset, tmp_path: Path) -> None:
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(small(), blocks, tmp_path, threads=2, stop=lambda: next(calls) == 2)
-    run = train_run(small(), blocks, tmp_path, threads=1)
+        train_run(small(), blocks, tmp_path, RunOptions(threads=2, stop=lambda: next(calls) == 2))
+    run = train_run(small(), blocks, tmp_path, RunOptions(threads=1))
     assert run.environment["threads"] == 2
     assert [(part["step"], part["environment"]["threads"]) for part in run.segments] == [(0, 2), (2, 2)]
 
@@ -298,7 +304,7 @@ def test_flips_are_allowed_where_they_are_not_known_to_harm(blocks: Dataset, mir
 def test_frozen_stages_keep_their_bits(blocks: Dataset, tmp_path: Path) -> None:
     """Decay, averaging and batch statistics included; everything behind them is trained."""
     chosen = spec("resnet8", freeze="stages:2", epochs=1, weight_decay=0.1, l2=0.01, batch_size=16)
-    run = train_run(chosen, blocks, tmp_path / "run", threads=1)
+    run = train_run(chosen, blocks, tmp_path / "run", RunOptions(threads=1))
     torch.manual_seed(derived_seed(chosen.seed, INIT, 0))
     before = build_model(chosen, blocks).state_dict()
     after = load_file(run.path / "weights.safetensors")
@@ -310,9 +316,9 @@ def test_frozen_stages_keep_their_bits(blocks: Dataset, tmp_path: Path) -> None:
 
 def test_training_goes_on_from_the_weights_of_a_run(blocks: Dataset, tmp_path: Path) -> None:
     """With steps that round to nothing the parent's answers come back; its weights, not its place, name the run."""
-    parent = train_run(small(epochs=2, batch_size=32), blocks, tmp_path / "parent", threads=1)
+    parent = train_run(small(epochs=2, batch_size=32), blocks, tmp_path / "parent", RunOptions(threads=1))
     still = small(epochs=1, batch_size=32, optimizer="sgd", lr=1e-30, weights=str(parent.path))
-    child = train_run(still, blocks, tmp_path / "child", threads=1)
+    child = train_run(still, blocks, tmp_path / "child", RunOptions(threads=1))
     assert np.array_equal(child.logits("test"), parent.logits("test"))
     said = json.loads((child.path / "run.json").read_text())["weights"]
     assert said["file"] == str(parent.path / "weights.safetensors")
@@ -320,19 +326,19 @@ def test_training_goes_on_from_the_weights_of_a_run(blocks: Dataset, tmp_path: P
     name = run_directory(still, blocks)
     moved = parent.path.rename(tmp_path / "elsewhere")
     assert run_directory(small(**{**still.recipe.model_dump(), "weights": str(moved)}), blocks) == name
-    other = train_run(small(epochs=1, batch_size=32), blocks, tmp_path / "other", threads=1)
+    other = train_run(small(epochs=1, batch_size=32), blocks, tmp_path / "other", RunOptions(threads=1))
     assert run_directory(small(**{**still.recipe.model_dump(), "weights": str(other.path)}), blocks) != name
     with pytest.raises(BakeoffError, match="of the same network"):
-        train_run(spec("logistic", weights=str(moved)), blocks, tmp_path / "unlike", threads=1)
+        train_run(spec("logistic", weights=str(moved)), blocks, tmp_path / "unlike", RunOptions(threads=1))
 
 
 def test_a_whitened_network_sees_white_patches(blocks: Dataset, tmp_path: Path) -> None:
     """The first layer's outputs on training images are uncorrelated, as far as its variance floor lets them be."""
     chosen = spec("whitened_cnn", {"width": 4}, epochs=1, batch_size=32, preprocess=("upscale:times=2",))
-    run = train_run(chosen, blocks, tmp_path / "run", threads=1)
+    run = train_run(chosen, blocks, tmp_path / "run", RunOptions(threads=1))
     filters = load_file(run.path / "weights.safetensors")["whitening.weight"][:4].double()
-    task = make_task(chosen, blocks, mean_and_std(blocks.train), torch.device("cpu"))
-    outputs = F.conv2d(task.normalise(task.train.images).double(), filters).transpose(0, 1).flatten(1)
+    setup = make_setup(chosen, blocks, torch.device("cpu"))
+    outputs = F.conv2d(setup.normalise(setup.train.images).double(), filters).transpose(0, 1).flatten(1)
     moments = outputs @ outputs.T / outputs.shape[1]
     assert torch.allclose(moments, torch.diag(torch.diag(moments)), atol=1e-4)
     assert 0.9 < float(moments.max()) <= 1
@@ -340,33 +346,33 @@ def test_a_whitened_network_sees_white_patches(blocks: Dataset, tmp_path: Path) 
 
 @pytest.mark.parametrize(("count", "size", "sizes"), [(9, 4, [4, 5]), (8, 4, [4, 4]), (10, 4, [4, 4, 2]), (1, 4, [1])])
 def test_no_batch_of_one(count: int, size: int, sizes: list[int]) -> None:
-    assert batches(count, size) == len(sizes)
+    assert count_batches(count, size) == len(sizes)
 
 
 def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path: Path) -> None:
     """Maps of 1x1 and a last image alone would have no deviation to divide by; every image is still seen once."""
     size = len(blocks.train) - 1
-    run = train_run(spec("resnet18", epochs=1, batch_size=size), blocks, tmp_path / "run", threads=1)
+    run = train_run(spec("resnet18", epochs=1, batch_size=size), blocks, tmp_path / "run", RunOptions(threads=1))
     (row,) = run.history
     assert row["step"] == 1
     assert row["curve"][-1][1] == pytest.approx(row["train_loss"], abs=1e-5)
 
 
-TAUGHT = [("patch_classifier", "fresh"), ("patch_classifier", "crops"), ("heatmap_classifier", "placed")]
-
-
-@pytest.mark.parametrize(("model", "feed"), TAUGHT)
-def test_generated_images_go_on_where_they_stopped(model: str, feed: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "task"),
+    [("patch_classifier", "generated"), ("patch_classifier", "crops"), ("heatmap_classifier", "heatmap")],
+)
+def test_generated_images_go_on_where_they_stopped(model: str, task: str, tmp_path: Path) -> None:
     """Images that exist only while they are trained on are the same after an interruption."""
     data = "largest-digit:digits=digits,count=120,test_count=100"
-    made = spec(model, {"width": 2}, feed=feed, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
+    made = spec(model, {"width": 2}, task=task, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
     made = made.model_copy(update={"dataset": data})
     dataset = load_dataset(data)
-    train_run(made, dataset, tmp_path / "whole", threads=1)
+    train_run(made, dataset, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, dataset, tmp_path / "cut", threads=1, stop=lambda: next(calls) == 6)
-    train_run(made, dataset, tmp_path / "cut", threads=1)
+        train_run(made, dataset, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 6))
+    train_run(made, dataset, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
@@ -374,38 +380,42 @@ def test_places_are_taught_with_balanced_classes(tmp_path: Path) -> None:
     """Of the highest of digits most are 8 and 9; images of the same epoch cost otherwise once each class counts
     alike, and as much where all logits are equal."""
     data = "largest-digit:digits=digits,count=300,test_count=150,min_digits=1,rule=highest"
-    recipe = {"feed": "placed", "epochs": 1, "batch_size": 100, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
+    recipe = {"task": "heatmap", "epochs": 1, "batch_size": 100, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     losses = []
     for loss in ("cross_entropy", "balanced_cross_entropy"):
         made = spec("heatmap_classifier", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(
             update={"dataset": data}
         )
-        run = train_run(made, load_dataset(data), tmp_path / loss, threads=1)
+        run = train_run(made, load_dataset(data), tmp_path / loss, RunOptions(threads=1))
         losses.append(run.history[0]["train_loss"])
     assert losses[0] != losses[1]
     assert losses == pytest.approx([math.log(640)] * 2, rel=0.1)
 
 
-def test_training_accuracy_of_placed_images_is_that_of_their_classes(tmp_path: Path) -> None:
-    """With steps that round to nothing and one batch, the model that is trained answers as it does for `fresh`."""
+def test_training_accuracy_of_a_heatmap_is_that_of_its_classes(tmp_path: Path) -> None:
+    """With steps that round to nothing and one batch, the model that is trained answers as it does for `generated`."""
     data = "largest-digit:digits=digits,count=300,test_count=150"
     recipe = {"epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     accuracies = []
-    for feed in ("fresh", "placed"):
-        made = spec("heatmap_classifier", {"width": 2, "blocks": 1}, feed=feed, **recipe).model_copy(
+    for task in ("generated", "heatmap"):
+        made = spec("heatmap_classifier", {"width": 2, "blocks": 1}, task=task, **recipe).model_copy(
             update={"dataset": data}
         )
-        run = train_run(made, load_dataset(data), tmp_path / feed, threads=1)
+        run = train_run(made, load_dataset(data), tmp_path / task, RunOptions(threads=1))
         accuracies.append(run.history[0]["train_accuracy"])
     assert accuracies[0] == accuracies[1] > 0.03
 
 
 def test_only_some_models_are_taught_places() -> None:
     data = "largest-digit:digits=digits,count=300,test_count=100"
-    dataset, placed = load_dataset(data), {"feed": "placed"}
+    dataset, placed = load_dataset(data), {"task": "heatmap"}
     for model, fields, said in (
         ("conv", placed, "conv cannot be taught places; heatmap_classifier can"),
-        ("heatmap_classifier", placed | {"augment": ("rotate:degrees=10",)}, "augment would move what is placed"),
+        (
+            "heatmap_classifier",
+            placed | {"augment": ("rotate:degrees=10",)},
+            "augment would move what the places are of",
+        ),
         (
             "heatmap_classifier",
             placed | {"preprocess": ("downscale:times=2",)},
@@ -417,11 +427,11 @@ def test_only_some_models_are_taught_places() -> None:
 
 
 def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:
-    made = spec("conv", feed="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
+    made = spec("conv", task="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
     dataset = load_dataset("digits")
     with pytest.raises(UsageError, match="conv cannot be taught by crops; patch_classifier can"):
         check_spec(made, dataset)
     with pytest.raises(UsageError, match="patch_classifier sees 41 pixels where a crop has 40"):
-        check_spec(spec("patch_classifier", feed="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
+        check_spec(spec("patch_classifier", task="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
     with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
-        check_spec(spec("patch_classifier", feed="fresh"), blocks)
+        check_spec(spec("patch_classifier", task="generated"), blocks)

@@ -15,6 +15,7 @@ from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.digest import run_directory
 from bakeoff.training.inference import logits_of
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import check_spec, train_run
 
 
@@ -36,7 +37,9 @@ def data(blocks: Dataset) -> Dataset:
 
 @pytest.fixture(scope="module")
 def teacher(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train_run(spec(seed=9, epochs=6, lr=0.005), blocks, tmp_path_factory.mktemp("teacher"), threads=1)
+    return train_run(
+        spec(seed=9, epochs=6, lr=0.005), blocks, tmp_path_factory.mktemp("teacher"), RunOptions(threads=1)
+    )
 
 
 def sure_of(teacher: Run, images: np.ndarray, confidence: float) -> Split:
@@ -53,24 +56,26 @@ def bits(run: Run) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("pool", ["unlabelled", "test"])
-def test_a_pupil_equals_training_on_what_its_teacher_is_sure_of(
+def test_a_student_equals_training_on_what_its_teacher_is_sure_of(
     data: Dataset, teacher: Run, tmp_path: Path, pool: str
 ) -> None:
     images = data.unlabelled if pool == "unlabelled" else data.test.images
     assert images is not None
     confidence = float(np.quantile(softmax(logits_of(teacher, images), axis=1).max(1), 0.6))
     told = spec(pixels="unit", teacher=str(teacher.path), pool=f"{pool}:confidence={confidence}")
-    run = train_run(told, data, tmp_path / "told", threads=1)
+    run = train_run(told, data, tmp_path / "told", RunOptions(threads=1))
     more = sure_of(teacher, images, confidence)
     train = Split(np.concatenate([data.train.images, more.images]), np.concatenate([data.train.labels, more.labels]))
-    made = train_run(spec(pixels="unit"), dataclasses.replace(data, train=train), tmp_path / "made", threads=1)
+    made = train_run(
+        spec(pixels="unit"), dataclasses.replace(data, train=train), tmp_path / "made", RunOptions(threads=1)
+    )
     assert {**bits(run), "pool": None} == bits(made)
     assert run.pool == {"teacher": teacher.path.name, "images": len(images), "taken": len(more)}
 
 
 def test_what_is_measured_on_the_training_split_stays_the_splits(data: Dataset, teacher: Run, tmp_path: Path) -> None:
     made = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", loss="balanced_cross_entropy")
-    run = train_run(made, data, tmp_path, threads=1)
+    run = train_run(made, data, tmp_path, RunOptions(threads=1))
     assert run.dataset["mean"] == mean_and_std(data.train)[0].tolist()
     assert np.array_equal(run.labels("train"), data.train.labels)
     assert run.dataset["counts"]["train"] == [30, 30, 30]
@@ -78,40 +83,42 @@ def test_what_is_measured_on_the_training_split_stays_the_splits(data: Dataset, 
 
 def test_the_labels_of_the_pool_are_never_read(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:
     made = spec(teacher=str(teacher.path), pool="test:confidence=0.4")
-    run = train_run(made, blocks, tmp_path / "run", threads=1)
+    run = train_run(made, blocks, tmp_path / "run", RunOptions(threads=1))
     scrambled = Split(blocks.test.images, np.random.default_rng(0).permutation(blocks.test.labels))
     renamed = made.model_copy(update={"dataset": "scrambled"})  # the teacher's own data may not change
-    other = train_run(renamed, dataclasses.replace(blocks, test=scrambled), tmp_path / "scrambled", threads=1)
+    other = train_run(
+        renamed, dataclasses.replace(blocks, test=scrambled), tmp_path / "scrambled", RunOptions(threads=1)
+    )
     assert bits(other) == bits(run)
     assert other.test_metrics() != run.test_metrics()
 
 
 @pytest.mark.parametrize("kill_at", [0, 4, 7])
-def test_an_interrupted_pupil_ends_in_the_same_bits(data: Dataset, teacher: Run, tmp_path: Path, kill_at: int) -> None:
+def test_an_interrupted_run_ends_in_the_same_bits(data: Dataset, teacher: Run, tmp_path: Path, kill_at: int) -> None:
     made = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", augment=["shift:by=0.1"])
-    whole = train_run(made, data, tmp_path / "whole", threads=1)
+    whole = train_run(made, data, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, data, tmp_path / "cut", threads=1, stop=lambda: next(calls) == kill_at)
+        train_run(made, data, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["pool"] == whole.pool
-    assert bits(train_run(made, data, tmp_path / "cut", threads=1)) == bits(whole)
+    assert bits(train_run(made, data, tmp_path / "cut", RunOptions(threads=1))) == bits(whole)
 
 
 def test_in_a_study_the_teacher_is_the_run_that_is_needed(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:
     """By the contender's name in the recipe and the directory in `needs`."""
     by_path = train_run(
-        spec(teacher=str(teacher.path), pool="test:confidence=0.4"), blocks, tmp_path / "path", threads=1
+        spec(teacher=str(teacher.path), pool="test:confidence=0.4"), blocks, tmp_path / "path", RunOptions(threads=1)
     )
     named = spec(teacher="house", pool="test:confidence=0.4")
-    run = train_run(named, blocks, tmp_path / "named", needs=[teacher.path], threads=1)
+    run = train_run(named, blocks, tmp_path / "named", RunOptions(threads=1), [teacher.path])
     assert bits(run) == bits(by_path)
     with pytest.raises(BakeoffError, match="needs gone, which has no finished record"):
-        train_run(named, blocks, tmp_path / "none", needs=[tmp_path / "gone"], threads=1)
+        train_run(named, blocks, tmp_path / "none", RunOptions(threads=1), [tmp_path / "gone"])
     assert not (tmp_path / "none").exists()
 
 
 def test_the_teacher_names_the_run_not_its_place(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:
-    first = train_run(spec(seed=1), blocks, tmp_path / "first", threads=1)
+    first = train_run(spec(seed=1), blocks, tmp_path / "first", RunOptions(threads=1))
     taught = spec(teacher=str(first.path), pool="test")
     name = run_directory(taught, blocks)
     moved = first.path.rename(tmp_path / "elsewhere")
@@ -125,26 +132,26 @@ def test_a_teacher_that_is_sure_of_nothing(blocks: Dataset, teacher: Run, tmp_pa
     highest = np.floor(1e4 * softmax(teacher.logits("test").astype(float), axis=1).max()) / 1e4
     sentence = rf"pool = 'test:confidence=1.0': teacher .* is at most {highest:.4f} sure of an image: choose a lower"
     with pytest.raises(UsageError, match=sentence):
-        train_run(spec(teacher=str(teacher.path), pool="test:confidence=1.0"), blocks, tmp_path, threads=1)
+        train_run(spec(teacher=str(teacher.path), pool="test:confidence=1.0"), blocks, tmp_path, RunOptions(threads=1))
 
 
 def test_a_teacher_that_does_not_fit(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:
     taught = spec(teacher=str(teacher.path), pool="test").model_copy(update={"dataset": "other"})
     other = dataclasses.replace(blocks, classes=("top", "middle", "ground"))
     with pytest.raises(UsageError, match=r"its classes \(top, middle, bottom\) are not those of blocks \(top, mid"):
-        train_run(taught, other, tmp_path / "a", threads=1)
+        train_run(taught, other, tmp_path / "a", RunOptions(threads=1))
     wide = {name: Split(np.repeat(part.images, 2, axis=3), part.labels) for name, part in blocks.splits.items()}
     with pytest.raises(UsageError, match=r"was trained on images of 1x8x8 .*, and wide has 1x8x16"):
-        train_run(taught, Dataset("wide", blocks.classes, **wide), tmp_path / "b", threads=1)
+        train_run(taught, Dataset("wide", blocks.classes, **wide), tmp_path / "b", RunOptions(threads=1))
     with pytest.raises(
         UsageError, match=r"teacher 'hose': neither the directory of a run nor, in a study, a contender"
     ):
-        train_run(spec(teacher="hose", pool="test"), blocks, tmp_path / "c", threads=1)
+        train_run(spec(teacher="hose", pool="test"), blocks, tmp_path / "c", RunOptions(threads=1))
     wild = spec(epochs=9, optimizer="sgd", lr=1000, l2=100)
-    lost = train_run(wild, blocks, tmp_path / "lost", threads=1)
+    lost = train_run(wild, blocks, tmp_path / "lost", RunOptions(threads=1))
     assert lost.status == "diverged"
     with pytest.raises(UsageError, match="lost': diverged, so it has no answers"):
-        train_run(spec(teacher=str(lost.path), pool="test"), blocks, tmp_path / "d", threads=1)
+        train_run(spec(teacher=str(lost.path), pool="test"), blocks, tmp_path / "d", RunOptions(threads=1))
     assert not any((tmp_path / name).exists() for name in "abcd")
 
 

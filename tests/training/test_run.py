@@ -12,7 +12,8 @@ from bakeoff.evaluation.errors import most_confused, worst_mistakes
 from bakeoff.evaluation.metrics import confusion, softmax
 from bakeoff.record import Run
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.training import run as training
+from bakeoff.training.measure import mistakes
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
 
 
@@ -21,7 +22,7 @@ def poor(blocks: Dataset, tmp_path: Path) -> Run:
     """A run that has hardly begun to learn."""
     recipe = Recipe(epochs=1, batch_size=32, optimizer="sgd", lr=1e-3)
     spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks", seed=1)
-    return train_run(spec, blocks, tmp_path, threads=1)
+    return train_run(spec, blocks, tmp_path, RunOptions(threads=1))
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -47,7 +48,7 @@ def sorted_by_class() -> Dataset:
 def test_training_accuracy_is_measured_on_every_class_of_sorted_data(sorted_by_class: Dataset, tmp_path: Path) -> None:
     """A stratified sample of 5,000, in the order of the split: each class has its share of it."""
     spec = RunSpec(contender="c", model="logistic", recipe=Recipe(epochs=1, batch_size=3000), dataset="blocks")
-    run = train_run(spec, sorted_by_class, tmp_path, threads=1)
+    run = train_run(spec, sorted_by_class, tmp_path, RunOptions(threads=1))
     assert run.measured("train") == len(run.logits("train")) == 5000
     assert np.bincount(run.labels("train")).tolist() == [2500, 1250, 1250]
     assert run.metrics["train_accuracy"] == (run.logits("train").argmax(1) == run.labels("train")).mean()
@@ -57,7 +58,7 @@ def test_a_whitening_layer_is_set_from_every_class_of_sorted_data(sorted_by_clas
     """Over the whole training split the mean square of each whitened value is about 1."""
     recipe = Recipe(epochs=1, batch_size=6000, pixels="unit", precision="fp32")
     spec = RunSpec(contender="c", model="whitened_cnn", parameters={"width": 1}, recipe=recipe, dataset="blocks")
-    run = train_run(spec, sorted_by_class, tmp_path, threads=1)
+    run = train_run(spec, sorted_by_class, tmp_path, RunOptions(threads=1))
     filters = load_file(run.path / "weights.safetensors")["whitening.weight"][:4]
     outputs = torch.nn.functional.conv2d(torch.from_numpy(sorted_by_class.train.images / np.float32(255)), filters)
     assert outputs.square().mean((0, 2, 3)).tolist() == pytest.approx([1, 1, 1, 1], rel=0.05)
@@ -80,8 +81,8 @@ def test_only_the_most_frequent_confusions_leave_images() -> None:
     """Of 90 pairs of 10 classes eight, of each four images at most; none where nothing is wrong."""
     random = np.random.default_rng(0)
     logits, labels = random.normal(size=(5000, 10)).astype(np.float32), random.integers(0, 10, 5000)
-    found = training.most_confused(logits, labels)
+    found = mistakes(logits, labels)["confused"]
     pairs = [(true, taken) for true, taken, _ in most_confused(confusion(logits, labels, 10), 8)]
     assert [(labels[i], logits[i].argmax()) for i in found] == [pair for pair in pairs for _ in range(4)]
     right = np.eye(10, dtype=np.float32)[labels]
-    assert training.most_confused(right, labels).tolist() == []
+    assert mistakes(right, labels)["confused"].tolist() == []

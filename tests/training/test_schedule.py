@@ -9,9 +9,10 @@ from torch.optim import lr_scheduler
 
 from bakeoff.data import Dataset
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.choices import Best, Cosine, Early, OneCycle, Plateau, Step
+from bakeoff.spec.schedules import Cosine, OneCycle, Plateau, Step
+from bakeoff.spec.stopping import Best, Early
+from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
-from bakeoff.training.schedule import is_best, rate_factor, should_stop
 
 STEPS, EPOCHS = 7, 10
 
@@ -30,7 +31,7 @@ def torch_rates(make, *, per_epoch: bool) -> list[float]:
 
 
 def ours(schedule) -> list[float]:
-    return [rate_factor(schedule, step, STEPS, EPOCHS, []) for step in range(STEPS * EPOCHS)]
+    return [schedule.multiplier(step, STEPS, EPOCHS, []) for step in range(STEPS * EPOCHS)]
 
 
 def test_step() -> None:
@@ -70,7 +71,7 @@ def test_one_cycle(warmup: float, start: float, end: float) -> None:
 @pytest.mark.parametrize("warmup", [0.1, 0.3, 0.5, 0.9])
 def test_one_cycle_of_a_step_or_two(steps: int, warmup: float) -> None:
     """The shortest trainings get finite, positive rates, and one step gets the whole rate."""
-    rates = [rate_factor(OneCycle(warmup=warmup), step, steps, 1, []) for step in range(steps)]
+    rates = [OneCycle(warmup=warmup).multiplier(step, steps, 1, []) for step in range(steps)]
     assert all(math.isfinite(rate) and 0 < rate <= 1 for rate in rates)
     assert steps > 1 or rates == [1.0]
 
@@ -118,7 +119,7 @@ def test_plateau_is_that_of_keras_and_acts_an_epoch_before_that_of_pytorch(losse
     )
     schedule = Plateau(monitor="train_loss", factor=0.5, patience=patience, min_delta=0.02)
     rows = [{"train_loss": loss} for loss in losses]
-    found = [rate_factor(schedule, 0, 1, 1, rows[: epoch + 1]) for epoch in range(len(losses))]
+    found = [schedule.multiplier(0, 1, 1, rows[: epoch + 1]) for epoch in range(len(losses))]
     assert found == pytest.approx(keras_plateau(losses, 0.5, patience, 0.02))
     assert found[-1] < 1 or patience == 5
     for loss, rate in zip(losses, found, strict=True):
@@ -133,7 +134,7 @@ def test_early_stopping_is_that_of_keras(losses: list[float], patience: int, mon
     sign = -1 if monitor == "validation_accuracy" else 1
     rows = [{monitor: sign * value} for value in losses]
     stop = Early(monitor=monitor, patience=patience, min_delta=0.02)
-    ended = next((n for n in range(1, len(rows) + 1) if should_stop(stop, rows[:n])), None)
+    ended = next((n for n in range(1, len(rows) + 1) if stop.stops(rows[:n])), None)
     assert ended == keras_stop(losses, patience, 0.02)
 
 
@@ -147,11 +148,11 @@ def test_a_rate_is_halved_twice_before_seven_epochs_without_gain_end_training(bl
         stop="early:monitor=train_loss,patience=7,min_delta=1000",
     )
     spec = RunSpec(contender="c", model="logistic", recipe=recipe, dataset="blocks")
-    run = train_run(spec, blocks, tmp_path, threads=1)
+    run = train_run(spec, blocks, tmp_path, RunOptions(threads=1))
     assert [row["lr"] for row in run.history] == [0.01] * 4 + [0.005] * 3 + [0.0025]
 
 
 def test_best_keeps_the_first_of_equals() -> None:
     keep = Best(monitor="validation_accuracy")
     rows = [{"validation_accuracy": value} for value in (0.5, 0.7, 0.7, 0.8)]
-    assert [is_best(keep, rows[: n + 1]) for n in range(4)] == [True, True, False, True]
+    assert [keep.is_best(rows[: n + 1]) for n in range(4)] == [True, True, False, True]

@@ -9,14 +9,14 @@ import torch
 from scipy import ndimage
 
 from bakeoff.data import Dataset
-from bakeoff.data.dataset import mean_and_std
 from bakeoff.errors import UsageError
 from bakeoff.models import create_model
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.choices import SeveralViews
-from bakeoff.training.loop import infer, infer_views
-from bakeoff.training.run import check_spec, make_task, train_run
-from bakeoff.training.tta import views_of
+from bakeoff.spec.tta import SeveralViews
+from bakeoff.training.measure import infer, views_of
+from bakeoff.training.options import RunOptions
+from bakeoff.training.run import check_spec, train_run
+from bakeoff.training.setup import make_setup
 
 
 def seen(images: np.ndarray, shift: int, *, mirror: bool) -> list[bytes]:
@@ -33,7 +33,7 @@ def test_views_are_the_image_its_shifts_and_their_mirror_images(shift: int, mirr
     found = [view.numpy() for view in views_of(torch.from_numpy(images), choice)]
     assert np.array_equal(found[0], images)
     assert sorted(view.tobytes() for view in found) == seen(images, shift, mirror=mirror)
-    assert len(found) == choice.count
+    assert len(found) == len(choice.views())
 
 
 def made(**recipe) -> RunSpec:
@@ -43,22 +43,23 @@ def made(**recipe) -> RunSpec:
 def test_the_answer_is_the_mean_of_the_logits(blocks: Dataset) -> None:
     """Also of images that are changed when loaded and copied afterwards: a pixel of the data is what is moved."""
     steps = ("threshold:at=100", "upscale:times=2")
-    spec = made(views="several:shift=2,mirror=true", preprocess=steps, pixels="unit", precision="fp32")
-    task = make_task(spec, blocks, mean_and_std(blocks.train), torch.device("cpu"))
+    spec = made(tta="several:shift=2,mirror=true", preprocess=steps, pixels="unit", precision="fp32")
+    setup = make_setup(spec, blocks, torch.device("cpu"))
     model = create_model("baseline_cnn", channels=1, classes=3, size=16)
     sharp = np.where(blocks.test.images >= 100, 255, 0).astype(np.uint8)
     inputs = [np.frombuffer(view, np.uint8).reshape(sharp.shape) for view in seen(sharp, 2, mirror=True)]
     model.eval()
     with torch.no_grad():
         expected = sum(model(torch.from_numpy(np.kron(view / 255, np.ones((2, 2)))).float()) for view in inputs) / 18
-    assert torch.allclose(infer_views(task, model, task.test), expected, atol=1e-5)
-    assert not torch.allclose(infer(task, model, task.test), expected, atol=1e-3)
+    images, tta = setup.test.images, spec.recipe.tta_choice
+    assert torch.allclose(infer(model, images, setup.normalise, tta=tta), expected, atol=1e-5)
+    assert not torch.allclose(infer(model, images, setup.normalise), expected, atol=1e-3)
 
 
 def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dataset, tmp_path: Path) -> None:
     """Same weights and epochs; the record's logits and cost are those of nine views."""
-    one = train_run(made(), blocks, tmp_path / "one", threads=1)
-    nine = train_run(made(views="several"), blocks, tmp_path / "nine", threads=1)
+    one = train_run(made(), blocks, tmp_path / "one", RunOptions(threads=1))
+    nine = train_run(made(tta="several"), blocks, tmp_path / "nine", RunOptions(threads=1))
     assert (one.path / "weights.safetensors").read_bytes() == (nine.path / "weights.safetensors").read_bytes()
     losses = [[row["validation_loss"] for row in run.history] for run in (one, nine)]
     assert losses[0] == losses[1]
@@ -68,14 +69,14 @@ def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dat
 
 
 @pytest.mark.parametrize(
-    ("views", "sentence"),
+    ("tta", "sentence"),
     [
-        ("several:mirror=true", "views: mirror would change what images of blocks mean: mirrored, they lose"),
-        ("several:shift=8", "views: shift=8 is too much for images of 8x8 pixels"),
+        ("several:mirror=true", "tta: mirror would change what images of blocks mean: mirrored, they lose"),
+        ("several:shift=8", "tta: shift=8 is too much for images of 8x8 pixels"),
     ],
 )
-def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, views: str, sentence: str) -> None:
+def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, tta: str, sentence: str) -> None:
     told = dataclasses.replace(blocks, mirror=False)
     with pytest.raises(UsageError, match=sentence):
-        check_spec(made(views=views), told)
-    check_spec(made(views="several:shift=7"), told)
+        check_spec(made(tta=tta), told)
+    check_spec(made(tta="several:shift=7"), told)

@@ -61,6 +61,8 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def recipe_options(recipe: type[Recipe]) -> list[click.Option]:
     """An option for each field; the values are validated by Recipe itself, so that nothing is said twice."""
+    from bakeoff.spec import renamed
+
     options = []
     for name, field in recipe.model_fields.items():
         flag = "--" + name.replace("_", "-")
@@ -77,6 +79,8 @@ def recipe_options(recipe: type[Recipe]) -> list[click.Option]:
                 help=f"{about}{_range(field.metadata)}  [{default}]",
             )
         )
+    # what has another name now is taken, so that Recipe itself can tell the new one
+    options += [click.Option([f"--{name}"], hidden=True) for name in renamed.RECIPE]
     return options
 
 

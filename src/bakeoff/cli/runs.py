@@ -77,20 +77,19 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
 
 def training_notes(ended: Run) -> Iterator[str]:
     """A sentence on everything that went otherwise than epoch after epoch to the last."""
-    from bakeoff.spec.choices import Best
-    from bakeoff.training.schedule import is_best
+    from bakeoff.spec.stopping import Best
 
     recipe = ended.spec.recipe
-    before = ended.fell_back or 0
-    if before:
-        yield f"fell back to {recipe.fallen.optimizer} after epoch {before}: the loss had not fallen"
+    before, epochs = ended.fallback_epoch or 0, recipe.epochs * recipe.rounds
+    if before and recipe.fallback_recipe:
+        yield f"restarted with {recipe.fallback_recipe.optimizer} after epoch {before}: the loss had not fallen"
     if ended.pool:
         yield f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}"
-    if len(ended.history) < before + recipe.epochs * recipe.fits:
-        yield f"stopped early: {len(ended.history)} of {before + recipe.epochs * recipe.fits} epochs"
+    if len(ended.history) < before + epochs:
+        yield f"stopped early: {len(ended.history)} of {before + epochs} epochs"
     if isinstance(keep := recipe.keep_choice, Best):
         rows = ended.history
-        kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if is_best(keep, rows[before:epoch]))
+        kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if keep.is_best(rows[before:epoch]))
         yield f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}"
     if recipe.selects_on_test:
         yield "note: the epoch was chosen on the test set, so its test accuracy will be flattered"

@@ -17,7 +17,7 @@ from rich.text import Text
 from bakeoff.characters import displayable
 
 if TYPE_CHECKING:
-    from bakeoff.training.run import Progress as RunProgress
+    from bakeoff.training.options import Progress as RunProgress
 
 
 PIPED = 120

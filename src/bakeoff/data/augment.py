@@ -33,8 +33,8 @@ class Batch:
     """(N, C, H, W) of 0 ... 255, uint8 or float32."""
     labels: Tensor
     """(N,) int64; of a mixed image, that of its heavier part."""
-    sight: Tensor
-    """(N,) int64: the epoch, plus 0 or 1 by a coin that each image keeps."""
+    flip_phase: Tensor
+    """(N,) int64: the epoch, plus the 0 or 1 of `flip_phases`; alternating flips mirror images where it is odd."""
     mix: Mix | None = None
     matrix: Tensor | None = None
     """(N, 3, 3), from an output place to the input place it shows, in coordinates of -1 ... 1."""
@@ -109,7 +109,7 @@ def shear(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
 def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"]) -> Batch:
     """Mirror left and right: by a coin for each image, or `alternating`, by a coin when an image is first met and then
     every other epoch (Jordan 2024, arXiv 2404.00498)."""
-    mirrored = batch.uniform(generator)[:, 0] < 0 if mode == "random" else batch.sight % 2 == 1
+    mirrored = batch.uniform(generator)[:, 0] < 0 if mode == "random" else batch.flip_phase % 2 == 1
     if batch.matrix is None and batch.field is None:
         images = torch.where(mirrored[:, None, None, None], batch.images.flip(3), batch.images)
         return dataclasses.replace(batch, images=images)

@@ -13,12 +13,12 @@ from torch import Tensor
 from bakeoff.data.dataset import Split
 from bakeoff.data.preprocess import change, copier
 
-INIT, ORDER, AUGMENT, DROPOUT, COIN, CROP = range(6)
+INIT, ORDER, AUGMENT, DROPOUT, FLIP_PHASE, CROP = range(6)
 """What a random number is for: with the seed and a count it decides the number."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Loaded:
+class DeviceSplit:
     """A split on the device: images (N, C, H, W) uint8, labels (N,) int64."""
 
     images: Tensor
@@ -28,10 +28,10 @@ class Loaded:
         return len(self.labels)
 
 
-def load(split: Split, device: torch.device, preprocess: Sequence[str] = ()) -> Loaded:
+def to_device(split: Split, device: torch.device, preprocess: Sequence[str] = ()) -> DeviceSplit:
     """A split on the device, after those steps of `preprocess` that change pixels."""
     images = change(preprocess, split.images)
-    return Loaded(torch.from_numpy(images).to(device), torch.from_numpy(split.labels).to(device))
+    return DeviceSplit(torch.from_numpy(images).to(device), torch.from_numpy(split.labels).to(device))
 
 
 def derived_seed(seed: int, purpose: int, count: int) -> int:
@@ -39,7 +39,7 @@ def derived_seed(seed: int, purpose: int, count: int) -> int:
     return int(np.random.SeedSequence((seed, purpose, count)).generate_state(1, np.uint64)[0] >> 1)
 
 
-def batches(count: int, batch_size: int) -> int:
+def count_batches(count: int, batch_size: int) -> int:
     """How many batches `count` images make. A last one of a single image joins the one before it, since batch
     normalisation needs two."""
     return max(1, -(-(count - (batch_size > 1)) // batch_size))
@@ -51,9 +51,10 @@ def permutation(seed: int, epoch: int, count: int) -> Tensor:
     return torch.from_numpy(generator.permutation(count))
 
 
-def coins(seed: int, count: int) -> Tensor:
-    """A coin for each training image: (count,) int64 of 0 and 1, a pure function of the seed."""
-    return torch.from_numpy(np.random.Philox(derived_seed(seed, COIN, 0)).random_raw(count).astype(np.int64) & 1)
+def flip_phases(seed: int, count: int) -> Tensor:
+    """(count,) int64 of 0 and 1, at random: the parity of the epochs in which an alternating flip mirrors each
+    training image; a pure function of the seed."""
+    return torch.from_numpy(np.random.Philox(derived_seed(seed, FLIP_PHASE, 0)).random_raw(count).astype(np.int64) & 1)
 
 
 def normaliser(
@@ -63,12 +64,13 @@ def normaliser(
     device: torch.device,
     preprocess: Sequence[str] = (),
 ) -> Callable[[Tensor], Tensor]:
-    """The function that turns loaded or augmented images (N, C, H, W) of 0 ... 255 into the model's float32 input.
+    """The function that turns images on the device (N, C, H, W) of 0 ... 255, augmented or not, into the model's
+    float32 input.
 
     Args:
         pixels: `unit` (pixels / 255) or `standardise` (then less `mean`, over `std`, per channel).
-        mean, std: (C,) of the loaded training split's pixels / 255.
-        preprocess: those steps that copy pixels come last; the others were done by `load`.
+        mean, std: (C,) of the preprocessed training split's pixels / 255.
+        preprocess: those steps that copy pixels come last; the others were done by `to_device`.
     """
     centre = mean if pixels == "standardise" else np.zeros_like(mean)
     spread = std if pixels == "standardise" else np.ones_like(std)

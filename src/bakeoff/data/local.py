@@ -21,7 +21,7 @@ from bakeoff.data.kaggle import Edition, find_edition, read_originals
 from bakeoff.data.table import csv_rows
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import check_bytes, exists
-from bakeoff.spec.choices import Frozen, validate
+from bakeoff.spec.settings import Frozen, validate
 
 SPLITS = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 LARGEST = 1024

@@ -1,6 +1,6 @@
 """How the runs of a study are executed: one after another in this process, or side by side in several.
 
-Whatever a run ends with, the others go on. A run that another process is training is left to it and looked at again.
+However a run ends, the others go on. A run that another process is training is left to it and looked at again.
 """
 
 from __future__ import annotations
@@ -16,16 +16,13 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.record.locks import Locked
 from bakeoff.spec import RunSpec
-from bakeoff.spec.plugins import loaded_files
-
-if TYPE_CHECKING:
-    from bakeoff.training.run import Progress
+from bakeoff.training.options import RunOptions
 
 LARGEST_POOL = 8
 """Worker processes by default at the most: each has its own PyTorch."""
@@ -51,17 +48,6 @@ class Work:
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
-    """How runs are executed; nothing here is in a spec."""
-
-    device: str
-    threads: int
-    checkpoint_seconds: float
-    plugins: tuple[tuple[Path, bytes], ...] = dataclasses.field(default_factory=loaded_files)
-    """Files of plug-ins, which a worker process runs before its first run."""
-
-
-@dataclasses.dataclass(frozen=True)
 class Outcome:
     """What an attempt at a run ended with."""
 
@@ -69,7 +55,7 @@ class Outcome:
     reason: str = ""
     """One sentence, of `killed` and `failed`."""
     unforeseen: bool = False
-    """An error that bakeoff does not know: the process may be the worse for it."""
+    """An error that bakeoff does not know: the process may not be fit for another run."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +88,7 @@ def default_jobs(device: str, runs: int, threads: int) -> int:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[Callable[[], bool]]:
-    """Within: the first Ctrl-C sets what the yielded function tells; the second one interrupts at once."""
+    """Within: after the first Ctrl-C the yielded function returns True; the second one interrupts at once."""
     flag = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield flag.is_set
@@ -119,25 +105,25 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-class Schedule:
-    """Which run comes next, and what became of those before it."""
+class Queue:
+    """Which run comes next, and how those before it ended."""
 
     def __init__(self, works: Sequence[Work], done: Callable[[Work], None]) -> None:
         self.left = {work.path: work for work in works}
         """Neither trained nor failed."""
         self.begun: set[Path] = set()
-        self.again: dict[Path, float] = {}
+        self.retry_at: dict[Path, float] = {}
         """When a run that another process is training is looked at again."""
         self.killed: set[Path] = set()
         """Runs whose worker was killed once."""
         self.failures: list[Failure] = []
         self.done = done
-        self.waits = False
+        self.has_warned = False
 
     def begin(self) -> Work | None:
         """The first run whose needs are met and that nobody trains; it counts as begun. None: there is none now."""
         for path, work in self.left.items():
-            free = path not in self.begun and self.again.get(path, 0.0) <= time.monotonic()
+            free = path not in self.begun and self.retry_at.get(path, 0.0) <= time.monotonic()
             if free and not self.left.keys() & {*work.needs}:
                 self.begun.add(path)
                 return work
@@ -147,7 +133,7 @@ class Schedule:
         """An attempt at a run has ended."""
         self.begun.discard(work.path)
         if outcome.kind == "locked":
-            self.again[work.path] = time.monotonic() + RETRY_SECONDS
+            self.retry_at[work.path] = time.monotonic() + RETRY_SECONDS
         elif outcome.kind == "killed" and work.path not in self.killed:
             self.killed.add(work.path)
             self.left[work.path] = self.left.pop(work.path)  # after the others
@@ -160,9 +146,9 @@ class Schedule:
             self.done(work)
 
     def wait(self) -> None:
-        """Pass a moment while all that is left is with other processes; said once."""
-        if not self.waits:
-            self.waits = True
+        """Pass a moment while all that is left is with other processes, with one warning."""
+        if not self.has_warned:
+            self.has_warned = True
             runs = ", ".join(path.name for path in self.left)
             warnings.warn(f"waiting for what another process is training: {runs}", stacklevel=2)
         time.sleep(RETRY_SECONDS / 10)
@@ -171,9 +157,7 @@ class Schedule:
 def execute(
     works: Sequence[Work],
     jobs: int,
-    setting: Setting,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
+    options: RunOptions,
     done: Callable[[Work], None],
     data: dict[Key, Dataset] | None = None,
 ) -> list[Failure]:
@@ -190,33 +174,26 @@ def execute(
         The runs that could not be trained; the others are trained all the same.
 
     Raises:
-        Interrupted: `stop` said so; every run that had begun has a checkpoint.
+        Interrupted: `options.stop` said so; every run that had begun has a checkpoint.
     """
-    from bakeoff.engines.workers import in_workers
+    from bakeoff.engines.workers import train_in_workers
 
     data = {} if data is None else data
-    schedule = Schedule(works, done)
+    queue, options = Queue(works, done), dataclasses.replace(options, wait=0)
     if min(jobs, len(works)) > 1:
-        in_workers(schedule, min(jobs, len(works)), setting, stop, show, data)
+        train_in_workers(queue, min(jobs, len(works)), options, data)
     else:
-        _in_turn(schedule, setting, stop, show, data)
-    return schedule.failures
+        _train_here(queue, options, data)
+    return queue.failures
 
 
-def _in_turn(
-    schedule: Schedule,
-    setting: Setting,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
-    data: dict[Key, Dataset],
-) -> None:
-    while schedule.left:
-        if work := schedule.begin():
-            outcome = attempt(work, lambda key: data.get(key) or load(key), setting, stop, show)
-            schedule.end(work, outcome)
+def _train_here(queue: Queue, options: RunOptions, data: dict[Key, Dataset]) -> None:
+    while queue.left:
+        if work := queue.begin():
+            queue.end(work, attempt(work, lambda key: data.get(key) or load(key), options))
         else:
-            schedule.wait()
-        if schedule.left and stop():
+            queue.wait()
+        if queue.left and options.stop():
             raise Interrupted
 
 
@@ -226,16 +203,14 @@ def load(key: Key) -> Dataset:
     return load_dataset(reference, validation=validation, images=images)
 
 
-def attempt(
-    work: Work,
-    dataset: Callable[[Key], Dataset],
-    setting: Setting,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
-) -> Outcome:
-    """Train one run, and say what came of it, whatever it is."""
+def attempt(work: Work, dataset: Callable[[Key], Dataset], options: RunOptions) -> Outcome:
+    """Train one run; whatever happens is its outcome."""
+    import torch
+
+    from bakeoff.training.run import train_run
+
     try:
-        _train(work, dataset(work.data), setting, stop, show)
+        train_run(work.spec, dataset(work.data), work.path, options, work.needs)
     except Interrupted:
         return Outcome("interrupted")
     except Locked:
@@ -246,8 +221,6 @@ def attempt(
         outcome = _unforeseen(work, error)
     else:
         return Outcome("trained")
-    import torch
-
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # only now nothing holds the failed run's tensors
     return outcome
@@ -258,30 +231,5 @@ def _unforeseen(work: Work, error: Exception) -> Outcome:
     with contextlib.suppress(OSError):
         (work.path / "checkpoint").mkdir(parents=True, exist_ok=True)
         (work.path / "checkpoint" / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-    said = " ".join(str(error).split())[:300]
-    return Outcome("failed", f"{type(error).__name__}: {said}" if said else type(error).__name__, unforeseen=True)
-
-
-def _train(
-    work: Work, dataset: Dataset, setting: Setting, stop: Callable[[], bool], show: Callable[[Progress], None]
-) -> None:
-    from bakeoff.training.ensemble import average_runs
-    from bakeoff.training.run import train_run
-
-    spec = work.spec
-    if spec.members:
-        members = work.needs
-        average_runs(spec, dataset, work.path, members, device=setting.device, threads=setting.threads, wait=0)
-        return
-    train_run(
-        spec,
-        dataset,
-        work.path,
-        needs=work.needs,
-        device=setting.device,
-        threads=setting.threads,
-        checkpoint_seconds=setting.checkpoint_seconds,
-        wait=0,
-        stop=stop,
-        progress=show,
-    )
+    kind, message = type(error).__name__, " ".join(str(error).split())[:300]
+    return Outcome("failed", f"{kind}: {message}" if message else kind, unforeseen=True)

@@ -15,25 +15,26 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from bakeoff.data import Dataset
-from bakeoff.engines.execute import Key, Outcome, Schedule, Setting, Work, attempt, load
+from bakeoff.engines.execute import Key, Outcome, Queue, Work, attempt, load
 from bakeoff.engines.sharing import SharedDataset, share
 from bakeoff.errors import Interrupted
-from bakeoff.spec.plugins import run_plugin
-from bakeoff.training.run import Progress
+from bakeoff.spec.plugins import loaded_files, run_plugin
+from bakeoff.training.options import Progress, RunOptions, ignore, never
 
 SHOW_SECONDS = 0.2
-"""Between two messages of a worker about its progress, and two looks at it."""
+"""Between two messages of a worker about its progress, and the longest wait for one."""
 ASK_SECONDS = 0.05
-"""Between two looks of a worker at whether it should stop."""
+"""How often a worker asks whether it should stop."""
 END_SECONDS = 10.0
-"""How long a worker is given to end; a kill loses nothing but time."""
+"""How long a worker is given to end before it is killed, which loses nothing but time."""
 
 Shared = dict[Key, SharedDataset]
 
@@ -49,16 +50,16 @@ class Worker:
     ended: bool = False
 
     @classmethod
-    def start(cls, context: SpawnContext, setting: Setting, shared: Shared) -> Worker:
+    def start(cls, context: SpawnContext, options: RunOptions, shared: Shared) -> Worker:
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, setting, shared), daemon=True)
-        with _ignoring_interrupts(), _without_main():
+        process = context.Process(target=_serve, args=(theirs, options, shared, loaded_files()), daemon=True)
+        with _spawning():
             process.start()
         theirs.close()
         return cls(process, ours)
 
     def send(self, work: Work | None) -> None:
-        with contextlib.suppress(OSError):  # it was killed, which is noticed at the next look
+        with contextlib.suppress(OSError):  # it was killed, which the next `receive` notices
             self.connection.send(work)
 
     def receive(self) -> Iterator[Progress | Outcome]:
@@ -82,32 +83,26 @@ class Worker:
         self.connection.close()
 
 
-def in_workers(
-    schedule: Schedule,
-    jobs: int,
-    setting: Setting,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
-    data: dict[Key, Dataset],
-) -> None:
-    """Train what is left of `schedule` in up to `jobs` processes; those of `data` that they share are taken out."""
+def train_in_workers(queue: Queue, jobs: int, options: RunOptions, data: dict[Key, Dataset]) -> None:
+    """Train what is left of the queue in up to `jobs` processes; those of `data` that they share are taken out."""
     context = multiprocessing.get_context("spawn")
     shared = share(data, context)
+    inner = dataclasses.replace(options, stop=never, progress=ignore)  # what a pipe can carry
     workers: list[Worker] = []
     try:
-        while schedule.left:
-            stopping = stop()
+        while queue.left:
+            stopping = options.stop()
             if stopping:
                 for worker in workers:
                     worker.send(None)
             else:
-                _hand_out(schedule, workers, jobs, lambda: Worker.start(context, setting, shared))
+                _hand_out(queue, workers, jobs, lambda: Worker.start(context, inner, shared))
             if any(worker.work for worker in workers):
-                _listen(schedule, workers, show)
+                _listen(queue, workers, options.progress)
             elif stopping:
                 raise Interrupted
             else:
-                schedule.wait()
+                queue.wait()
     finally:
         for worker in workers:
             worker.send(None)
@@ -116,10 +111,10 @@ def in_workers(
             worker.end(until)
 
 
-def _hand_out(schedule: Schedule, workers: list[Worker], jobs: int, start: Callable[[], Worker]) -> None:
+def _hand_out(queue: Queue, workers: list[Worker], jobs: int, start: Callable[[], Worker]) -> None:
     """Give each worker that has nothing to do a run, and start workers while there are runs for them."""
     idle = [worker for worker in workers if worker.work is None]
-    while (idle or len(workers) < jobs) and (work := schedule.begin()):
+    while (idle or len(workers) < jobs) and (work := queue.begin()):
         if not idle:
             workers.append(start())
             idle = workers[-1:]
@@ -128,7 +123,7 @@ def _hand_out(schedule: Schedule, workers: list[Worker], jobs: int, start: Calla
         worker.send(work)
 
 
-def _listen(schedule: Schedule, workers: list[Worker], show: Callable[[Progress], None]) -> None:
+def _listen(queue: Queue, workers: list[Worker], show: Callable[[Progress], None]) -> None:
     """Take what the workers have sent; those that have ended are taken out of `workers`."""
     ready = wait([worker.connection for worker in workers], SHOW_SECONDS)
     for worker in [worker for worker in workers if worker.connection in ready]:
@@ -136,7 +131,7 @@ def _listen(schedule: Schedule, workers: list[Worker], show: Callable[[Progress]
             if isinstance(message, Progress):
                 show(message)
             elif worker.work is not None:
-                schedule.end(worker.work, message)
+                queue.end(worker.work, message)
                 worker.work = None
         if worker.ended:
             workers.remove(worker)
@@ -144,35 +139,27 @@ def _listen(schedule: Schedule, workers: list[Worker], show: Callable[[Progress]
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """Within: a new worker does not import the caller's script, which would run it again; it needs bakeoff only."""
+def _spawning() -> Iterator[None]:
+    """Within: a new worker does not import the caller's script, which would run it again, since it needs bakeoff only;
+    and it ignores Ctrl-C, which in a terminal reaches all processes: its parent tells it to stop."""
     main: dict[str, Any] = sys.modules["__main__"].__dict__
     kept: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
     main.pop("__file__", None)
     main["__spec__"] = None
+    handles = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN) if handles else None
     try:
         yield
     finally:
         main.update(kept)
+        if handles:
+            signal.signal(signal.SIGINT, before)
 
 
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Within: a new worker is born deaf to Ctrl-C, which in a terminal reaches all; its parent tells it to stop."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _serve(connection: Connection, setting: Setting, shared: Shared) -> None:
-    """What a worker process does: train what it is sent, until it is told to stop."""
+def _serve(connection: Connection, options: RunOptions, shared: Shared, plugins: Sequence[tuple[Path, bytes]]) -> None:
+    """What a worker process does: train what it is sent, until it is sent None."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    for file in setting.plugins:
+    for file in plugins:
         run_plugin(*file)
     stopping, asked, shown = False, 0.0, 0.0
 
@@ -193,15 +180,16 @@ def _serve(connection: Connection, setting: Setting, shared: Shared) -> None:
     def dataset(key: Key) -> Dataset:
         return shared[key].dataset() if key in shared else load(key)
 
+    options = dataclasses.replace(options, stop=stop, progress=show)
     while work := connection.recv():
-        outcome = attempt(work, dataset, setting, stop, show)
+        outcome = attempt(work, dataset, options)
         connection.send(outcome)
         if outcome.unforeseen:
             return  # a driver's state may be lost with it: the next run gets a new process
 
 
 def _end_with_parent() -> None:
-    """Without its parent a worker ends at once, so that nobody trains a run twice; a kill loses nothing."""
+    """Without its parent a worker ends at once, so that no run is trained twice; that loses nothing."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -23,7 +23,7 @@ def find(groups: Groups) -> tuple[Fallback, ...]:
     """One for each contender with such runs."""
     found = []
     for name, runs in groups.items():
-        fell = {run.path: run.fell_back for run in runs if run.fell_back is not None}
+        fell = {run.path: run.fallback_epoch for run in runs if run.fallback_epoch is not None}
         if fell:
             first = next(run for run in runs if run.path in fell)
             epochs = tuple(sorted(set(fell.values())))

@@ -11,7 +11,7 @@ from bakeoff.findings.changes import Change, changes
 from bakeoff.findings.pairs import versus
 from bakeoff.findings.runs import Groups
 from bakeoff.spec import Contender
-from bakeoff.spec.choices import parse_choice
+from bakeoff.spec.registry import parse_choice
 
 
 @dataclass(frozen=True)

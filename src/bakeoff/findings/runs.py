@@ -65,12 +65,12 @@ def only_learnt(groups: Groups) -> dict[str, list[Run]]:
 
 def counted_epochs(run: Run) -> Sequence[Row]:
     """The epochs that led to the weights: of a run that fell back to another optimiser, those since."""
-    return run.history[run.fell_back or 0 :]
+    return run.history[run.fallback_epoch or 0 :]
 
 
 def outputs(run: Run) -> int:
     """How many logits the training loss is over."""
-    return run.spec.recipe.feed_choice.outputs(len(run.dataset["classes"]))
+    return run.spec.recipe.task_choice.outputs(len(run.dataset["classes"]))
 
 
 def least_loss(runs: Sequence[Run]) -> float:

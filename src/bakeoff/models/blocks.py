@@ -18,28 +18,6 @@ class Whitens(Protocol):
         """Set it from images (N, C, H, W), normalised as the model will see them."""
 
 
-@runtime_checkable
-class Spots(Protocol):
-    """A model that can be taught by crops that show one thing, and answers for the whole image."""
-
-    field: int
-    """Height and width of a crop in pixels."""
-
-    def spot(self, crops: Tensor) -> Tensor:
-        """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop or, last, that nothing is."""
-
-
-@runtime_checkable
-class Locates(Protocol):
-    """A model that can be taught where the thing is that it names."""
-
-    stride: int
-    """Pixels from one place to the next."""
-
-    def locate(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> logits (N, K, H/stride, W/stride), rounded up: of each class at each place."""
-
-
 class PoolReLU(nn.Module):
     """2x2 max-pooling, then ReLU: the values and gradients of ReLU first, on a quarter of the numbers."""
 

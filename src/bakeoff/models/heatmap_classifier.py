@@ -37,14 +37,14 @@ class HeatmapClassifier(nn.Module):
         )
         self.head = nn.Conv2d(4 * width, classes, 1)
 
-    def locate(self, images: Tensor) -> Tensor:
+    def heatmap_logits(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K, H/8, W/8) of each class at each place, rounded up."""
         logits: Tensor = self.head(self.body(images))
         return logits
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K)."""
-        return self.locate(images).float().flatten(2).logsumexp(2)
+        return self.heatmap_logits(images).float().flatten(2).logsumexp(2)
 
 
 def heatmap_classifier(
@@ -55,5 +55,5 @@ def heatmap_classifier(
     width: Annotated[int, Field(ge=1, le=512, description="filters of the first layer")] = 32,
     blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
 ) -> nn.Module:
-    """A small residual network that says which class it sees, and where. Taught where with `feed = "placed"`."""
+    """A small residual network that says which class it sees, and where. Taught where with `task = "heatmap"`."""
     return HeatmapClassifier(channels, classes, width, blocks)

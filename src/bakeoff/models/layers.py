@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bakeoff.models import create_model
-from bakeoff.spec.choices import parse_choice
+from bakeoff.spec.registry import parse_choice
 
 
 @dataclasses.dataclass(frozen=True)

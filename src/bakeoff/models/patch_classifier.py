@@ -42,18 +42,18 @@ class PatchClassifier(nn.Module):
         )
         self.head = nn.Conv2d(4 * width, classes + 1, 1)
 
-    def look(self, images: Tensor) -> Tensor:
+    def log_probabilities(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> log-probabilities (N, K + 1, h, w) of the classes and, last, none at each place."""
         found: Tensor = self.head(self.body(images)).float().log_softmax(1)
         return found
 
-    def spot(self, crops: Tensor) -> Tensor:
+    def patch_logits(self, crops: Tensor) -> Tensor:
         """(N, C, 41, 41) -> logits (N, K + 1): the digit in the middle of each crop or, last, none."""
-        return self.look(crops).flatten(1)
+        return self.log_probabilities(crops).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K) of the whole image; beyond its border all is 0."""
-        found = self.look(F.pad(images, (FIELD // 2,) * 4))
+        found = self.log_probabilities(F.pad(images, (FIELD // 2,) * 4))
         seen = found[:, :-1].exp().amax((2, 3)).clamp(1e-6, 1 - 1e-6)
         absent = torch.log1p(-seen)
         higher = absent.flip(1).cumsum(1).flip(1) - absent
@@ -73,5 +73,5 @@ def patch_classifier(
     ] = "highest",
 ) -> nn.Module:
     """A digit classifier slid over the image; the highest (lowest) digit it finds is the answer. Taught by
-    `feed = "crops"`."""
+    `task = "crops"`."""
     return PatchClassifier(channels, classes, width, rule)

@@ -33,7 +33,7 @@ from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record.files import exists, make_folder, parse_json, read_bytes, strict_json, write_atomic
 from bakeoff.record.locks import only_process
 from bakeoff.record.shape import check_kinds
-from bakeoff.record.tolerant import read_spec
+from bakeoff.record.tolerant import modern_names, read_spec
 from bakeoff.spec import RESULTS, RunSpec
 
 FORMAT = 2
@@ -62,8 +62,8 @@ class Run:
     history: tuple[Row, ...]
     ended: str | None = None
     """When, in ISO 8601 and UTC; None in a record of an earlier version."""
-    fell_back: int | None = None
-    """The epoch after which training began anew with the recipe's fallback."""
+    fallback_epoch: int | None = None
+    """The epoch after which training restarted with the recipe's fallback."""
     pool: dict[str, Any] | None = None
     """What a teacher added to the training split: {"teacher": its run, "images": in the pool, "taken": added}."""
     needs: tuple[str, ...] = ()
@@ -283,7 +283,9 @@ def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> 
                 **fields,
                 "path": path,
                 "metrics": metrics,  # earlier records hold test figures, too
-                "history": tuple(history),
+                "history": tuple({"round" if key == "fit" else key: row[key] for key in row} for row in history),
+                "fallback_epoch": description.get("fallback_epoch", description.get("fell_back")),
+                "decides": modern_names(description.get("decides")),
                 "needs": tuple(description.get("needs", ())),
                 "segments": tuple(description.get("segments", (whole,))),
                 "spec": spec,

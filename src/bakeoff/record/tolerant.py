@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record.files import parse_json, read_bytes
 from bakeoff.spec import Recipe, RunSpec, renamed
-from bakeoff.spec.choices import Frozen, validate
+from bakeoff.spec.settings import Frozen, validate
 from bakeoff.spec.study import Study
 
 
@@ -33,7 +33,8 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
 
 
 def modern_names(values: Any) -> Any:
-    """A spec, or a study, of any version, with the names that its models have now."""
+    """A spec, what decides a run, or a study, of any version, with the names that its models, tasks and recipes' keys
+    have now."""
     if isinstance(values, list):
         return [modern_names(value) for value in values]
     if not isinstance(values, dict):
@@ -41,6 +42,13 @@ def modern_names(values: Any) -> Any:
     changed = {key: modern_names(value) for key, value in values.items()}
     if isinstance(model := changed.get("model"), str):
         changed["model"] = renamed.MODELS.get(model, model)
+    if isinstance(recipe := changed.get("recipe"), dict):
+        recipe = changed["recipe"] = {renamed.RECIPE.get(key, key): value for key, value in recipe.items()}
+        if isinstance(task := recipe.get("task"), dict):
+            task["name"] = renamed.TASKS.get(task["name"], task["name"])
+        elif isinstance(task, str):
+            name, colon, settings = task.partition(":")
+            recipe["task"] = renamed.TASKS.get(name, name) + colon + settings
     return changed
 
 

@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.errors import UsageError
-from bakeoff.spec.choices import (
-    FALLBACKS,
-    FEEDS,
-    KEEPS,
-    POOLS,
-    SCHEDULES,
-    STOPS,
-    VIEWS,
-    Best,
-    CropFeed,
-    FeedChoice,
-    Frozen,
-    OptimizerName,
-    Pool,
-    PoolOfTest,
-    Shown,
-    SplitFeed,
-    Switch,
-    Views,
-    choose,
-    menu,
-)
+from bakeoff.spec import renamed
+from bakeoff.spec.losses import LOSSES, Loss
+from bakeoff.spec.optimizers import OPTIMIZERS
 from bakeoff.spec.reference import Reference
+from bakeoff.spec.registry import Entry, Registry, parse_choice
+from bakeoff.spec.schedules import SCHEDULES
+from bakeoff.spec.settings import Frozen, Shown
 from bakeoff.spec.steps import AUGMENTATIONS, PREPROCESSING
+from bakeoff.spec.stopping import FALLBACKS, KEEPS, STOPS, Best, Fallback, Keep, Switch
+from bakeoff.spec.tasks import POOLS, TASKS, Pool, TaskSettings
+from bakeoff.spec.tta import TTAS, Tta
 
 RESULTS = 4
 """The rules that a result follows. Raised whenever the same spec would give other bits; what decides a run, and so its
-name, begins with it. A record of earlier rules is used, and said to be of them.
+name, begins with it. A record of earlier rules is used, and pages tell its rules.
 
 4: final splits in float32, ensembles of probabilities, stratified sample of the training split.
 3: until version 0.1."""
+
+CHOICES: dict[str, Registry[Entry[Any]]] = {
+    table.key: table for table in (SCHEDULES, LOSSES, STOPS, KEEPS, FALLBACKS, TASKS, POOLS, TTAS)
+}
+"""Fields of a recipe that name an entry of a table, with its settings."""
+STEPS: dict[str, Registry[Any]] = {"augment": AUGMENTATIONS, "preprocess": PREPROCESSING}
+"""Fields of a recipe that list such entries."""
 
 
 class Recipe(Frozen):
     """Everything but model, data and seed that decides a training run."""
 
-    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training split, in each fit")
+    epochs: int = Field(10, ge=1, le=100_000, description="passes over the training split, in each round")
     batch_size: int = Field(128, ge=1, le=65_536, description="images a step")
-    optimizer: OptimizerName = Field("adam", description="PyTorch's, with its defaults where no field says otherwise")
+    optimizer: str = Field(
+        "adam", description=f"{OPTIMIZERS.menu()}: PyTorch's, with its defaults where no field says otherwise"
+    )
     lr: float = Field(0.003, gt=0, le=1000, description="learning rate: the schedule's peak")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov's form of sgd's momentum")
@@ -57,18 +53,18 @@ class Recipe(Frozen):
     weight_decay: float = Field(
         0.0, ge=0, le=1, description="decoupled weight decay: each step takes lr x weight_decay x weight away"
     )
-    schedule: str = Field("one-cycle", description=menu(SCHEDULES))
-    loss: Literal["cross_entropy", "balanced_cross_entropy", "softmax_output"] = Field(
+    schedule: str = Field("one-cycle", description=SCHEDULES.menu())
+    loss: str = Field(
         "cross_entropy",
-        description="balanced: classes weighted by inverse frequency, mean weight 1; softmax_output: the "
-        "fault of taking cross-entropy of probabilities, kept to reproduce reports",
+        description=f"{LOSSES.menu()}; balanced: classes weighted by inverse frequency, mean weight 1; softmax_output: "
+        "the fault of taking cross-entropy of probabilities, kept to reproduce reports",
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="mass spread evenly over all classes")
-    stop: str = Field("never", description=menu(STOPS))
-    keep: str = Field("last", description=f"the weights that are evaluated: {menu(KEEPS)}")
-    fits: int = Field(1, ge=1, le=100, description="fits in a row: each begins optimiser and schedule anew")
+    stop: str = Field("never", description=STOPS.menu())
+    keep: str = Field("last", description=f"the weights that are evaluated: {KEEPS.menu()}")
+    rounds: int = Field(1, ge=1, le=100, description="trainings in a row: each with a new optimiser and schedule")
     fallback: str = Field(
-        "never", description=f"what is done if the training loss does not fall at all: {menu(FALLBACKS)}"
+        "never", description=f"what is done if the training loss does not fall at all: {FALLBACKS.menu()}"
     )
     gradient_clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     ema: float = Field(0.0, ge=0, lt=1, description="decay per step of the averaged weights that are evaluated; 0: off")
@@ -76,7 +72,7 @@ class Recipe(Frozen):
         "auto", description="bf16 autocast; auto: where the hardware multiplies bf16"
     )
     init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
-    feed: str = Field("split", description=f"where training images come from: {menu(FEEDS)}")
+    task: str = Field("images", description=f"what the network is taught, on which images: {TASKS.menu()}")
     teacher: str = Field(
         "",
         description="pseudo-labels: the directory of a finished run, or a contender of the same study, that labels "
@@ -84,7 +80,7 @@ class Recipe(Frozen):
     )
     pool: str = Field(
         "unlabelled:confidence=0.95",
-        description=f"the images that a teacher labels, and how sure of one it must be: {menu(POOLS)}",
+        description=f"the images that a teacher labels, and how sure of one it must be: {POOLS.menu()}",
     )
     weights: str = Field(
         "",
@@ -110,75 +106,70 @@ class Recipe(Frozen):
         description=f"augmentations of the training images, in order: {AUGMENTATIONS.menu()}; on the command line the "
         "option is repeated",
     )
-    views: str = Field(
-        "one", description=f"how the trained model looks at an image, the mean of its logits counts: {menu(VIEWS)}"
+    tta: str = Field(
+        "one", description=f"test-time augmentation, the views of an image whose mean logits count: {TTAS.menu()}"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _present_names(cls, values: Any) -> Any:
+        if isinstance(values, dict) and (before := next(filter(values.__contains__, renamed.RECIPE), None)):
+            raise UsageError(f"{before} is now called {renamed.RECIPE[before]}")
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
-        for choice in ("schedule", "stop", "keep", "feed", "fallback", "pool", "views"):
-            getattr(self, f"{choice}_choice")  # may raise
-        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
-            raise UsageError("nesterov needs optimizer = 'sgd' and momentum above 0")
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise UsageError(f"momentum is for sgd and rmsprop; {self.optimizer} has its own: it must be 0 here")
-        if self.l2 and self.optimizer == "adamw":
-            raise UsageError("adamw decouples its decay: use weight_decay, or optimizer = 'adam' for l2")
-        if self.loss == "balanced_cross_entropy" and isinstance(self.feed_choice, CropFeed):
-            raise UsageError("feed = 'crops' has its own frequency of classes: use loss = 'cross_entropy'")
-        if self.label_smoothing and self.loss == "softmax_output":
-            raise UsageError("label_smoothing is for the cross-entropies, not softmax_output")
-        if self.teacher and not isinstance(self.feed_choice, SplitFeed):
-            raise UsageError(f"a teacher adds to the training split: feed = {self.feed!r} does not train on it")
+        for field, table in CHOICES.items():
+            table.choose(getattr(self, field))  # may raise
+        optimizer, loss = OPTIMIZERS.find(self.optimizer), self.loss_entry
+        for field in dict.fromkeys(field for other in OPTIMIZERS.values() for field in other.takes):
+            if getattr(self, field) and field not in optimizer.takes:
+                takers = ", ".join(name for name, other in OPTIMIZERS.items() if field in other.takes)
+                raise UsageError(f"{field} is for {takers}: {self.optimizer} does not take it, leave it out")
+        if self.nesterov and self.momentum == 0:
+            raise UsageError("nesterov needs momentum above 0")
+        if self.label_smoothing and not loss.smoothing:
+            raise UsageError(f"label_smoothing is for the cross-entropies, not {self.loss}")
         if self.pool != Recipe.model_fields["pool"].default and not self.teacher:
             raise UsageError("pool needs a teacher")
-        if isinstance(self.fallback_choice, Switch):
-            if self.label_smoothing and self.loss == "balanced_cross_entropy":
-                raise UsageError(
-                    "fallback cannot tell the loss of equal logits where label_smoothing and balanced_cross_entropy "
-                    "meet: leave one of the three out"
-                )
-            try:
-                self.fallen  # noqa: B018 - may raise
-            except UsageError as error:
-                raise UsageError(f"fallback: {error}") from None
+        try:
+            restarts = self.fallback_recipe is not None
+        except UsageError as error:
+            raise UsageError(f"fallback: {error}") from None
+        if restarts and (self.loss not in LOSSES.builtin or (self.label_smoothing and loss.balanced)):
+            where = f"where label_smoothing and {self.loss} meet" if loss.balanced else f"under {self.loss}"
+            raise UsageError(f"fallback cannot tell the loss of equal logits {where}: leave one of them out")
         return self
 
     @property
-    def schedule_choice(self) -> Frozen:
-        return choose(self.schedule, SCHEDULES, "schedule")
+    def loss_entry(self) -> Loss:
+        return LOSSES.find(parse_choice(self.loss)[0])
 
     @property
-    def stop_choice(self) -> Frozen:
-        return choose(self.stop, STOPS, "stop")
+    def keep_choice(self) -> Keep:
+        return KEEPS.choose(self.keep)[1]
 
     @property
-    def keep_choice(self) -> Frozen:
-        return choose(self.keep, KEEPS, "keep")
+    def task_choice(self) -> TaskSettings:
+        return TASKS.choose(self.task)[1]
 
     @property
-    def feed_choice(self) -> FeedChoice:
-        return choose(self.feed, FEEDS, "feed")
+    def fallback_choice(self) -> Fallback:
+        return FALLBACKS.choose(self.fallback)[1]
 
     @property
-    def fallback_choice(self) -> Frozen:
-        return choose(self.fallback, FALLBACKS, "fallback")
-
-    @property
-    def fallen(self) -> Recipe:
-        """What training goes on with once it has fallen back."""
-        choice = self.fallback_choice
-        assert isinstance(choice, Switch)
-        changes = {"optimizer": choice.optimizer, "lr": choice.lr, "momentum": choice.momentum}
-        return Recipe(**{**self.model_dump(), **changes, "nesterov": False, "fallback": "never"})
+    def fallback_recipe(self) -> Recipe | None:
+        """What training restarts with if its loss does not fall; None: it does not restart."""
+        fallback = self.fallback_choice
+        return Recipe(**{**self.model_dump(), **fallback.changes()}) if isinstance(fallback, Switch) else None
 
     @property
     def pool_choice(self) -> Pool:
-        return choose(self.pool, POOLS, "pool")
+        return POOLS.choose(self.pool)[1]
 
     @property
-    def views_choice(self) -> Views:
-        return choose(self.views, VIEWS, "views")
+    def tta_choice(self) -> Tta:
+        return TTAS.choose(self.tta)[1]
 
     @property
     def selects_on_test(self) -> bool:
@@ -189,7 +180,7 @@ class Recipe(Frozen):
     @property
     def trains_on_test(self) -> bool:
         """True where a teacher labels the test images and they are trained on."""
-        return bool(self.teacher) and isinstance(self.pool_choice, PoolOfTest)
+        return bool(self.teacher) and self.pool_choice.of_test
 
 
 class Reported(Frozen):
@@ -262,8 +253,8 @@ class Contender(Frozen):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What must be there before: the members of an ensemble, the teacher of a pupil (a contender, or the
-        directory of a run)."""
+        """What must be there before: the members of an ensemble, the teacher whose pseudo-labels are trained on (a
+        contender, or the directory of a run)."""
         return (*self.ensemble, *([self.recipe.teacher] if self.recipe.teacher else []))
 
     def same_run_as(self, other: Contender) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from bakeoff.spec.choices import parse_choice
+from bakeoff.spec.registry import parse_choice
 
 NAMED = {"digits", "mnist", "fashion-mnist", "cifar10", "largest-digit", "highest-digit"}
 """Datasets that have a name (`data.sources.SOURCES`); any other reference is a path."""

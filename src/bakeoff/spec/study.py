@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from bakeoff.characters import displayable
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import check_regular
-from bakeoff.spec import Contender, Recipe, Reported, RunSpec
+from bakeoff.spec import Contender, Recipe, Reported, RunSpec, renamed
 from bakeoff.spec.choices import Frozen, Shown, validate
 from bakeoff.spec.hypothesis import Hypothesis
 from bakeoff.spec.reference import Reference
@@ -162,7 +162,7 @@ class Study(Frozen):
 
 
 CONTENDER_KEYS = tuple(key for key in Contender.model_fields if key not in ("name", "recipe"))
-ENSEMBLE_FIELDS = ("views",)
+ENSEMBLE_FIELDS = ("tta",)
 """Of the recipe's fields those that are said of an ensemble, which trains nothing."""
 
 
@@ -199,7 +199,7 @@ def _contender(name: str, table: Mapping[str, Any], base: Contender | None, reci
     """A contender from its table: its own keys, and recipe fields that differ from `recipe` (or `base`'s)."""
     own = {key: value for key, value in table.items() if key in CONTENDER_KEYS}
     changes = {key: value for key, value in table.items() if key not in CONTENDER_KEYS}
-    unknown = next((key for key in changes if key not in Recipe.model_fields), None)
+    unknown = next((key for key in changes if key not in Recipe.model_fields and key not in renamed.RECIPE), None)
     if unknown is not None:
         near = closest(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])
         raise UsageError(f"{where}: unknown key {unknown!r}{near}")

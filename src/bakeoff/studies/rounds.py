@@ -8,19 +8,16 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bakeoff import record
 from bakeoff.data import Dataset
-from bakeoff.engines.execute import Failure, Setting, Work, default_jobs, execute
+from bakeoff.engines.execute import Failure, Work, default_jobs, execute
 from bakeoff.errors import BakeoffError, Damaged
 from bakeoff.record import readings
 from bakeoff.record.locks import Locked, only_process
 from bakeoff.spec import Contender
 from bakeoff.spec.study import Study
-
-if TYPE_CHECKING:
-    from bakeoff.training.run import Progress
+from bakeoff.training.options import RunOptions
 
 
 @dataclasses.dataclass
@@ -33,12 +30,10 @@ class Rounds:
     folder: Path
     datasets: dict[str, Dataset]
     """Of the study, by name; empty after the last round."""
-    setting: Setting
+    options: RunOptions
     jobs: int | None
     """Runs side by side; None: as many as `default_jobs` says."""
     restart: bool
-    stop: Callable[[], bool]
-    show: Callable[[Progress], None]
     begin: Callable[[int, int], None]
     done: Callable[[str], None]
     failures: list[Failure] = dataclasses.field(default_factory=list)
@@ -54,7 +49,7 @@ class Rounds:
             whole: it is the study itself and not a part of it: its study.json is written before anything is trained.
 
         Raises:
-            Interrupted: `stop` said so; every run that had begun has a checkpoint.
+            Interrupted: `options.stop` said so; every run that had begun has a checkpoint.
         """
         from bakeoff.training.device import find_device
 
@@ -67,8 +62,8 @@ class Rounds:
             _forget(new)
         missing = [work for work in new if not has_ended(work.path)]
         self.begin(len(works), len(missing))
-        kind = find_device(self.setting.device).type
-        jobs = self.jobs or default_jobs(kind, len(works), self.setting.threads)
+        kind = find_device(self.options.device).type
+        jobs = self.jobs or default_jobs(kind, len(works), self.options.threads)
         # what a run needs before it; then the longest first, so that no core waits at the end
         costs = {c.name: _cost(c, study, self.datasets[study.dataset_of(c)]) for c in study.contenders}
         rank = {name: (depth, -costs[name]) for name, depth in study.depths().items()}
@@ -76,9 +71,7 @@ class Rounds:
         data = {(name, study.validation, study.images): found for name, found in self.datasets.items()}
         if last:
             self.datasets.clear()
-        self.failures += execute(
-            missing, jobs, self.setting, self.stop, self.show, lambda work: self.done(work.path.name), data
-        )
+        self.failures += execute(missing, jobs, self.options, lambda work: self.done(work.path.name), data)
         self.tried |= {work.path for work in works}
         return study
 
@@ -147,15 +140,16 @@ def _cost(contender: Contender, study: Study, dataset: Dataset) -> int:
 
     from bakeoff.data.preprocess import model_shape
     from bakeoff.models import count_multiply_adds
-    from bakeoff.training.run import build_model
+    from bakeoff.training.setup import build_model
 
     if contender.ensemble:
         return 0
     spec = next(spec for spec in study.runs() if spec.contender == contender.name)
     with torch.device("meta"):
         model = build_model(spec, dataset)
-    shape = model_shape(contender.recipe.preprocess, dataset.shape)
-    return count_multiply_adds(model, shape) * contender.recipe.epochs * contender.recipe.fits
+    recipe, task = contender.recipe, contender.recipe.task_choice
+    shape = model_shape(recipe.preprocess, task.image_shape(dataset.shape))
+    return count_multiply_adds(model, shape) * task.epoch_size(len(dataset.train)) * recipe.epochs * recipe.rounds
 
 
 def write_study(study: Study, folder: Path) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bakeoff import record
 from bakeoff.data import Dataset, load_dataset
-from bakeoff.engines.execute import Failure, Setting, cores, default_threads, interruptible
+from bakeoff.engines.execute import Failure, cores, default_threads, interruptible
 from bakeoff.errors import BakeoffError, MissingData, RunsFailed, UsageError, closest
 from bakeoff.models import find_model
 from bakeoff.record import Run
@@ -28,9 +29,7 @@ from bakeoff.studies.reporting import collect, render
 from bakeoff.studies.rounds import Rounds, has_ended
 from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds
 from bakeoff.studies.sequential import until_decided as add_seeds
-
-if TYPE_CHECKING:  # PyTorch is imported where it computes: what cannot be is said at once
-    from bakeoff.training.run import Progress
+from bakeoff.training.options import Progress, RunOptions
 
 
 def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
@@ -40,9 +39,7 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
     Raises:
         UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
     """
-    import torch
-
-    from bakeoff.training.run import check_spec, check_views
+    from bakeoff.training.run import check_spec, check_tta
 
     check_sections(study)
     first = {spec.contender: spec for spec in study.runs() if spec.seed == 0}
@@ -51,7 +48,7 @@ def check_study(study: Study, datasets: Mapping[str, Dataset]) -> Study:
         try:
             data, spec = datasets[study.dataset_of(contender)], first[contender.name]
             if contender.ensemble:
-                check_views(contender.recipe, torch.from_numpy(data.train.images[:1]), data)
+                check_tta(contender.recipe, data)
             else:
                 spec = check_spec(spec, data)
                 check_teacher(contender, study, datasets)
@@ -144,9 +141,11 @@ def run_study(
     study = check_study(study.model_copy(update={"command": command}), loaded)
     folder = record.make_folder(Path(out) / study.name)
     _say_what_is_replaced(folder, study)
-    setting = Setting(device, threads or default_threads(), checkpoint_seconds)
+    threads = threads or default_threads()
+    options = RunOptions(threads=threads, device=device, checkpoint_seconds=checkpoint_seconds, progress=show)
     with interruptible() as stop:
-        rounds = Rounds(folder, loaded, setting, jobs, restart, stop, show, begin, done)
+        options = dataclasses.replace(options, stop=stop)
+        rounds = Rounds(folder, loaded, options, jobs, restart, begin, done)
         if until_decided:
             study = add_seeds(study, max_seeds, rounds, lambda part: collect(part, folder)[0])
         else:
@@ -356,17 +355,10 @@ def _train_one(
     spec = check_spec(spec, data)
     path = find_run(record.make_folder(Path(out)), spec, data)
     begin(1, 0 if has_ended(path) else 1)
+    threads = threads or cores()
+    options = RunOptions(threads=threads, device=device, checkpoint_seconds=checkpoint_seconds, progress=show)
     with interruptible() as stop:
-        run = train_run(
-            spec,
-            data,
-            path,
-            device=device,
-            threads=threads or cores(),
-            checkpoint_seconds=checkpoint_seconds,
-            stop=stop,
-            progress=show,
-        )
+        run = train_run(spec, data, path, dataclasses.replace(options, stop=stop))
     for note in (*run.notes, *record.earlier_note([run])):
         warnings.warn(note, stacklevel=3)
     return run

@@ -13,6 +13,7 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run
 from bakeoff.spec import RESULTS
 from bakeoff.spec.plugins import check_plugins
+from bakeoff.training.options import RunOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,6 @@ def train_again(path: Path, device: str = "auto") -> str:
     Raises:
         BakeoffError: it cannot be trained again.
     """
-    from bakeoff.training.ensemble import average_runs
     from bakeoff.training.run import train_run
 
     run = record.read_run(path)
@@ -94,10 +94,7 @@ def train_again(path: Path, device: str = "auto") -> str:
     needs = [path.parent / name for name in (run.decides or {}).get("needs", ())]
     with tempfile.TemporaryDirectory(prefix="bakeoff-rerun-") as folder:
         other = Path(folder) / path.name
-        if spec.members:
-            again = average_runs(spec, data, other, needs, device=device, threads=threads)
-        else:
-            again = train_run(spec, data, other, needs=needs, device=device, threads=threads)
+        again = train_run(spec, data, other, RunOptions(threads=threads, device=device), needs)
         return first_difference(run, again)
 
 

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from bakeoff.record import Row, parse_json, read_bytes, strict_json, write_atomic
 from bakeoff.spec import Recipe
-from bakeoff.training.loop import State, begin_anew
+from bakeoff.training.loop import State, restart_training
 
-VERSION = 2
+VERSION = 3
 """Of a checkpoint's content: one of another version is not gone on from."""
 KEPT = 2
-COUNTERS = ("fit", "fit_step", "step", "epoch", "batch", "looks", "seconds", "history", "fell_back")
+COUNTERS = ("round", "round_step", "step", "epoch", "batch", "log_points", "seconds", "history", "fallback_epoch")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,6 @@ class Checkpoint:
 
     tensors: dict[str, Tensor]
     counters: dict[str, Any]
-    optimizer: dict[str, Any]
-    """Values of the optimiser that are no tensors."""
     threads: int
     """The thread count that its bits depend on."""
     segments: tuple[Row, ...]
@@ -47,17 +45,11 @@ def save_checkpoint(folder: Path, state: State, threads: int, segments: Sequence
     """Write `state` to a new file in `folder`, whole or not at all, and remove those before the last one."""
     slots = state.optimizer.state_dict()["state"]
     groups = {"model": state.model.state_dict(), "ema": state.ema, "best": state.best}
+    groups |= {f"optimizer/{index}": slot for index, slot in slots.items()}
     tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
-    plain: dict[str, Any] = {}
-    for index, slot in slots.items():
-        for name, value in slot.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer/{index}/{name}"] = value
-            else:
-                plain[f"{index}/{name}"] = value
     counters = {name: getattr(state, name) for name in COUNTERS}
     counters |= {"loss_sum": float(state.loss_sum), "correct": int(state.correct)}
-    metadata = {"version": VERSION, "counters": counters, "optimizer": plain, "threads": threads, "segments": segments}
+    metadata = {"version": VERSION, "counters": counters, "threads": threads, "segments": segments}
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     data = save(contiguous, {"state": strict_json(metadata)})
     before = checkpoint_files(folder)
@@ -111,40 +103,34 @@ def check_checkpoint(file: Path) -> str | None:
 def _parsed(data: bytes) -> Checkpoint | None:
     """What a whole file holds; None for one of another version."""
     (length,) = struct.unpack("<Q", data[:8])
-    said = parse_json(parse_json(data[8 : 8 + length])["__metadata__"]["state"])
-    if said["version"] != VERSION:
+    metadata = parse_json(parse_json(data[8 : 8 + length])["__metadata__"]["state"])
+    if metadata["version"] != VERSION:
         return None
-    return Checkpoint(load(data), said["counters"], said["optimizer"], said["threads"], tuple(said["segments"]))
+    del metadata["version"]
+    return Checkpoint(load(data), **{**metadata, "segments": tuple(metadata["segments"])})
 
 
 def restore_checkpoint(checkpoint: Checkpoint, state: State, recipe: Recipe) -> None:
     """Put what a checkpoint holds into a `state` fresh from `new_state`."""
-    if checkpoint.counters["fell_back"] is not None:
-        begin_anew(state, recipe)  # for the optimiser; all else is overwritten
+    if checkpoint.counters["fallback_epoch"] is not None:
+        restart_training(state, recipe)  # for the optimiser; all else is overwritten
+    (trained,) = state.optimizer.param_groups
     groups: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "best": {}}
-    slots: dict[int, dict[str, Any]] = {}
+    slots: dict[int, dict[str, Tensor]] = {}
     for key, tensor in checkpoint.tensors.items():
         group, name = key.split("/", 1)
-        if group == "optimizer":
-            index, name = name.split("/")
-            slots.setdefault(int(index), {})[name] = tensor
-        else:
+        if group != "optimizer":
             groups[group][name] = tensor
-    for key, value in checkpoint.optimizer.items():
-        slot_index, name = key.split("/")
-        slots.setdefault(int(slot_index), {})[name] = value
+            continue
+        index, name = name.split("/")
+        parameter = trained["params"][int(index)]
+        if tensor.shape == parameter.shape:
+            # in the parameter's own memory layout: fused optimisers walk both side by side
+            tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
+        slots.setdefault(int(index), {})[name] = tensor
     state.model.load_state_dict(groups["model"])
-    device = next(state.model.parameters()).device
-    state.ema = {name: value.to(device) for name, value in groups["ema"].items()}
-    state.best = {name: value.to(device) for name, value in groups["best"].items()}
-    (trained,) = state.optimizer.param_groups
-    for place, slot in slots.items():
-        parameter = trained["params"][place]
-        for name, value in slot.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                # in the parameter's own memory layout: fused optimisers walk both side by side
-                slot[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-    groups_of_optimizer = state.optimizer.state_dict()["param_groups"]
-    state.optimizer.load_state_dict({"state": slots, "param_groups": groups_of_optimizer})
+    device = trained["params"][0].device
+    state.ema, state.best = ({name: value.to(device) for name, value in groups[g].items()} for g in ("ema", "best"))
+    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": slots})
     for name, value in checkpoint.counters.items():
         setattr(state, name, value)

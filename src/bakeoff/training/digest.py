@@ -17,37 +17,11 @@ from bakeoff.data.sources import SOURCES
 from bakeoff.errors import BakeoffError
 from bakeoff.models import MODELS, TIMM, check_parameters
 from bakeoff.models.weights import find_weights, sha256
-from bakeoff.record.tolerant import modern_names
 from bakeoff.spec import RESULTS, RunSpec
-from bakeoff.spec.choices import (
-    FALLBACKS,
-    FEEDS,
-    KEEPS,
-    POOLS,
-    SCHEDULES,
-    STOPS,
-    VIEWS,
-    Frozen,
-    PoolOfTest,
-    choose,
-    parse_choice,
-)
+from bakeoff.spec.losses import LOSSES
+from bakeoff.spec.recipe import CHOICES, STEPS
 from bakeoff.spec.registry import Registry
-from bakeoff.spec.steps import AUGMENTATIONS, PREPROCESSING
 from bakeoff.training.pseudo import find_teacher
-
-CHOICES: dict[str, Mapping[str, type[Frozen]]] = {
-    "schedule": SCHEDULES,
-    "stop": STOPS,
-    "keep": KEEPS,
-    "feed": FEEDS,
-    "fallback": FALLBACKS,
-    "views": VIEWS,
-    "pool": POOLS,
-}
-"""Fields of a recipe that name an entry of a table, with its settings."""
-STEPS: dict[str, Registry[Any]] = {"augment": AUGMENTATIONS, "preprocess": PREPROCESSING}
-"""Fields of a recipe that list choices, with their settings."""
 
 
 def resolved(spec: RunSpec) -> dict[str, Any]:
@@ -57,17 +31,23 @@ def resolved(spec: RunSpec) -> dict[str, Any]:
     Raises:
         UsageError: a name or a setting that this version does not know.
     """
-    said = spec.model_dump(mode="json", exclude={"contender": True, "dataset": True, "recipe": {"weights", "teacher"}})
-    recipe = said["recipe"]
+    values = spec.model_dump(
+        mode="json", exclude={"contender": True, "dataset": True, "recipe": {"weights", "teacher"}}
+    )
+    recipe = values["recipe"]
     for field, table in CHOICES.items():
-        recipe[field] = {"name": parse_choice(recipe[field])[0], **choose(recipe[field], table, field).model_dump()}
-    for field, registry in STEPS.items():
-        steps = [registry.choose(step) for step in recipe[field]]
-        recipe[field] = [{"name": name, **settings.model_dump()} for name, settings in steps]
+        recipe[field] = _spelled(table, recipe[field])
+    for field, table in STEPS.items():
+        recipe[field] = [_spelled(table, step) for step in recipe[field]]
     if spec.model:
-        said["parameters"] = check_parameters(spec.model, spec.parameters)
-    plain: dict[str, Any] = json.loads(record.strict_json(said))
+        values["parameters"] = check_parameters(spec.model, spec.parameters)
+    plain: dict[str, Any] = json.loads(record.strict_json(values))
     return plain
+
+
+def _spelled(table: Registry[Any], choice: str) -> dict[str, Any]:
+    name, settings = table.choose(choice)
+    return {"name": name, **settings.model_dump()}
 
 
 def deciding(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> dict[str, Any]:
@@ -76,26 +56,27 @@ def deciding(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> dic
 
     A teacher that is no contender counts by the bytes of its record, the runs in `needs` by their directories' names.
     """
-    recipe, said = spec.recipe, {"results": RESULTS, "data": dataset.fingerprint, "spec": resolved(spec)}
-    said["needs"] = [path.name for path in needs]
+    recipe, decides = spec.recipe, {"results": RESULTS, "data": dataset.fingerprint, "spec": resolved(spec)}
+    decides["needs"] = [path.name for path in needs]
     if recipe.teacher and not needs:
-        said["teacher"] = sha256(find_teacher(recipe, dataset).path / "run.json")
-    if recipe.teacher and dataset.unlabelled is not None and not isinstance(recipe.pool_choice, PoolOfTest):
-        said["pool"] = hashlib.sha256(dataset.unlabelled.tobytes()).hexdigest()
+        decides["teacher"] = sha256(find_teacher(recipe, dataset).path / "run.json")
+    if recipe.teacher and dataset.unlabelled is not None and not recipe.pool_choice.of_test:
+        decides["pool"] = hashlib.sha256(dataset.unlabelled.tobytes()).hexdigest()
     if recipe.weights:
-        said["weights"] = sha256(find_weights(recipe.weights, spec.model))
+        decides["weights"] = sha256(find_weights(recipe.weights, spec.model))
     if spec.model.startswith(TIMM):
-        said["timm"] = importlib.metadata.version("timm")
+        decides["timm"] = importlib.metadata.version("timm")
     if versions := plugin_versions(spec):
-        said["plugins"] = versions
-    return said
+        decides["plugins"] = versions
+    return decides
 
 
 def plugin_versions(spec: RunSpec) -> dict[str, str]:
     """The versions of the plug-ins, by name, that a run uses."""
-    versions = MODELS.versions([spec.model]) | SOURCES.versions([spec.dataset])
+    recipe = spec.recipe
+    versions = MODELS.versions([spec.model]) | SOURCES.versions([spec.dataset]) | LOSSES.versions([recipe.loss])
     for field, registry in STEPS.items():
-        versions |= registry.versions(getattr(spec.recipe, field))
+        versions |= registry.versions(getattr(recipe, field))
     return versions
 
 
@@ -130,7 +111,7 @@ class EndedRuns:
         for run in self._outlines:
             with contextlib.suppress(BakeoffError):
                 if run.decides:
-                    spec = _overlaid(resolved(run.spec), modern_names(run.decides["spec"]))
+                    spec = _overlaid(resolved(run.spec), run.decides["spec"])
                     found.setdefault(_key({**run.decides, "spec": spec}), []).append(run)
         return found
 
@@ -183,10 +164,12 @@ def _is_same(run: record.Run, spec: RunSpec, now: Mapping[str, Any]) -> bool:
         return False
 
 
-def _overlaid(base: Any, said: Any) -> Any:
-    """`base`, with what `said` says otherwise, also within tables and lists."""
-    if isinstance(base, dict) and isinstance(said, dict):
-        return {**base, **{key: _overlaid(base.get(key), value) for key, value in said.items()}}
-    if isinstance(base, list) and isinstance(said, list) and len(base) == len(said):
-        return [_overlaid(*pair) for pair in zip(base, said, strict=True)]
-    return said
+def _overlaid(base: Any, recorded: Any) -> Any:
+    """`base`, with what `recorded` says otherwise, also within tables and lists."""
+    if isinstance(base, dict) and isinstance(recorded, str):  # a choice that had no settings then
+        recorded = {"name": recorded}
+    if isinstance(base, dict) and isinstance(recorded, dict):
+        return {**base, **{key: _overlaid(base.get(key), value) for key, value in recorded.items()}}
+    if isinstance(base, list) and isinstance(recorded, list) and len(base) == len(recorded):
+        return [_overlaid(*pair) for pair in zip(base, recorded, strict=True)]
+    return recorded

@@ -11,92 +11,69 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bakeoff import record
-from bakeoff.data.dataset import Dataset, mean_and_std
+from bakeoff.data.dataset import Dataset
 from bakeoff.spec import RESULTS, RunSpec
-from bakeoff.spec.choices import OneView, Views
-from bakeoff.training.device import computing, find_device
-from bakeoff.training.digest import deciding
+from bakeoff.spec.tta import OneView, Tta
+from bakeoff.training.describe import describe_run, segment
+from bakeoff.training.device import find_device
 from bakeoff.training.inference import logits_of, mean_answer
-from bakeoff.training.run import conclude, describe_run, make_task, measured_splits, segment
+from bakeoff.training.measure import conclude
+from bakeoff.training.options import RunOptions
+from bakeoff.training.setup import make_setup
 
 
-def average_runs(
-    spec: RunSpec,
-    dataset: Dataset,
-    path: Path,
-    members: Sequence[Path],
-    *,
-    device: str = "auto",
-    threads: int,
-    wait: float = 15.0,
-) -> record.Run:
-    """Write the record of an ensemble to `path`, if it is missing, and return it.
+def average(spec: RunSpec, dataset: Dataset, path: Path, options: RunOptions, members: Sequence[Path]) -> None:
+    """Write the record of an ensemble to `path`.
 
-    Its logits are `mean_answer` of those that the members' records hold. Where the ensemble's recipe says `views`, or a
-    member's record is of an earlier version, its weights look at the images again. Parameters, multiply-adds and
-    seconds are sums over the members.
+    Its logits are `mean_answer` of those that the members' records hold. Where the ensemble's recipe has `tta`, or a
+    member's record is of an earlier version, its weights answer anew. Parameters, multiply-adds and seconds are sums
+    over the members.
 
     Args:
-        members: directories of the runs that are averaged, of the same splits, beside `path`.
-        threads: CPU threads.
-        wait: seconds to wait for another process that is writing this record.
+        members: directories of the runs that are averaged.
 
     Raises:
-        Locked: another process still is.
         BakeoffError: a member without a finished record, or a damaged one.
     """
-    if record.status(path) == "finished":
-        record.tidy(path)
-        return record.read_run(path)
-    with record.only_writer(path, wait), computing(find_device(device), threads):
-        if record.status(path) != "finished":
-            _average(spec, dataset, path, members, device, threads)
-        record.remove_checkpoint(path)
-        return record.read_run(path)
-
-
-def _average(spec: RunSpec, dataset: Dataset, path: Path, members: Sequence[Path], device: str, threads: int) -> None:
     runs = [record.read_finished(member) for member in members]
-    moments, views = mean_and_std(dataset.train), spec.recipe.views_choice
-    task = make_task(spec, dataset, moments, find_device(device))
+    tta, setup = spec.recipe.tta_choice, make_setup(spec, dataset, find_device(options.device))
     logits = {}
-    for name, split in measured_splits(task).items():
-        answers = [_answers(run, name, split.images, views, device) for run in runs]
+    for name, split in setup.measured.items():
+        answers = [_answers(run, name, split.images, tta, options.device) for run in runs]
         logits[name] = torch.from_numpy(mean_answer(answers)).to(split.labels.device)
-    metrics, arrays = conclude(task, logits)
+    metrics, arrays = conclude(setup, logits)
     seconds = sum(run.seconds for run in runs)
-    seen = sum(run.images_per_second * run.seconds for run in runs)
-    description = describe_run(spec, dataset, moments, task, threads)
+    images = sum(run.images_per_second * run.seconds for run in runs)
+    description = describe_run(spec, dataset, setup, options.threads, members)
     description |= {
         "status": "finished",
-        "segments": [segment(description["environment"], 0)],
+        "segments": [segment(description, 0)],
         "needs": [run.path.name for run in runs],
-        "decides": deciding(spec, dataset, members),
         "parameters": sum(run.parameters for run in runs),
-        "multiply_adds": sum(_multiply_adds(run, views, {}) for run in runs),
+        "multiply_adds": sum(_multiply_adds(run, tta, {}) for run in runs),
         "metrics": metrics,
         "seconds": round(seconds, 3),
-        "images_per_second": round(seen / max(seconds, 1e-9), 1),
+        "images_per_second": round(images / max(seconds, 1e-9), 1),
     }
     record.write_finished(path, description, [], arrays | dataset.split_ids(), None)
 
 
-def _answers(run: record.Run, split: str, images: Tensor, views: Views, device: str) -> NDArray[np.float32]:
-    """(N, K) logits of a member: the stored ones, or its weights' where several views are asked for or the record is
+def _answers(run: record.Run, split: str, images: Tensor, tta: Tta, device: str) -> NDArray[np.float32]:
+    """(N, K) logits of a member: the stored ones, or its weights' where the ensemble has several views or the record is
     of an earlier version, which may have measured other training images, or in bfloat16."""
-    one = isinstance(views, OneView)
+    one = isinstance(tta, OneView)
     if one and run.results == RESULTS:
         return run.logits(split)
-    return logits_of(run, images.cpu().numpy(), device=device, views=None if one else views)
+    return logits_of(run, images.cpu().numpy(), device=device, tta=None if one else tta)
 
 
-def _multiply_adds(run: record.Run, views: Views, known: dict[str, int]) -> int:
+def _multiply_adds(run: record.Run, tta: Tta, known: dict[str, int]) -> int:
     """Of a member's answer to one image; `known` holds those of the runs beside it, by directory name."""
-    if isinstance(views, OneView):
+    if isinstance(tta, OneView):
         return run.multiply_adds
     if not run.spec.members:
-        return run.multiply_adds // run.spec.recipe.views_choice.count * views.count
+        return run.multiply_adds // len(run.spec.recipe.tta_choice.views()) * len(tta.views())
     for name in run.needs:
         if name not in known:
-            known[name] = _multiply_adds(record.read_finished(run.path.parent / name), views, known)
+            known[name] = _multiply_adds(record.read_finished(run.path.parent / name), tta, known)
     return sum(known[name] for name in run.needs)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,13 +19,13 @@ from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
-from bakeoff.spec.choices import OneView, Views
 from bakeoff.spec.plugins import check_plugins
+from bakeoff.spec.tta import OneView, Tta
 from bakeoff.training.device import computing, find_device
-from bakeoff.training.loop import infer_images
+from bakeoff.training.measure import infer
 
 
-def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | None = None) -> NDArray[np.float32]:
+def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None = None) -> NDArray[np.float32]:
     """(N, K) logits of a run's evaluated weights for images (N, C, H, W) uint8 of its dataset's shape.
 
     They are computed in float32, with as many threads as the run was trained with, so that those of its own splits
@@ -33,44 +33,34 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", views: Views | 
     beside its own.
 
     Args:
-        views: instead of the run's own.
+        tta: instead of the run's own.
 
     Raises:
         UsageError: a run that diverged, or images of another shape.
         BakeoffError: damaged weights, or a member without a finished record.
     """
-    return _logits_of(run, images, device, views, {})
+    where, beside = find_device(device), run.path.parent
 
+    @functools.cache  # an ensemble of ensembles asks the same member many times
+    def answer(name: str, tta: Tta | None) -> NDArray[np.float32]:
+        asked = run if name == run.path.name else read_finished(beside / name)
+        shape, recipe = tuple(asked.dataset["shape"]), asked.spec.recipe
+        if images.shape[1:] != shape:
+            trained = f"was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
+            raise UsageError(f"{asked.path}: {trained}")
+        if asked.status != "finished":
+            raise UsageError(f"{asked.path}: {asked.status}, so it has no weights")
+        views = tta or recipe.tta_choice
+        if asked.spec.members:
+            several = None if isinstance(views, OneView) and tta is None else views  # None: each member's own
+            return mean_answer([answer(member, several) for member in asked.needs])
+        mean, std = np.asarray(asked.dataset["mean"]), np.asarray(asked.dataset["std"])
+        normalise = normaliser(recipe.pixels, mean, std, where, recipe.preprocess)
+        pixels = torch.from_numpy(change(recipe.preprocess, images)).to(where)
+        with computing(where, asked.environment["threads"]):
+            return infer(trained_model(asked, where), pixels, normalise, tta=views).cpu().numpy()
 
-Answers = dict[tuple[Path, Views | None], NDArray[np.float32]]
-"""Logits by run and views: an ensemble of ensembles asks the same member many times."""
-
-
-def _logits_of(run: Run, images: Images, device: str, views: Views | None, known: Answers) -> NDArray[np.float32]:
-    if (run.path, views) not in known:
-        known[run.path, views] = _compute(run, images, device, views, known)
-    return known[run.path, views]
-
-
-def _compute(run: Run, images: Images, device: str, views: Views | None, known: Answers) -> NDArray[np.float32]:
-    shape = tuple(run.dataset["shape"])
-    if images.shape[1:] != shape:
-        raise UsageError(
-            f"{run.path}: was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
-        )
-    if run.status != "finished":
-        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
-    own = run.spec.recipe.views_choice
-    if run.spec.members:
-        asked = views or (None if isinstance(own, OneView) else own)  # else each member looks as it always does
-        members = [read_finished(run.path.parent / name) for name in run.needs]
-        return mean_answer([_logits_of(member, images, device, asked, known) for member in members])
-    where, recipe = find_device(device), run.spec.recipe
-    moments = np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
-    normalise = normaliser(recipe.pixels, *moments, where, recipe.preprocess)
-    loaded = torch.from_numpy(change(recipe.preprocess, images)).to(where)
-    with computing(where, run.environment["threads"]):
-        return infer_images(trained_model(run, where), loaded, normalise, None, views or own).cpu().numpy()
+    return answer(run.path.name, tta)
 
 
 def mean_answer(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

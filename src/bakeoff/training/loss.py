@@ -1,4 +1,4 @@
-"""Losses: (logits (N, K), labels (N,), what mixing images did to the labels) -> the batch's mean."""
+"""Losses: (logits (N, K), targets (N,), what mixing images did to the targets) -> the batch's mean."""
 
 from __future__ import annotations
 
@@ -10,37 +10,35 @@ from torch import Tensor
 
 from bakeoff.data.augment import Mix
 from bakeoff.spec import Recipe
+from bakeoff.spec.losses import LOSSES
 
 Loss = Callable[[Tensor, Tensor, Mix | None], Tensor]
 
 
-def balance(labels: Tensor, classes: int) -> Tensor:
-    """(K,) weights N / (K x count of the class): inverse class frequency, 1 where all classes are equal."""
-    counts = torch.bincount(labels, minlength=classes)
-    return len(labels) / (classes * counts.float())
+def cross_entropy(logits: Tensor, targets: Tensor, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
+    """The cross-entropy of the logits' softmax, in nats."""
+    return F.cross_entropy(logits, targets, weight, label_smoothing=smoothing, reduction=reduction)
 
 
-def make_loss(recipe: Recipe, labels: Tensor, classes: int, places: int = 1) -> Loss:
-    """The recipe's loss; `labels` (N,) of the training split give the class weights.
+def softmax_output(logits: Tensor, targets: Tensor, weight: Tensor | None, smoothing: float, reduction: str) -> Tensor:
+    """Some reports' fault: probabilities taken for logits. With 10 classes it cannot fall below 1.46."""
+    return cross_entropy(logits.softmax(1), targets, weight, smoothing, reduction)
 
-    Where a class has several `places`, logits and labels count class x places + place, and all places of a class
-    have its weight.
+
+def make_loss(recipe: Recipe, weight: Tensor | None = None) -> Loss:
+    """The recipe's loss; `weight` (K,) is that of each target, where they differ.
 
     An image that mixing made of two counts as two images, each with its share of one.
     """
-    smoothing = recipe.label_smoothing
-    balanced = recipe.loss == "balanced_cross_entropy"
-    weight = balance(labels, classes).repeat_interleave(places) if balanced else None
+    function, smoothing = LOSSES.bound(recipe.loss), recipe.label_smoothing
 
-    def loss(logits: Tensor, labels: Tensor, mix: Mix | None = None) -> Tensor:
-        if recipe.loss == "softmax_output":
-            # the reports' fault: probabilities taken for logits; with 10 classes it cannot fall below 1.46
-            logits = logits.softmax(1)
+    def loss(logits: Tensor, targets: Tensor, mix: Mix | None = None) -> Tensor:
         if mix is None:
-            return F.cross_entropy(logits, labels, weight, label_smoothing=smoothing)
+            mean: Tensor = function(logits, targets, weight, smoothing, "mean")
+            return mean
         lighter, share = mix
-        both, shares = torch.cat([labels, lighter]), torch.cat([share, 1 - share])
-        each = F.cross_entropy(logits.repeat(2, 1), both, weight, reduction="none", label_smoothing=smoothing)
+        both, shares = torch.cat([targets, lighter]), torch.cat([share, 1 - share])
+        each: Tensor = function(logits.repeat(2, 1), both, weight, smoothing, "none")
         return (shares * each).sum() / (shares if weight is None else shares * weight[both]).sum()
 
     return loss

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from bakeoff.spec import Recipe
+from bakeoff.spec.optimizers import OPTIMIZERS
 
 Parameters = Iterable[nn.Parameter]
 
-OPTIMIZERS: dict[str, Callable[[Parameters, Recipe], Optimizer]] = {
-    "sgd": lambda p, r: torch.optim.SGD(p, r.lr, r.momentum, weight_decay=r.l2, nesterov=r.nesterov, fused=True),
-    "adam": lambda p, r: torch.optim.Adam(p, r.lr, weight_decay=r.l2, fused=True),
-    "adamw": lambda p, r: torch.optim.AdamW(p, r.lr, weight_decay=0, fused=True),
-    "nadam": lambda p, r: torch.optim.NAdam(p, r.lr, weight_decay=r.l2),
-    "adagrad": lambda p, r: torch.optim.Adagrad(p, r.lr, weight_decay=r.l2),
-    "adadelta": lambda p, r: torch.optim.Adadelta(p, r.lr, weight_decay=r.l2),
-    "rmsprop": lambda p, r: torch.optim.RMSprop(p, r.lr, momentum=r.momentum, weight_decay=r.l2),
-}
 
-
-def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser of the weights that are not frozen. L2 on hidden layers only is not its business."""
-    everywhere = recipe if recipe.l2_on == "all" else recipe.model_copy(update={"l2": 0.0})
-    return OPTIMIZERS[recipe.optimizer](trained(model), everywhere)
+def make_optimizer(parameters: Parameters, recipe: Recipe) -> Optimizer:
+    """The recipe's optimiser of `parameters`. L2 on hidden layers only is not its business."""
+    entry = OPTIMIZERS.find(recipe.optimizer)
+    present = recipe if recipe.l2_on == "all" else recipe.model_copy(update={"l2": 0.0})
+    settings = {argument: getattr(present, field) for field, argument in entry.takes.items()}
+    optimizer: Optimizer = entry.function(parameters, lr=recipe.lr, **settings, **entry.fixed)
+    return optimizer
 
 
 def trained(model: nn.Module) -> list[nn.Parameter]:
@@ -40,16 +34,16 @@ def hidden_weights(model: nn.Module) -> list[Tensor]:
 
 
 @torch.no_grad()
-def pull(weights: Iterable[Tensor], l2: float) -> None:
+def add_l2(weights: Iterable[Tensor], l2: float) -> None:
     """Coupled weight decay: `l2` x weight joins each gradient. A frozen weight has none."""
     for weight in weights:
         if weight.grad is not None:
             weight.grad.add_(weight, alpha=l2)
 
 
-def set_rate(optimizer: Optimizer, rate: float) -> None:
+def set_lr(optimizer: Optimizer, lr: float) -> None:
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = lr
 
 
 @torch.no_grad()
@@ -60,7 +54,7 @@ def decay(parameters: Parameters, amount: float) -> None:
 
 
 @torch.no_grad()
-def average(ema: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
+def update_average(ema: dict[str, Tensor], model: nn.Module, decay: float, step: int) -> None:
     """One step of the moving average of weights and buffers, in place; early averages are short."""
     keep = min(decay, (1 + step) / (10 + step))
     for name, value in model.state_dict().items():

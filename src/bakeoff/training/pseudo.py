@@ -14,7 +14,6 @@ from bakeoff.data.dataset import Dataset, Images, Split, by
 from bakeoff.errors import UsageError
 from bakeoff.record import Run, read_finished, read_run
 from bakeoff.spec import Recipe
-from bakeoff.spec.choices import PoolOfTest
 from bakeoff.training.inference import logits_of
 
 
@@ -51,14 +50,14 @@ def find_pool(recipe: Recipe, dataset: Dataset) -> Images:
     Raises:
         UsageError: the data bring none.
     """
-    if isinstance(recipe.pool_choice, PoolOfTest):
+    if recipe.pool_choice.of_test:
         return dataset.test.images
     if dataset.unlabelled is None or not len(dataset.unlabelled):
         raise UsageError(f"pool = {recipe.pool!r}: {dataset.name} brings no images without labels (valid: test)")
     return dataset.unlabelled
 
 
-def teach(recipe: Recipe, dataset: Dataset, teacher: Run, device: str) -> tuple[Split, dict[str, Any]]:
+def pseudo_label(recipe: Recipe, dataset: Dataset, teacher: Run, device: str) -> tuple[Split, dict[str, Any]]:
     """Those images of the pool that the teacher is sure of, with its labels, and what the record says of them.
 
     Raises:
@@ -74,5 +73,5 @@ def teach(recipe: Recipe, dataset: Dataset, teacher: Run, device: str) -> tuple[
             f"pool = {recipe.pool!r}: teacher {teacher.path.name} is at most {highest:.4f} sure of an image: choose a "
             "lower confidence"
         )
-    said = {"teacher": teacher.path.name, "images": len(images), "taken": len(taken)}
-    return Split(images[taken], probabilities[taken].argmax(1)), said
+    counts = {"teacher": teacher.path.name, "images": len(images), "taken": len(taken)}
+    return Split(images[taken], probabilities[taken].argmax(1)), counts

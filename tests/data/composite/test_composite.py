@@ -14,7 +14,8 @@ from bakeoff.data.composite.digit_shapes import SCALE, TURN, DigitShapes
 from bakeoff.data.composite.textures import TEXTURES, texture
 from bakeoff.data.dataset import split_validation
 from bakeoff.errors import BakeoffError, UsageError
-from bakeoff.spec.choices import parse_choice, validate
+from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.settings import validate
 
 PUBLISHED = {
     "largest-digit": [3928, 4384, 3989, 4081, 3868, 3644, 3937, 4201, 4012, 3956],

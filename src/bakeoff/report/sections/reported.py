@@ -66,7 +66,8 @@ def _after_first_fit(key: str) -> Callable[[Run], float]:
     """At the end of the first fit of a run of several."""
 
     def measure(run: Run) -> float:
-        return [epoch[key] for epoch in run.history if epoch["fit"] == 0][-1] if run.spec.recipe.fits > 1 else np.nan
+        first = [epoch[key] for epoch in run.history if epoch["round"] == 0]
+        return first[-1] if run.spec.recipe.rounds > 1 else np.nan
 
     return measure
 

@@ -8,17 +8,24 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bakeoff.data import load_dataset
-from bakeoff.data.batches import load
-from bakeoff.data.composite import Composite
-from bakeoff.data.feeds import CROPS, Crops, Fresh, Placed, make_feed
+from bakeoff.data.batches import DeviceSplit, to_device
+from bakeoff.data.composite.arranging import Arranger
 from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.choices import CropFeed, FreshFeed, PlacedFeed, SplitFeed
+from bakeoff.spec.tasks import CROPS
 from bakeoff.training.run import check_spec
+from bakeoff.training.tasks.base import Task, find_task
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"
 CPU = torch.device("cpu")
+
+
+def make_task(task: str, images: int = 0, data: str = DATA, preprocess: tuple[str, ...] = ()) -> Task:
+    """The task, for a training split of so many black images, or for that of the data."""
+    spec = RunSpec(contender="c", model="m", recipe=Recipe(task=task, preprocess=preprocess), dataset=data)
+    black = DeviceSplit(torch.zeros(images, 1, 8, 8, dtype=torch.uint8), torch.zeros(images, dtype=torch.int64))
+    return find_task(spec.recipe)(spec, black if images else to_device(load_dataset(data).train, CPU), 10)
 
 
 @pytest.fixture(scope="module")
@@ -27,46 +34,45 @@ def composite():
 
 
 def test_the_split_is_taken_whole_and_in_a_new_order_every_epoch() -> None:
-    split = load(load_dataset("digits").train, CPU)
-    feed = make_feed(SplitFeed(), "digits", split, ())
-    first, second = (feed.order(5, epoch) for epoch in (0, 1))
+    split = to_device(load_dataset("digits").train, CPU)
+    task = make_task("images", data="digits")
+    first, second = (task.order(5, epoch) for epoch in (0, 1))
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(len(split)))
     assert not torch.equal(first, second)
-    images, labels = feed.take(first[:7])
+    images, labels = task.batch(first[:7])
     assert torch.equal(images, split.images[first[:7]])
     assert torch.equal(labels, split.labels[first[:7]])
 
 
-def test_fresh_images_are_new_in_every_epoch_and_for_every_seed() -> None:
+def test_generated_images_are_new_in_every_epoch_and_for_every_seed() -> None:
     dataset = load_dataset(DATA)
-    feed = make_feed(FreshFeed(), DATA, load(dataset.train, CPU), ())
-    assert isinstance(feed, Fresh)
-    assert len(feed) == len(dataset.train)
+    task = make_task("generated")
+    assert len(task) == len(dataset.train)
     seen = [image.tobytes() for split in dataset.splits.values() for image in split.images]
     for seed, epoch in ((0, 0), (0, 1), (2**31 - 1, 0), (1, 1)):
-        images, labels = feed.take(feed.order(seed, epoch)[:50])
+        images, labels = task.batch(task.order(seed, epoch)[:50])
         assert labels.max() <= 9
         seen += [image.numpy().tobytes() for image in images]
     assert len(set(seen)) == len(seen)
-    again, _ = feed.take(feed.order(1, 1)[:50])
+    again, _ = task.batch(task.order(1, 1)[:50])
     assert torch.equal(again, images)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 2**31 - 1])
-def test_crops_are_cut_from_images_that_are_in_no_split_and_in_no_other_epoch(composite, seed: int) -> None:
+def test_crops_are_cut_from_images_that_are_in_no_split_and_in_no_other_epoch(seed: int) -> None:
     """A dataset has at most ten million images, numbered from 0; each image gives all its crops within an epoch."""
-    feed = Crops(composite, 20 * CROPS, CPU, (), CropFeed())
-    epochs = [np.unique(feed.order(seed, epoch).numpy() // CROPS, return_counts=True) for epoch in (0, 1, 2)]
+    task = make_task("crops", 20 * CROPS)
+    epochs = [np.unique(task.order(seed, epoch).numpy() // CROPS, return_counts=True) for epoch in (0, 1, 2)]
     images = np.concatenate([numbers for numbers, _ in epochs])
     assert images.min() >= 10_000_000
     assert len(np.unique(images)) == len(images) == 60
     assert all((counts == CROPS).all() for _, counts in epochs)
 
 
-def test_fresh_images_are_preprocessed(composite) -> None:
-    feed = Fresh(composite, 20, CPU, ("threshold:at=255", "downscale:times=2"))
-    plain, _ = Fresh(composite, 20, CPU, ()).take(feed.order(0, 0))
-    images, _ = feed.take(feed.order(0, 0))
+def test_generated_images_are_preprocessed() -> None:
+    task = make_task("generated", 20, preprocess=("threshold:at=255", "downscale:times=2"))
+    plain, _ = make_task("generated", 20).batch(task.order(0, 0))
+    images, _ = task.batch(task.order(0, 0))
     white = (plain == 255).float() * 255
     expected = torch.nn.functional.avg_pool2d(white, 2)
     assert images.shape == (20, 1, 32, 32)
@@ -75,10 +81,9 @@ def test_fresh_images_are_preprocessed(composite) -> None:
 
 def test_crops_show_what_their_labels_say(composite) -> None:
     """Each crop is looked for in its image, pixel by pixel: so its middle is known, and how far digits are from it."""
-    crops = CropFeed(size=24, jitter=2, apart=8)
-    feed = Crops(composite, 20 * CROPS, CPU, (), crops)
-    numbers = feed.order(3, 1)
-    images, labels = feed.take(numbers)
+    task = make_task("crops:size=24,jitter=2,apart=8", 20 * CROPS)
+    numbers = task.order(3, 1)
+    images, labels = task.batch(numbers)
     assert images.shape == (20 * CROPS, 1, 24, 24)
     which = numbers.numpy() // CROPS
     pixels, _ = composite.render(which)
@@ -105,12 +110,12 @@ def test_crops_show_what_their_labels_say(composite) -> None:
     [DATA, DATA.replace("largest", "highest") + ",size=64", DATA + ",rule=lowest"],
     ids=["largest", "highest", "lowest"],
 )
-def test_placed_labels_say_where_the_digit_is_that_counts(data: str) -> None:
-    """The images are those of `fresh`; their labels are worked out one by one from what each image is made of."""
+def test_heatmap_targets_say_where_the_digit_is_that_counts(data: str) -> None:
+    """The images are those of `generated`; their labels are worked out one by one from what each image is made of."""
     composite = find_composites(data)["train"]
-    feed, plain = Placed(composite, 60, CPU, (), 7), Fresh(composite, 60, CPU, ())
-    numbers = feed.order(0, 1)
-    (images, labels), (same, values) = feed.take(numbers), plain.take(numbers)
+    task, plain = make_task("heatmap:cells=7", 60, data), make_task("generated", 60, data)
+    numbers = task.order(0, 1)
+    (images, labels), (same, values) = task.batch(numbers), plain.batch(numbers)
     assert torch.equal(images, same)
     parts, size = composite.parts(numbers.numpy()), composite.options.size
     for i, label in enumerate(labels.tolist()):
@@ -124,32 +129,42 @@ def test_placed_labels_say_where_the_digit_is_that_counts(data: str) -> None:
         assert place == row * 7 + column
 
 
-def test_generated_feeds_are_for_generated_datasets() -> None:
-    split = load(load_dataset("digits").train, CPU)
-    with pytest.raises(UsageError, match="digits: no dataset that is generated"):
-        make_feed(FreshFeed(), "digits", split, ())
+def test_generated_tasks_are_for_generated_datasets_and_train_on_nothing_else() -> None:
+    dataset = load_dataset("digits")
+    for data, teacher, sentence in (
+        ("digits", "", "digits: no dataset that is generated"),
+        (DATA, "t", "a teacher adds to the training split: task = 'generated' does not train on it"),
+    ):
+        recipe = Recipe(task="generated", teacher=teacher)
+        with pytest.raises(UsageError, match=sentence):
+            check_spec(RunSpec(contender="c", model="logistic", recipe=recipe, dataset=data), dataset)
 
 
 @pytest.mark.parametrize("rule", ["sum", "count"])
-@pytest.mark.parametrize(("model", "feed"), [("heatmap_classifier", "placed:cells=8"), ("patch_classifier", "crops")])
-def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str, feed: str, rule: str) -> None:
+@pytest.mark.parametrize(("model", "task"), [("heatmap_classifier", "heatmap:cells=8"), ("patch_classifier", "crops")])
+def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str, task: str, rule: str) -> None:
     data = f"{DATA},rule={rule}"
-    spec = RunSpec(contender="c", model=model, recipe=Recipe(feed=feed), dataset=data)
-    name = feed.split(":")[0]
-    with pytest.raises(UsageError, match=f"feed = '{name}': largest.*: no single digit counts under rule = {rule}"):
+    spec = RunSpec(contender="c", model=model, recipe=Recipe(task=task), dataset=data)
+    with pytest.raises(UsageError, match=f"task = '{task}': largest.*: no single digit counts under rule = {rule}"):
         check_spec(spec, load_dataset(DATA))
 
 
-@pytest.mark.parametrize("choice", [FreshFeed(), CropFeed(size=24), PlacedFeed()])
-def test_an_image_is_arranged_once(choice, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crops_have_their_own_frequency_of_classes() -> None:
+    recipe = Recipe(task="crops", loss="balanced_cross_entropy")
+    with pytest.raises(UsageError, match="task = 'crops': crops have their own frequency of classes"):
+        check_spec(RunSpec(contender="c", model="logistic", recipe=recipe, dataset=DATA), load_dataset(DATA))
+
+
+@pytest.mark.parametrize("name", ["generated", "crops:size=24", "heatmap"])
+def test_an_image_is_arranged_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Arranging digits is half the cost of an image; what is made of it must not be asked for again."""
     arranged: list[int] = []
-    arrange = Composite._arrange
-    monkeypatch.setattr(Composite, "_arrange", lambda self, n: arranged.extend(n.tolist()) or arrange(self, n))
-    feed = make_feed(choice, DATA, load(load_dataset("digits").train, CPU), ())
-    numbers = feed.order(0, 0)[:60]
-    feed.take(numbers)
-    per_image = CROPS if isinstance(choice, CropFeed) else 1
+    arrange = Arranger.arrange
+    monkeypatch.setattr(Arranger, "arrange", lambda self, n: arranged.extend(n.tolist()) or arrange(self, n))
+    task = make_task(name, 600)
+    numbers = task.order(0, 0)[:60]
+    task.batch(numbers)
+    per_image = CROPS if name.startswith("crops") else 1
     assert arranged == sorted({number // per_image for number in numbers.tolist()})
 
 

@@ -1,0 +1,87 @@
+"""What a network is taught: images, targets, and how its logits are compared with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bakeoff.data.batches import DeviceSplit
+from bakeoff.data.dataset import Dataset
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.tasks import TASKS
+
+
+@dataclasses.dataclass(frozen=True)
+class Task(ABC):
+    """What a network is taught in one run. Images and targets are pure functions of (seed, epoch) and the numbers of
+    the images.
+
+    The answer for a whole image is `model(images)` under every task: a finished model is evaluated, shipped and used
+    without its task.
+    """
+
+    spec: RunSpec
+    train: DeviceSplit
+    """The training split, and after it the images that a teacher labelled."""
+    classes: int
+
+    @functools.cached_property
+    def settings(self) -> Any:
+        """The task's own settings."""
+        return self.spec.recipe.task_choice
+
+    @property
+    def outputs(self) -> int:
+        """How many logits the loss is over."""
+        return int(self.settings.outputs(self.classes))
+
+    def __len__(self) -> int:
+        """Images an epoch."""
+        return int(self.settings.epoch_size(len(self.train)))
+
+    @classmethod
+    @abstractmethod
+    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
+        """That this task can be taught so.
+
+        Args:
+            model: built without weights, on the meta device.
+
+        Raises:
+            UsageError: the model, the data or another part of the recipe do not go with the task.
+        """
+
+    @abstractmethod
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """(N,) int64: the numbers of an epoch's images, in the order in which they are trained on."""
+
+    @abstractmethod
+    def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """The images (B, C, H, W) uint8 with these numbers, and their targets (B,) of 0 ... outputs - 1."""
+
+    def logits(self, model: nn.Module, images: Tensor) -> Tensor:
+        """(B, outputs) the logits that are trained, for normalised images of a batch."""
+        logits: Tensor = model(images)
+        return logits
+
+    def class_weights(self, labels: Tensor) -> Tensor:
+        """(outputs,) weights N / (K x count of the class) for labels (N,) of the training split: inverse class
+        frequency, 1 where all classes are equal."""
+        counts = torch.bincount(labels, minlength=self.classes)
+        return len(labels) / (self.classes * counts.float())
+
+    def count_correct(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """() how many images of a batch are answered rightly: training accuracy is their part."""
+        return (logits.argmax(1) == targets).sum()
+
+
+def find_task(recipe: Recipe) -> type[Task]:
+    """The class of the recipe's task."""
+    task: Any = TASKS.find(parse_choice(recipe.task)[0]).function
+    return task  # type: ignore[no-any-return]

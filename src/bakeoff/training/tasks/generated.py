@@ -1,0 +1,57 @@
+"""The task `generated`: whole images that are generated and never the same twice, and their classes."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor, nn
+
+from bakeoff.data.composite import Composite
+from bakeoff.data.dataset import Dataset, Images, Labels
+from bakeoff.data.preprocess import change
+from bakeoff.data.sources import find_composites
+from bakeoff.errors import UsageError
+from bakeoff.spec import RunSpec
+from bakeoff.spec.tasks import CROPS
+from bakeoff.training.tasks.base import Task
+
+
+class GeneratedTask(Task):
+    """New images in every epoch and for each of 4 million seeds; none of them is in a split."""
+
+    @classmethod
+    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:  # noqa: ARG003
+        find_composites(spec.dataset)
+        if spec.recipe.teacher:
+            raise UsageError(f"a teacher adds to the training split: task = {spec.recipe.task!r} does not train on it")
+
+    @functools.cached_property
+    def composite(self) -> Composite:
+        return find_composites(self.spec.dataset)["train"]
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        # Splits begin at 0 and have at most 10 million images, of which no crop is cut either; an epoch's crops are of
+        # whole images. The sum stays below 2**63.
+        first = CROPS * (10_000_000 + seed % 2**22 * 2**37) + epoch * len(self)
+        return torch.arange(first, first + len(self))
+
+    def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        return self.on_device(*self.composite.render(numbers.numpy()))
+
+    def on_device(self, images: Images, targets: Labels) -> tuple[Tensor, Tensor]:
+        """Generated images (B, 1, H, W) uint8, preprocessed, and their targets (B,) on the device."""
+        device = self.train.labels.device
+        changed = torch.from_numpy(change(self.spec.recipe.preprocess, images))
+        return changed.to(device), torch.from_numpy(targets).to(device)
+
+
+def check_one_digit_counts(spec: RunSpec) -> None:
+    """That a single digit decides the label of the dataset's images.
+
+    Raises:
+        UsageError: several do.
+    """
+    rule = find_composites(spec.dataset)["train"].options.rule
+    if rule in ("sum", "count"):
+        raise UsageError(f"task = {spec.recipe.task!r}: {spec.dataset}: no single digit counts under rule = {rule}")
