@@ -149,14 +149,14 @@ def contenders_of(summary: Mapping[str, Any]) -> list[ContenderResult]:
 
 
 def _contender(given: Mapping[str, Any]) -> ContenderResult:
-    names = {f.name for f in fields(ContenderResult)} - {"seeds", *ACCURACIES}
-    accuracies: dict[str, Any] = {
-        key: Interval(*(math.nan if given[key][end] is None else given[key][end] for end in ENDS)) for key in ACCURACIES
-    }
-    return ContenderResult(
-        **{key: given[key] for key in names if given.get(key) is not None},
-        **accuracies,
-    )
+    names = {f.name for f in fields(ContenderResult)} - {"seeds"}
+    values = {key: given[key] for key in names if given.get(key) is not None}
+    return ContenderResult(**values | {key: _interval(given.get(key, {})) for key in ACCURACIES})
+
+
+def _interval(given: Mapping[str, float | None]) -> Interval:
+    mean, low, high = (math.nan if (value := given.get(end)) is None else value for end in ENDS)
+    return Interval(mean, low, high)
 
 
 def pairs_of(summary: Mapping[str, Any]) -> list[Pair]:
