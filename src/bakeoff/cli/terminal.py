@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +49,7 @@ class Display:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
             transient=True,
@@ -68,6 +78,8 @@ class Display:
             self.bars[progress.run] = self.live.add_task(f"  {progress.run}", total=progress.steps, note="")
         row = progress.row
         note = f"epoch {progress.epoch + 1}"
+        if "train_loss" in row:
+            note += f"  loss {row['train_loss']:.3f}"
         if "validation_accuracy" in row:
             note += f"  validation {100 * row['validation_accuracy']:.2f} %"
         self.live.update(self.bars[progress.run], completed=progress.step, note=note)
