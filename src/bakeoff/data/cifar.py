@@ -60,7 +60,7 @@ def find_batches(folders: Sequence[Path]) -> list[Payload] | None:
 
 
 def _unpack(archive: Path, layout: Layout) -> list[Payload]:
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     with opened(archive) as stream:
         try:
             capped = Capped(gzip.GzipFile(fileobj=stream), archive, each=1 << 24, total=UNPACKED)
@@ -70,13 +70,13 @@ def _unpack(archive: Path, layout: Layout) -> list[Payload]:
                         raise BakeoffError(f"{archive} holds more than {MEMBERS} files")
                     name = Path(member.name).name
                     if name in layout.batches and (content := tar.extractfile(member)):
-                        found[name] = content.read()
+                        contents[name] = content.read()
         except DAMAGED as error:
             raise BakeoffError(f"{archive} is a truncated or damaged archive ({error})") from error
-    missing = [name for name in layout.batches if name not in found]
+    missing = [name for name in layout.batches if name not in contents]
     if missing:
         raise BakeoffError(f"{archive} holds no {missing[0]}")
-    return [Payload(archive / layout.folder / name, found[name]) for name in layout.batches]
+    return [Payload(archive / layout.folder / name, contents[name]) for name in layout.batches]
 
 
 def read_splits(batches: Sequence[Payload]) -> dict[str, Split]:

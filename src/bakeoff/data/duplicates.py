@@ -43,21 +43,21 @@ class Duplicates:
 
     def sentences(self) -> list[str]:
         """What is to be said of them; empty where there is none."""
-        told = []
+        lines = []
         for pair, count in self.exact.items():
             first, second = pair.split(", ")
             near = self.near[pair]
             if count:
-                told.append(f"{_images(count)} of the {second} split {_are(count)} in the {first} split too")
+                lines.append(f"{_images(count)} of the {second} split {_are(count)} in the {first} split too")
             if near:
-                told.append(
+                lines.append(
                     f"{_images(near)} of the {second} split {_are(near)} nearly in the {first} split (mean absolute "
                     f"difference up to {NEAR:.0%} of the contrast)"
                 )
-        told += [f"{_images(n)} of the {name} split repeat an earlier one" for name, n in self.repeated.items() if n]
+        lines += [f"{_images(n)} of the {name} split repeat an earlier one" for name, n in self.repeated.items() if n]
         if self.conflicting:
-            told.append(f"{_images(self.conflicting)} have an exact copy with another label")
-        return told
+            lines.append(f"{_images(self.conflicting)} have an exact copy with another label")
+        return lines
 
 
 def _images(count: int) -> str:
@@ -105,9 +105,9 @@ def _near(split: Split, images: Images) -> int:
     count = min(CANDIDATES, len(split))
     for chunk in np.array_split(np.argsort(reach), -(-len(reach) // 512)):  # of like reach: the search is bounded by it
         most = float(reach[chunk[-1]]) * BLOCKS**2 + ROUNDING
-        found = tree.query(means[chunk], k=[*range(1, count + 1)], p=1, distance_upper_bound=most)[1]
-        some = found[:, 0] < len(split)  # a place beyond the last stands for none
-        for place, candidates in zip(chunk[some], found[some], strict=True):
+        nearest = tree.query(means[chunk], k=[*range(1, count + 1)], p=1, distance_upper_bound=most)[1]
+        has_neighbour = nearest[:, 0] < len(split)  # a place beyond the last stands for none
+        for place, candidates in zip(chunk[has_neighbour], nearest[has_neighbour], strict=True):
             near = split.images[candidates[candidates < len(split)]].astype(np.int16)
             total += bool((np.abs(near - images[place]).mean((1, 2, 3)) <= reach[place]).any())
     return total

@@ -29,8 +29,8 @@ class Payload(NamedTuple):
 def find_idx(folder: Path, prefix: str, part: str) -> Path | None:
     """The file of `part` ("train-images") by the names seen in the wild: `-idx3` or `.idx3`, .gz or not."""
     pattern = re.compile(re.escape(prefix + part) + r"[-.]idx\d-ubyte(\.gz)?")
-    found = sorted(file for file in folder.glob("*-ubyte*") if pattern.fullmatch(file.name))
-    return found[0] if found else None
+    files = sorted(file for file in folder.glob("*-ubyte*") if pattern.fullmatch(file.name))
+    return files[0] if files else None
 
 
 def read_payload(file: Path) -> Payload:

@@ -236,14 +236,14 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
     Values are 0 to 255; those between whole numbers are rounded. Raises BakeoffError for others, and for
     floating-point images within 0 to 1, which are a matter of another scale.
     """
-    given = array.shape
+    shape = array.shape
     if array.ndim == 3:
         array = array[:, None]
     elif array.ndim == 4 and array.shape[1] not in (1, 3):
         array = np.moveaxis(array, 3, 1)
     if array.ndim != 4 or array.shape[1] not in (1, 3) or 0 in array.shape:
         raise BakeoffError(
-            f"{file}: images have the shape {given} where (N, H, W), (N, C, H, W) or (N, H, W, C) "
+            f"{file}: images have the shape {shape} where (N, H, W), (N, C, H, W) or (N, H, W, C) "
             "with 1 or 3 channels is valid"
         )
     if array.shape[2] * array.shape[3] > MOST_PIXELS:

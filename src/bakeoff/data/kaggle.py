@@ -63,9 +63,9 @@ def _read_labels(file: Path, count: int, images: Path) -> tuple[tuple[str, str],
     rows = [row for _, row in itertools.islice(csv_rows(file), count + 2)]
     if not rows:
         raise BakeoffError(f"{file} holds no row")
-    odd = next((number for number, row in enumerate(rows, 1) if len(row) != 2), None)
-    if odd is not None:
-        raise BakeoffError(f"{file}, row {odd}: {len(rows[odd - 1])} columns where an id and a label are valid")
+    uneven = next((number for number, row in enumerate(rows, 1) if len(row) != 2), None)
+    if uneven is not None:
+        raise BakeoffError(f"{file}, row {uneven}: {len(rows[uneven - 1])} columns where an id and a label are valid")
     header, *body = rows
     if len(body) != count:
         given = f"more than {count}" if len(body) > count else str(len(body))

@@ -57,7 +57,7 @@ class Row(NamedTuple):
     """Its name, as the data give it."""
 
 
-def load_own(path: Path, options: Mapping[str, str]) -> Contents:
+def load_local(path: Path, options: Mapping[str, str]) -> Contents:
     """Read `path`, whatever kind of data it is, in the shape `options` ask for.
 
     Raises BakeoffError, naming file and fault, for damaged, empty or contradictory data.
@@ -95,9 +95,9 @@ def _folder_rows(folder: Path) -> list[Row]:
     parts = {entry.name: entry for entry in _subfolders(folder)}
     if not parts.keys() & SPLITS.keys():
         return _class_rows(folder, folder, "train")
-    odd = sorted(parts.keys() - SPLITS.keys())
-    if odd or "train" not in parts:
-        fault = f"{odd[0]}/ beside" if odd else "no train/ beside"
+    others = sorted(parts.keys() - SPLITS.keys())
+    if others or "train" not in parts:
+        fault = f"{others[0]}/ beside" if others else "no train/ beside"
         raise BakeoffError(f"{folder} holds {fault} {', '.join(sorted(parts.keys() & SPLITS.keys()))}/")
     return [row for name in parts for row in _class_rows(folder, parts[name], SPLITS[name])]
 
@@ -225,8 +225,8 @@ def _flat_labels(labels: NDArray[Any], count: int, where: str) -> NDArray[Any]:
 def _indices(labels: NDArray[Any], count: int, file: Path) -> Labels:
     """Labels that count into the file's own `classes`."""
     if labels.dtype.kind == "U" or labels.min() < 0 or labels.max() >= count:
-        odd = next(label for label in labels.tolist() if label not in range(count))
-        raise BakeoffError(f"{file}: label {odd!r} is outside 0..{count - 1}, the range of its {count} classes")
+        outside = next(label for label in labels.tolist() if label not in range(count))
+        raise BakeoffError(f"{file}: label {outside!r} is outside 0..{count - 1}, the range of its {count} classes")
     return labels.astype(np.int64)
 
 

@@ -34,7 +34,7 @@ def make(reference: str, out: Path, given: Mapping[str, Any]) -> dict[str, int]:
     name, options = parse_reference(reference)
     options |= {key: str(value) for key, value in given.items()}
     text = ",".join(f"{key}={value}" for key, value in options.items())
-    made = find_composites(f"{name}:{text}" if text else name)
+    sets = find_composites(f"{name}:{text}" if text else name)
     if out.suffix != ".npz":
         raise UsageError(f"{out}: the file to write must end in .npz")
     if not out.parent.is_dir():
@@ -42,10 +42,10 @@ def make(reference: str, out: Path, given: Mapping[str, Any]) -> dict[str, int]:
     if out.exists() and not out.is_file():
         raise UsageError(f"{out}: is no regular file; name another")
     with atomic_file(out) as stream:
-        splits = composite_splits(made)
-        arrays: dict[str, Any] = {"classes": np.array(made["train"].classes)}
+        splits = composite_splits(sets)
+        arrays: dict[str, Any] = {"classes": np.array(sets["train"].classes)}
         for split, images in splits.items():
-            parts = made[split].parts(range(len(images)))
+            parts = sets[split].parts(range(len(images)))
             arrays |= {f"x_{split}": images.images, f"y_{split}": images.labels}
             arrays |= {f"{split}_{what}": getattr(parts, what) for what in PARTS}
         np.savez(stream, **arrays)

@@ -66,8 +66,8 @@ def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
         if theirs.dataset == spec.dataset:
             raise
         return
-    told = spec.recipe.trains_on_test or spec.recipe.selects_on_test  # such a run is marked as one itself
-    knows_test = not told and (theirs.recipe.trains_on_test or theirs.recipe.selects_on_test)
+    declared = spec.recipe.trains_on_test or spec.recipe.selects_on_test  # such a run is marked as one itself
+    knows_test = not declared and (theirs.recipe.trains_on_test or theirs.recipe.selects_on_test)
     if cut_alike and not knows_test:
         return
     seen = {*_digests(data.train.images), *(_digests(data.test.images) if knows_test else ())}
@@ -83,9 +83,9 @@ def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
 def count_trained_on(run: Run, images: Images) -> int | None:
     """How many of `images` (N, C, H, W) the run was trained on, pixel by pixel; None where its own data are no longer
     at hand or have changed."""
-    own = run.spec
+    spec = run.spec
     try:
-        data = load_dataset(own.dataset, validation=own.validation, images=own.images)
+        data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
     except BakeoffError:
         return None
     if data.fingerprint != run.dataset["fingerprint"]:

@@ -19,7 +19,7 @@ from bakeoff.data.composite import Composite, CompositeOptions, HighestDigit, La
 from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
-from bakeoff.data.local import load_own
+from bakeoff.data.local import load_local
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.files import exists, reading
 from bakeoff.record import data_folders
@@ -77,8 +77,7 @@ class Source(Entry[Frozen]):
 
     def read(self, name: str, options: Frozen) -> Contents:
         """What the data bring; Raises UsageError where the function returns anything else."""
-        given = (options,) if self.schema is not None else ()
-        contents = self.function(*given, **({} if given else options.model_dump()))
+        contents = self.function(options) if self.schema is not None else self.function(**options.model_dump())
         if not isinstance(contents, Contents):
             raise UsageError(f"dataset {name}: its function must return Contents, not {type(contents).__name__}")
         return replace(contents, name=name)
@@ -107,7 +106,7 @@ def read_contents(reference: str) -> Contents:
         return source.read(name, validate(source.settings, options, reference))
     with reading(displayable(name)):
         if exists(path) or find_idx(path.parent, f"{path.name}-", "train-images"):
-            return load_own(path, options)
+            return load_local(path, options)
     raise UsageError(
         f"unknown dataset {name[:200]!r}{absent('datasets', name) or closest(name[:200], SOURCES)}, and no file or "
         "folder of that name"
@@ -153,10 +152,10 @@ def _published(name: str) -> Contents:
     source = SOURCES[name]
     payloads: list[Payload] = []
     for published in source.contents:
-        found = _find_published(name, published)
-        if found is None:
+        file = _find_published(name, published)
+        if file is None:
             raise _missing(name, f"{published}.gz")
-        payloads.append(read_payload(found))
+        payloads.append(read_payload(file))
     _warn_unpublished(name, zip(source.contents, payloads, strict=True))
     splits = {"train": idx_split(*payloads[:2]), "test": idx_split(*payloads[2:])}
     for split, (file, _) in zip(splits.values(), payloads[1::2], strict=True):
@@ -167,8 +166,8 @@ def _published(name: str) -> Contents:
 
 def _find_published(name: str, published: str) -> Path | None:
     """The local file of an IDX source, by any of the names seen in the wild."""
-    found = (find_idx(folder, "", published.partition("-idx")[0]) for folder in data_folders(name))
-    return next((file for file in found if file), None)
+    files = (find_idx(folder, "", published.partition("-idx")[0]) for folder in data_folders(name))
+    return next(filter(None, files), None)
 
 
 def _cifar10() -> Contents:
@@ -188,14 +187,14 @@ def _missing(name: str, what: str) -> MissingData:
     )
 
 
-def _warn_unpublished(name: str, found: Iterable[tuple[str, Payload]]) -> None:
+def _warn_unpublished(name: str, payloads: Iterable[tuple[str, Payload]]) -> None:
     """One DataWarning on all those of the payloads, each with its published name, that are not as published."""
     sums = SOURCES[name].contents
-    odd = [file for published, (file, data) in found if _digest(data, like=sums[published]) != sums[published]]
-    if odd:
-        more = f" and {len(odd) - 1} more" if odd[1:] else ""
-        verb = "are not the published files" if odd[1:] else "is not the published file"
-        warnings.warn(f"{odd[0]}{more} {verb} of {name}, but used all the same", DataWarning, stacklevel=2)
+    other = [file for published, (file, data) in payloads if _digest(data, like=sums[published]) != sums[published]]
+    if other:
+        more = f" and {len(other) - 1} more" if other[1:] else ""
+        verb = "are not the published files" if other[1:] else "is not the published file"
+        warnings.warn(f"{other[0]}{more} {verb} of {name}, but used all the same", DataWarning, stacklevel=2)
 
 
 def _digest(data: bytes | bytearray, like: str) -> str:
@@ -207,8 +206,8 @@ def _composite(name: str, options: LargestDigitOptions | HighestDigitOptions) ->
     """Modified MNIST, made from a source of digits; or the competition's own files."""
     if options.origin == "kaggle":
         return _original(name, options)
-    made = _composites(name, options)
-    return Contents(name, made["train"].classes, composite_splits(made), header=EDITIONS[name].header, mirror=False)
+    sets = _composites(name, options)
+    return Contents(name, sets["train"].classes, composite_splits(sets), header=EDITIONS[name].header, mirror=False)
 
 
 def find_composites(reference: str) -> dict[str, Composite]:
@@ -217,9 +216,9 @@ def find_composites(reference: str) -> dict[str, Composite]:
     Raises UsageError for anything but a generated dataset, and as `load_dataset` does.
     """
     name, options = parse_reference(reference)
-    made = [key for key, source in SOURCES.builtin.items() if issubclass(source.settings, CompositeOptions)]
-    if name not in made:
-        raise UsageError(f"{name}: no dataset that is generated{closest(name, made)}")
+    generated = [key for key, source in SOURCES.builtin.items() if issubclass(source.settings, CompositeOptions)]
+    if name not in generated:
+        raise UsageError(f"{name}: no dataset that is generated{closest(name, generated)}")
     chosen = validate(SOURCES[name].settings, options, reference)
     assert isinstance(chosen, LargestDigitOptions | HighestDigitOptions)
     if chosen.origin != "generated":
@@ -239,14 +238,14 @@ def _composites(name: str, options: LargestDigitOptions | HighestDigitOptions) -
                 stacklevel=2,
             )
     digits = read_contents(chosen).splits
-    given = options.model_dump(exclude_unset=True, exclude=set(Origin.model_fields))
-    return composites(name, given, digits["train"], digits.get("test"))
+    values = options.model_dump(exclude_unset=True, exclude=set(Origin.model_fields))
+    return composites(name, values, digits["train"], digits.get("test"))
 
 
 def _original(name: str, options: Frozen) -> Contents:
-    odd = sorted(options.model_fields_set - {"origin"})
-    if odd:
-        raise UsageError(f"{name}: {odd[0]} is for generated images; origin=kaggle takes them as they are")
+    extra = sorted(options.model_fields_set - {"origin"})
+    if extra:
+        raise UsageError(f"{name}: {extra[0]} is for generated images; origin=kaggle takes them as they are")
     folders, edition = data_folders(name), EDITIONS[name]
     folder = next((folder for folder in folders if find_edition(folder) == edition), None)
     if folder is None:
@@ -254,7 +253,7 @@ def _original(name: str, options: Frozen) -> Contents:
             f"{name}: there is no {edition.train} in {' or '.join(map(str, folders))}: put the competition's "
             f"{edition.train}, {edition.labels} and {edition.test} there"
         )
-    return replace(load_own(folder, {}), name=name)
+    return replace(load_local(folder, {}), name=name)
 
 
 def _digits() -> Contents:
