@@ -30,7 +30,15 @@ def bars(*, count: int = 60) -> Contents:
     images[labels == 1, :, 1:3] = np.arange(100, 100 + count // 2, dtype=np.uint8)[:, None, None, None]
     return Contents("bars", ("none", "bar"), {"train": Split(images, labels)})
 
-MODELS, DATASETS = {"net": net}, {"bars": bars}
+def wrong(logits, labels):
+    return (logits.argmax(1) != labels).mean()
+
+def count_of_runs(context):
+    'How many contenders there are.'
+    from bakeoff.report.render.blocks import Paragraph
+    return [Paragraph(f"{len(context.study.contenders)} contenders, said the plug-in.")]
+
+MODELS, DATASETS, METRICS, SECTIONS = {"net": net}, {"bars": bars}, {"wrong": wrong}, {"runs": count_of_runs}
 """
 
 
@@ -92,6 +100,11 @@ def test_a_file_is_handed_on_to_workers_and_recorded(mine: Path, call, monkeypat
     monkeypatch.setattr(plugins, "FILES", {})
     code, _, err = call("report", runs[0].path.parent)
     assert code == 0, err
+    page = runs[0].path.parent / "report.md"
+    assert "said the plug-in" not in page.read_text()
+    assert call("report", runs[0].path.parent, "--plugin", mine)[0] == 0
+    assert "2 contenders, said the plug-in." in page.read_text()
+    plugins.FILES.clear()
     code, _, err = call("run", "study.toml", *options)
     assert code == 2
     assert "there is no plug-in 'mine': give its file with --plugin mine.py, or install the package mine" in err
@@ -119,6 +132,9 @@ def test_a_verb_that_needs_an_absent_or_another_plug_in_says_so(mine: Path, call
         code, out, err = call(*verb, "--plugin", mine)
         assert (code, f"{needs} the one here is SHA-256 {changed}..." in out + err) == (1, True), out + err
     mine.write_text(MINE)
+    code, out, _ = call("evaluate", run, "--plugin", mine, "--json")
+    figures = json.loads(out)
+    assert figures["mine:wrong"] == pytest.approx(1 - figures["accuracy"]["mean"])
     assert call("predict", run, "--split", "test", "--plugin", mine)[0] == 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from scipy import special
 
 from bakeoff.evaluation.exact import t_quantile
+from bakeoff.spec.registry import Entry, Registry
+from bakeoff.spec.settings import Frozen
 
 Logits = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
@@ -155,9 +157,14 @@ def over_seeds(values: Sequence[float], confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-METRICS: dict[str, Callable[[Logits, Labels], float]] = {
-    "accuracy": accuracy,
-    "top5": top_k,
-    "nll": negative_log_likelihood,
-    "calibration_error": calibration_error,
-}
+METRICS: Registry[Entry[Frozen]] = Registry(
+    "metric",
+    {
+        "accuracy": Entry(accuracy),
+        "top5": Entry(top_k),
+        "nll": Entry(negative_log_likelihood),
+        "calibration_error": Entry(calibration_error),
+    },
+    group="metrics",
+)
+"""From logits (N, K) and labels (N,) to a number."""

@@ -13,6 +13,7 @@ from bakeoff.report.context import Context
 from bakeoff.report.format import few
 from bakeoff.report.render.blocks import Block, Figures, Heading, Paragraph, Table
 from bakeoff.report.sections.kind import Kind
+from bakeoff.spec.plugins import absent
 from bakeoff.spec.registry import Registry
 from bakeoff.spec.study import Section, Study
 
@@ -54,7 +55,7 @@ def check_sections(study: Study) -> None:
         if kind in RENAMED:
             raise UsageError(f"{where}: section {kind!r} is now called {RENAMED[kind]!r}")
         if kind not in SECTIONS:
-            raise UsageError(f"{where}: no section {kind!r}{closest(kind, SECTIONS)}")
+            raise UsageError(f"{where}: no section {kind!r}{absent('sections', kind) or closest(kind, SECTIONS)}")
         if other := next((name for name in of if name not in names), None):
             raise UsageError(f"{where}, section {kind}: no contender {other!r}{closest(other, names)}")
 
