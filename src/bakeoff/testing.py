@@ -77,11 +77,13 @@ def _check_shapes(make: Callable[..., nn.Module], smallest: int) -> None:
     sizes = {(smallest, smallest), *((max(h, smallest), max(w, smallest)) for h, w in ((28, 28), (33, 33), (32, 40)))}
     for channels in (1, 3):
         for size in sorted(sizes):
-            with torch.device("meta"):
-                shape = make(channels, size).eval()(torch.rand(2, channels, *size)).shape
-            assert shape == (2, CLASSES), (
-                f"{channels} x {size[0]} x {size[1]}: gives {tuple(shape)}, not {(2, CLASSES)}"
-            )
+            where = f"{channels} x {size[0]} x {size[1]}"
+            try:
+                with torch.device("meta"):
+                    shape = make(channels, size).eval()(torch.rand(2, channels, *size)).shape
+            except RuntimeError as error:
+                raise AssertionError(f"images of {where} fail: {error}") from error
+            assert shape == (2, CLASSES), f"images of {where} give {tuple(shape)}, not {(2, CLASSES)}"
 
 
 def _images(size: tuple[int, int]) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.common import JSON, SPLITS, Verbs, as_json, given
+from bakeoff.cli.common import JSON, PLUGIN, SPLITS, Verbs, as_json, given
 
 
 @click.group(cls=Verbs)
@@ -18,6 +18,7 @@ def data() -> None:
 @click.argument("name")
 @click.option("--sheet", type=click.Path(path_type=Path), help="The contact sheet's file.  [NAME.png]")
 @click.option("--split", type=SPLITS, default="train", help="The split it shows.  [train]")
+@PLUGIN
 @JSON
 def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     """Count a dataset's images per class and split, and write a contact sheet."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.common import JSON, as_json
+from bakeoff.cli.common import JSON, PLUGIN, as_json
 
 
 @click.command(short_help="Write a study's figures and tables for papers and programs.")
@@ -20,6 +20,7 @@ from bakeoff.cli.common import JSON, as_json
     help="png: the figures; latex: the tables; csv: the numbers of all contenders and comparisons. May be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the files.  [FOLDER/export]")
+@PLUGIN
 @JSON
 def export(folder: Path, kinds: tuple[str, ...], out: Path | None, json_out: bool) -> None:
     """Write figures, tables or numbers of the study in FOLDER, from its records."""
