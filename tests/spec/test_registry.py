@@ -148,11 +148,22 @@ def test_a_file_that_is_not_there_and_two_of_one_name(tmp_path: Path) -> None:
 
 
 def test_what_is_no_function_gets_one_sentence(tmp_path: Path) -> None:
-    load_plugin(write(tmp_path, "AUGMENTATIONS = {'x': 3, 'y': lambda image, *, size: image}"))
+    adds = (
+        "from bakeoff.spec.registry import Entry\nAUGMENTATIONS = {'x': 3, 'y': lambda *, size: 0, 'z': Entry(print)}"
+    )
+    load_plugin(write(tmp_path, adds))
     with pytest.raises(UsageError, match="filter mine:x: must be a function, and is of type int"):
         FILTERS.choose("mine:x")
     with pytest.raises(UsageError, match="its parameter 'size' has no type"):
         FILTERS.choose("mine:y")
+
+    class Filter(Entry[Frozen]):
+        """An entry of one kind of choice."""
+
+    assert FILTERS["mine:z"].function is print
+    of_its_own: Registry[Filter] = Registry("filter", {}, kind=Filter, group="augmentations")
+    with pytest.raises(UsageError, match="filter mine:z: must be a function, and is of type Entry"):
+        of_its_own.find("mine:z")
 
 
 def test_an_installed_package_adds_its_entry_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,20 +77,20 @@ class Registry(Mapping[str, E_co]):
         key: str,
         builtin: Mapping[str, E_co],
         *,
-        kind: Callable[[Any], E_co] | None = None,
+        kind: type[E_co] | None = None,
         group: str = "",
         renamed: Mapping[str, str] | None = None,
     ) -> None:
         self.key, self.builtin, self.group, self.renamed = key, dict(builtin), group, renamed or {}
-        self._kind: Callable[[Any], E_co] = kind or Entry  # type: ignore[assignment]
+        self._kind: type[E_co] = kind or Entry  # type: ignore[assignment]
 
     def __getitem__(self, name: str) -> E_co:
         if name in self.builtin:
             return self.builtin[name]
         added: Any = plugins.find(self.group, name)
-        if isinstance(added, Entry):
-            return added  # type: ignore[return-value]
-        if not callable(added):
+        if isinstance(added, Entry) and isinstance(added, self._kind):
+            return added
+        if isinstance(added, Entry) or not callable(added):
             raise UsageError(f"{self.key} {name}: must be a function, and is of type {type(added).__name__}")
         return self._kind(added)
 
