@@ -360,7 +360,7 @@ teacher = "b"
     }
     gain = answers(runs, "both").mean() - answers(runs, "a").mean()
     assert told["both"]["difference"] == pytest.approx(gain)
-    assert "both, the mean of a and b, is the choice" in summary["answer"]
+    assert "both, the mean of a and b, is selected" in summary["answer"]
     assert "both, an ensemble, gets " in summary["answer"]
     assert "against its best member by validation, a." in summary["answer"]
     assert (
@@ -406,7 +406,7 @@ ensemble = ["picked", "plain"]
         "plain": False,
         "both": True,
     }
-    assert summary["answer"].startswith("plain is the choice")
+    assert summary["answer"].startswith("plain is selected")
 
 
 def test_a_section_is_of_the_contenders_it_names(study, runs):

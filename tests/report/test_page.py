@@ -219,8 +219,8 @@ def test_datasets_are_told_apart(tmp_path, write_run):
     pairs = [{p["a"], p["b"]} for p in summary["comparisons"]]
     assert pairs == [{"conv", "deep"}] + [{a, b} for a, b in itertools.combinations(list(of)[2:], 2)]
     digits, letters = (line for line in summary["answer"].split("\n") if line.startswith("On "))
-    assert digits.startswith("On digits: deep is the choice")
-    assert letters.startswith("On letters: conv-letters is the choice")
+    assert digits.startswith("On digits: deep is selected")
+    assert letters.startswith("On letters: conv-letters is selected")
     alone = parse_study(TWO.partition("[contenders.conv-letters]")[0], "two", "two.toml")
     assert summarise(alone, runs)["comparisons"] == summary["comparisons"][:1]
     page = (tmp_path / "report.html").read_text()

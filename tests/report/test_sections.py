@@ -17,7 +17,7 @@ from bakeoff.report.format import interval
 from bakeoff.report.render.blocks import Figures, Galleries, Gallery, Paragraph, Table
 from bakeoff.report.sections import SECTIONS, check_sections, compose
 from bakeoff.report.sections.reported import UNPRINTED, judge
-from bakeoff.spec import Reported
+from bakeoff.spec import Reported, plugins
 from bakeoff.spec.scales import at_scale
 from bakeoff.spec.study import Section, parse_study
 
@@ -611,3 +611,33 @@ def test_a_sweep_is_drawn_by_step_a_line_a_point(context):
     }
     drawn = figures["sweeps-learning-rate-by-step"]
     assert {label for label in ("0.001", "0.01", "100.0") if f"<title>{label}</title>" in drawn} == {"0.001", "0.01"}
+
+
+PLUGIN = """
+from bakeoff.report.render.blocks import Paragraph
+
+def largest_model(context):
+    "Who has most parameters."
+    most = max(context.asked, key=lambda contender: contender.parameters)
+    return [Paragraph(f"{most.name} is the largest.")]
+
+SECTIONS = {"largest": largest_model}
+"""
+
+
+def test_a_plug_ins_section_stands_on_the_page(context, tmp_path, monkeypatch):
+    monkeypatch.setattr(plugins, "FILES", {})
+    (tmp_path / "extra.py").write_text(PLUGIN)
+    plugins.load_plugin(tmp_path / "extra.py")
+    part = compose(context)[-1]
+    assert (part.anchor, part.title) == ("extra-largest", "Largest model")
+    assert part.blocks == [Paragraph("resnet20 is the largest.")]
+    (part,) = compose(with_sections(context, Section(kind="extra:largest", of=("conv", "logistic"), title="Size")))
+    assert (part.title, part.blocks) == ("Size", [Paragraph("conv is the largest.")])
+
+
+def test_a_study_of_an_earlier_version_has_its_leaderboard(context, study):
+    (part,) = compose(with_sections(context, Section(kind="league")))
+    assert part.kind == "leaderboard"
+    with pytest.raises(UsageError, match="section 'league' is now called 'leaderboard'"):
+        check_sections(study.model_copy(update={"sections": (Section(kind="league"),)}))

@@ -77,8 +77,8 @@ def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
     assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
     assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
     assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
-    assert {row["against the choice"] for row in board(summary)} == {
-        "the choice",
+    assert {row["against the selected"] for row in board(summary)} == {
+        "selected",
         "no verdict: one run",
         "–",
     }
@@ -137,7 +137,7 @@ def test_validation_chooses_though_another_is_better_on_test(tmp_path, write_run
         for spec in study.runs()
     ]
     answer = summarise(study, runs)["answer"]
-    assert answer.startswith("a is the choice")
+    assert answer.startswith("a is selected")
     assert "b did better on the test set; but the test set must not choose." in answer
 
 
@@ -249,13 +249,13 @@ def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(su
     names = [row["contender"].removesuffix(" †") for row in rows]
     assert names[-1] == "lr=100.0"
     assert names[:-1] == sorted(names[:-1], key=lambda name: -means[name])
-    against = dict(zip(names, [row["against the choice"] for row in rows], strict=True))
+    against = dict(zip(names, [row["against the selected"] for row in rows], strict=True))
     for p in summary["comparisons"]:
         if names[0] in (p["a"], p["b"]):
             other = p["b"] if p["a"] == names[0] else p["a"]
             beaten = p["verdict"] == ("better" if p["a"] == names[0] else "worse")
             assert against[other] == ("worse" if beaten else "undecided")
-    assert against[names[0]] == "the choice"
+    assert against[names[0]] == "selected"
     assert against["lr=100.0"] == "–"
     assert next(row["trained"] for row in rows if row["contender"] == "baseline †") == "2 of 3"
 
@@ -354,16 +354,16 @@ def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_r
     assert (told["contender"], told["seeds"], told["trained"]) == ("resnet20", [3, 4, 5], 3)
     assert told["test_accuracy"]["mean"] == pytest.approx(mean)
     assert summary["answer"].startswith(
-        f"resnet20 is the choice: it gets {100 * mean:.2f} % of the test images right when trained again on 3 fresh"
+        f"resnet20 is selected: it gets {100 * mean:.2f} % of the test images right when trained again on 3 fresh"
     )
     own = next(c for c in summary["contenders"] if c["name"] == "resnet20")
-    assert f"The runs that it was chosen by got {interval(Interval(**own['test_accuracy']))}" in summary["answer"]
+    assert f"The runs that it was selected by got {interval(Interval(**own['test_accuracy']))}" in summary["answer"]
     assert own["test_accuracy"] == summarise(study, runs)["contenders"][3]["test_accuracy"], "verdicts stay as they are"
 
 
 def test_without_fresh_runs_the_page_says_whose_figure_it_is(summary):
     assert "of the test images right in these 3 runs" in summary["answer"]
-    assert "that of the runs it was chosen by, which may flatter it" in summary["answer"]
+    assert "that of the runs it was selected by, which may flatter it" in summary["answer"]
 
 
 def test_a_curve_that_still_rose_is_told_where_it_might_change_the_choice(study, runs):
@@ -377,6 +377,6 @@ def test_a_curve_that_still_rose_is_told_where_it_might_change_the_choice(study,
     assert mean["resnet20"] - 0.05 < mean["conv"] < mean["resnet20"], "so that the rise is more than the lead"
     assert (
         f"Validation accuracy of conv (+5.00 points in its last epoch, {100 * (mean['resnet20'] - mean['conv']):.2f} "
-        "behind) was still rising when training stopped: a longer training might change the choice of resnet20."
+        "behind) was still rising when training stopped: a longer training might select another than resnet20."
     ) in steep["answer"]
     assert "still rising" not in summarise(study, [ending(run, 0.0) for run in some])["answer"]

@@ -74,7 +74,7 @@ def test_without_confirm_nothing_more_is_trained_and_the_page_says_of_which_runs
     summary = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
     assert summary["confirmation"] == []
     assert len(find_runs(tmp_path)) == 4
-    assert "of the runs it was chosen by, which may flatter it" in summary["answer"]
+    assert "of the runs it was selected by, which may flatter it" in summary["answer"]
 
 
 @pytest.mark.parametrize(

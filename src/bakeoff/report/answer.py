@@ -86,12 +86,12 @@ def _lead(best: ContenderResult, found: Findings) -> str:
     else:
         runs = f"when trained again on {plural(by.trained, 'fresh seed')}"
     lead = (
-        f"{best.name}{of} is the choice: it gets {percent(by.test_accuracy.mean)} of the test images right "
+        f"{best.name}{of} is selected: it gets {percent(by.test_accuracy.mean)} of the test images right "
         f"{runs} (95 % interval for {over}: {low:.2f} to {high:.2f})"
     )
     if len(ranking := found.ranking) > 1:
         among = "" if ranking[0] == best else " among those that neither choose nor train on the test set"
-        lead += f", and is chosen for the highest validation accuracy{among}, before any look at the test set"
+        lead += f", and has the highest validation accuracy{among}, which selected it before any look at the test set"
     return f"{lead}."
 
 

@@ -114,21 +114,21 @@ def still_rising(best: ContenderResult, found: Findings) -> str:
         return ""
     return (
         f"Validation accuracy of {few(rising)} {'was' if len(rising) == 1 else 'were'} still rising when training "
-        f"stopped: a longer training might change the choice of {best.name}."
+        f"stopped: a longer training might select another than {best.name}."
     )
 
 
 def flattered(best: ContenderResult, found: Findings) -> str:
-    """That the selected contender's figure is of the runs it was chosen by, or what these gave beside fresh ones."""
+    """That the selected contender's figure is of the runs it was selected by, or what these gave beside fresh ones."""
     if len(found.ranking) < 2:
         return ""
     if any(c.trained for c in found.confirmation):
         return (
-            f"The runs that it was chosen by got {interval(best.test_accuracy)}: choosing among contenders may favour "
-            "lucky runs."
+            f"The runs that it was selected by got {interval(best.test_accuracy)}: choosing among contenders may "
+            "favour lucky runs."
         )
     return (
-        f"The figure of {best.name} is that of the runs it was chosen by, which may flatter it; with “confirm = "
+        f"The figure of {best.name} is that of the runs it was selected by, which may flatter it; with “confirm = "
         "true” in the study file it is trained again on fresh seeds."
     )
 

@@ -10,7 +10,7 @@ from bakeoff.findings.pairs import facing, seen_from
 from bakeoff.report.format import interval, number, percent
 from bakeoff.report.sentences import verdict
 
-AGAINST = "against the choice"
+AGAINST = "against the selected"
 
 
 def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> list[dict[str, str]]:
@@ -32,10 +32,10 @@ def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) ->
 
 
 def standing(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> dict[str, str]:
-    """Each contender against the selected one: `the choice`, the verdict on it, or a dash."""
+    """Each contender against the selected one: `selected`, the verdict on it, or a dash."""
     words = {c.name: "–" for c in contenders}
     if best := selected(contenders):
-        words[best.name] = "the choice"
+        words[best.name] = "selected"
         words |= {p.b: verdict(seen_from(p, p.b)) for p in facing(pairs, best.name, [*words])}
     return words
 

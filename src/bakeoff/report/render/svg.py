@@ -113,17 +113,21 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     else:
         high = 1 - best / 1.1
     first, last = math.log10(1 - low), math.log10(1 - high)
-    ticks = sorted({low, *(t for t in ROUND_ACCURACIES if low <= t <= high)})
-    if len(ticks) > 6:
-        ticks = [t for t in ticks if t in (low, ticks[-1]) or t not in (0.5, 0.8, 0.98, 0.998, 0.9995)]
+
+    def place(value: float) -> float:
+        return (first - math.log10(max(1 - value, 1e-12))) / (first - last)
+
+    ticks = [low]
+    for tick in (t for t in ROUND_ACCURACIES if low < t <= high):
+        if place(tick) - place(ticks[-1]) < 0.1:  # no room for both labels
+            ticks = ticks[:-1] if len(ticks) > 1 and tick == high else ticks
+            if tick != high:
+                continue
+        ticks.append(tick)
     labels = [(t, f"{100 * t:g}") for t in ticks]
     if max(known) == 1:
         labels[-1] = (high, f"≥ {100 * high:g}")
-    return Axis(
-        lambda v: (first - math.log10(max(1 - v, 1e-12))) / (first - last),
-        tuple(labels),
-        f"{label}, % (log scale of the error)",
-    )
+    return Axis(place, tuple(labels), f"{label}, % (log scale of the error)")
 
 
 def categories(names: Sequence[str], label: str) -> Axis:

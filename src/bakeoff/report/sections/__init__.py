@@ -62,8 +62,9 @@ def check_sections(study: Study) -> None:
 
 def compose(context: Context) -> list[Part]:
     """The study's own sections in its order, or all that have something to show."""
-    check_sections(context.study)
-    asked = context.study.sections
+    renamed = [s.model_copy(update={"kind": RENAMED.get(s.kind, s.kind)}) for s in context.study.sections]
+    asked = tuple(renamed)  # a study.json of an earlier version has the old names
+    check_sections(context.study.model_copy(update={"sections": asked}))
     parts: list[Part] = []
     for section in asked or [Section(kind=kind) for kind in SECTIONS]:
         title = section.title or SECTIONS[section.kind].heading

@@ -46,10 +46,8 @@ def blocks(context: Context) -> list[Block]:
         trained, test, *others = (Cell(row[key]) for key in SHOWN)
         rows.append([name_cell(context, c), trained, test, plot, *others])
     heads = columns("contender", "runs trained", "test accuracy, 95 % interval")
-    heads += [
-        Column(axis.label, axis=axis),
-        *columns("validation", "parameters", "against the selected", text=0, words=1),
-    ]
+    heads.append(Column(axis.label, axis=axis))
+    heads += columns("validation", "parameters", AGAINST, text=0, words=1)
     notes = [Paragraph(f"{c.name}: {c.note.rstrip('.')}.", tone="quiet") for c in ranked if c.note]
     return [Table(heads, rows, _note(context, ranked)), *notes]
 
