@@ -15,7 +15,7 @@ from typing import NamedTuple
 import bakeoff
 from bakeoff.engines.execute import cores
 from bakeoff.record import find_runs, read_run, write_json
-from bakeoff.spec.scales import at_scale
+from bakeoff.spec.plan import make_plan
 from bakeoff.studies.packaged import find_study
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +48,7 @@ def main() -> int:
     words = [name]
     if given.scale:
         scale, words = given.scale, [name, "--scale", given.scale]
-    study = at_scale(find_study(name), scale)
+    study = make_plan(find_study(name), scale)
     needs = study.contender(contender).needs
     threads = cores() if seeds == 1 else None
     summary = bakeoff.run_study(name, scale=scale, only=[contender, *needs], seeds=seeds, out=out, threads=threads)

@@ -10,7 +10,6 @@ that is left out and named.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 from pathlib import Path
@@ -30,7 +29,7 @@ def keep(folder: Path, target: Path, limit: int = LIMIT) -> list[str]:
         The names of files that would pass the limit, and are left out.
     """
     text = (folder / "report.md").read_text(encoding="utf-8")
-    tables = sorted(path.relative_to(folder).as_posix() for path in (folder / "tables").iterdir())
+    tables = sorted(path.relative_to(folder).as_posix() for path in folder.glob("tables/*"))
     wanted = ["summary.json", "report.md", "report.html", *tables, *dict.fromkeys(FIGURE.findall(text))]
     kept, left_out, total = [], [], 0
     for name in wanted:
@@ -57,12 +56,11 @@ def main() -> int:
     parser.add_argument("scale", help="of these reports: laptop, full")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     given = parser.parse_args()
-    found = {file.parent: json.loads(file.read_text()) for file in sorted(given.runs.glob("*/summary.json"))}
-    chosen = {folder: summary["study"] for folder, summary in found.items() if summary["scale"] == given.scale}
+    chosen = sorted(file.parent for file in given.runs.glob(f"*/{given.scale}/summary.json"))
     if not chosen:
         parser.error(f"{given.runs}: no report of scale {given.scale!r} there")
-    for folder, study in chosen.items():
-        target = make_folder(given.out / study / given.scale)
+    for folder in chosen:
+        target = make_folder(given.out / folder.parent.name / given.scale)
         left_out = keep(folder, target)
         size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
         print(f"{target}: {size / 1e6:.2f} MB", *(f"left out: {name}" for name in left_out), sep="; ")

@@ -17,8 +17,8 @@ from bakeoff.findings.contenders import ContenderResult, selected
 from bakeoff.report.format import interval, listing, percent, plural, sample_sizes
 from bakeoff.report.sections.reported import generated_anew
 from bakeoff.report.summary import contenders_of
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import Study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import StudyFile
 from bakeoff.studies.packaged import find_study, published_studies
 
 Summary = dict[str, Any]
@@ -95,7 +95,7 @@ def _accuracy(contender: ContenderResult | None) -> str:
     return f"{contender.name} {interval(contender.test_accuracy)}{' (one run)' * (contender.n == 1)}"
 
 
-def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, str]:
+def _best_reported(study: StudyFile, summary: Summary, dataset: str) -> tuple[str, str]:
     """The highest accuracy that the report gives, of all it ran, and ours of the same split: only where it was run as
     published and learned something."""
     given = [(c.name, c.reported) for c in study.contenders]
@@ -121,11 +121,11 @@ def _best_reported(study: Study, summary: Summary, dataset: str) -> tuple[str, s
     return f"{name}{mark}: {percent(value)}{which}", ours
 
 
-def _ours(contender: ContenderResult | None, study: Study, summary: Summary, split: str) -> str:
+def _ours(contender: ContenderResult | None, study: StudyFile, summary: Summary, split: str) -> str:
     """Our accuracy of a contender, or why there is none to set beside the report's."""
     if not contender or not contender.n:
         return "not run"
-    if not at_scale(study, summary["scale"]).comparable:
+    if not make_plan(study, summary["scale"]).comparable:
         return "cut at this scale"
     if contender.name in [entry["contender"] for entry in summary.get("diagnoses", {}).get("guessing", [])]:
         return "did not learn"
@@ -167,7 +167,7 @@ def _amount(summaries: Sequence[Summary]) -> str:
     trained = [c for summary in summaries for c in summary["contenders"] if c["n"] and c["model"]]
     minutes = sum(c["seconds"] * c["n"] for c in trained) / 60
     runs = sum(c["n"] + c["failed"] for summary in summaries for c in summary["contenders"])
-    whole = sum(len(at_scale(find_study(s["study"]), s["scale"]).runs()) for s in summaries)
+    whole = sum(len(make_plan(find_study(s["study"]), s["scale"]).specs()) for s in summaries)
     said = plural(runs, "run") if runs == whole else f"{runs:,} of {plural(whole, 'run')}"
     return f"{said} whose training sums to {minutes:,.0f} minutes"
 

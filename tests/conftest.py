@@ -11,7 +11,7 @@ import pytest
 import bakeoff as package
 from bakeoff.cli import bakeoff, exit_code
 from bakeoff.data import Dataset, Split, load_dataset
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.study_file import parse_study
 
 if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
     # one core a test process: OpenMP threads that share cores with a busy neighbour can be slower tenfold

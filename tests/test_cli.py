@@ -155,9 +155,9 @@ def test_run_prints_the_league_and_the_report_last(call: Call, trained: Path) ->
     code, out, err = call("run", trained / "tiny.toml", "--out", trained / "out", "--jobs", "1")
     assert code == 0
     assert "4 runs, 4 of them finished already" in err
-    assert out.splitlines()[-1] == f"report: {trained / 'out' / 'tiny' / 'report.html'}"
+    assert out.splitlines()[-1] == f"report: {trained / 'out' / 'tiny' / 'full' / 'report.html'}"
     assert "Which of two linear models?" in out
-    assert (trained / "out" / "tiny" / "report.html").exists()
+    assert (trained / "out" / "tiny" / "full" / "report.html").exists()
 
 
 def test_run_takes_recipe_fields_and_starts_anew(call: Call, tmp_path: Path) -> None:
@@ -165,10 +165,10 @@ def test_run_takes_recipe_fields_and_starts_anew(call: Call, tmp_path: Path) -> 
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--seeds", "1", "--epochs", "1"]
     code, out, _ = call(*command, "--json")
     assert code == 0
-    assert "epochs = 1 in every recipe" in json.loads(out)["cuts"]
+    assert "epochs = 1 in every recipe" in json.loads(out)["overrides"]
     runs = find_runs(tmp_path)
     assert {len((path / "history.jsonl").read_text().splitlines()) for path in runs} == {1}
-    page = (tmp_path / "tiny" / "report.html").read_text()
+    page = (tmp_path / "tiny" / "full" / "report.html").read_text()
     assert "--seeds 1 --epochs 1" in page
     before = {path: (path / "run.json").stat().st_mtime_ns for path in runs}
     weights = [(path / "weights.safetensors").read_bytes() for path in runs]
@@ -182,12 +182,12 @@ def test_run_takes_recipe_fields_and_starts_anew(call: Call, tmp_path: Path) -> 
 def test_run_json_is_the_summary(call: Call, trained: Path) -> None:
     code, out, _ = call("run", trained / "tiny.toml", "--out", trained / "out", "--json")
     assert code == 0
-    assert json.loads(out) == json.loads((trained / "out" / "tiny" / "summary.json").read_text())
+    assert json.loads(out) == json.loads((trained / "out" / "tiny" / "full" / "summary.json").read_text())
     assert {c["name"]: c["n"] for c in json.loads(out)["contenders"]} == {"slow": 2, "quick": 2}
 
 
 def test_report_renders_the_same_summary(call: Call, trained: Path) -> None:
-    before = (trained / "out" / "tiny" / "summary.json").read_text()
+    before = (trained / "out" / "tiny" / "full" / "summary.json").read_text()
     code, out, _ = call("report", trained / "out" / "tiny", "--json")
     assert code == 0
     assert json.loads(out) == json.loads(before)
@@ -221,7 +221,7 @@ def test_a_damaged_record_is_trained_again_and_the_others_are_kept(call: Call, t
     code, out, err = call("report", tmp_path / "out" / "tiny")
     assert code == 1, "the page is written, and lacks a run"
     assert "written without 1 of the records" in err
-    assert "predictions.npz: damaged" in (tmp_path / "out" / "tiny" / "report.md").read_text()
+    assert "predictions.npz: damaged" in (tmp_path / "out" / "tiny" / "full" / "report.md").read_text()
     code, out, err = call("run", trained / "tiny.toml", "--out", tmp_path / "out", "--jobs", "1", "--json")
     assert code == 0
     assert "predictions.npz: damaged" in err

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff.errors import BakeoffError
 from bakeoff.record import find_runs, read_run
 from bakeoff.spec import RESULTS
-from bakeoff.studies.reporting import report
-from bakeoff.studies.runner import run_study, train
+from bakeoff.studies.reports import report
+from bakeoff.studies.runner import run_study
+from bakeoff.studies.train import train
 
 EARLIER = Path(__file__).parent / "earlier"
 RECIPE = {"epochs": 1, "batch_size": 16, "schedule": "constant"}
@@ -63,15 +65,14 @@ def test_a_study_uses_them_and_the_page_says_so(folder: Path) -> None:
         run_study("study.toml", out="studies", jobs=1)
     assert sum(sentence in str(one.message) for one in warned) == 1
     assert state(folder / "studies") == before
-    assert all(sentence in Path(f"studies/study/report.{kind}").read_text() for kind in ("html", "md"))
+    assert all(sentence in Path(f"studies/study/full/report.{kind}").read_text() for kind in ("html", "md"))
 
 
 def test_restart_trains_them_again_beside(folder: Path) -> None:
     before = state(folder / "studies")
-    with pytest.warns(UserWarning, match="is replaced|are kept"):
-        run_study("study.toml", out="studies", jobs=1, restart=True, seeds=1)
-    names = json.loads(Path("studies/study/study.json").read_text())["records"]
-    assert {read_run(folder / "studies/study" / name).results for name in names} == {RESULTS}
+    run_study("study.toml", out="studies", jobs=1, restart=True, seeds=1)
+    runs = json.loads(Path("studies/study/full/manifest.json").read_text())["plan"]["runs"]
+    assert {read_run(folder / "studies/study" / run["directory"]).results for run in runs} == {RESULTS}
     after = state(folder / "studies")
     assert {name: after[name] for name in before} == before
 
@@ -84,8 +85,13 @@ def test_a_damaged_earlier_record_does_not_count(folder: Path) -> None:
 
 
 def test_an_earlier_page_can_be_rendered(folder: Path) -> None:
+    """Once it is run, which trains nothing: the report's own layout was another."""
+    with pytest.raises(BakeoffError, match=r"study.json: not a study as this version .* writes it: the study's `bak"):
+        report(folder / "studies" / "study")
     with pytest.warns(UserWarning, match="made by an earlier version"):
-        summary = report(folder / "studies" / "study")
+        run_study("study.toml", out="studies", jobs=1)
+    with pytest.warns(UserWarning, match="made by an earlier version"):
+        (summary,) = report(folder / "studies" / "study").values()
     assert [one["n"] for one in summary["contenders"]] == [1, 1, 1]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from bakeoff import record
 from bakeoff.cli import bakeoff, exit_code
-from bakeoff.studies.runner import run_study, train
+from bakeoff.studies.runner import run_study
+from bakeoff.studies.train import train
 
 BARS = str(Path(__file__).parent / "earlier" / "bars.npz")
 STUDY = """

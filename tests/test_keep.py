@@ -28,17 +28,18 @@ def folder(tmp_path: Path) -> Path:
         "summary.json": "{}",
         "report.md": REPORT,
         "report.html": "<p>page</p>",
-        "study.json": "{}",
+        "manifest.json": "{}",
         "tables/league.tex": "league",
         "figures/league.svg": "<svg/>",
         "figures/large.svg": "x" * 5000,
         "figures/other.svg": "<svg/>",
-        "conv-seed0-12345678/run.json": "{}",
+        "../conv-seed0-12345678/run.json": "{}",
     }
+    folder = tmp_path / "runs" / "small-cnn" / "laptop"
     for name, text in files.items():
-        (tmp_path / "study" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "study" / name).write_text(text)
-    return tmp_path / "study"
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
 
 
 def kept(target: Path) -> list[str]:
@@ -62,11 +63,9 @@ def test_what_passes_the_limit_is_left_out_and_not_linked(folder: Path, tmp_path
     assert "All pairs." in text
 
 
-def test_the_command_takes_reports_of_one_scale(
-    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (folder / "summary.json").write_text('{"study": "small-cnn", "scale": "laptop"}')
-    command = [sys.executable, str(ROOT / "bench/keep.py"), str(folder.parent)]
+@pytest.mark.usefixtures("folder")
+def test_the_command_takes_reports_of_one_scale(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, str(ROOT / "bench/keep.py"), str(tmp_path / "runs")]
     done = subprocess.run([*command, "laptop", "--out", str(tmp_path / "results")], check=True)
     assert done.returncode == 0
     assert (tmp_path / "results/small-cnn/laptop/report.html").read_text() == "<p>page</p>"

@@ -46,7 +46,7 @@ def test_a_study_with_markup_in_every_name(call: Call, folder: Path) -> None:
     assert code == 0, err
     assert QUESTION in out
     assert r"[red]stop \x1b[31mred\x07 <script>alert(1)</script>: 2 runs" in err
-    page = (folder / "runs" / "odd" / "report.html").read_text()
+    page = (folder / "runs" / "odd" / "full" / "report.html").read_text()
     assert "<script" not in page
     assert html.escape(QUESTION) in page
     assert r"[red]stop \x1b[31mred\x07 &lt;script&gt;" in page

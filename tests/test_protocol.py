@@ -78,7 +78,7 @@ def test_shuffled_test_labels_change_nothing_but_the_test_figures(studies: tuple
     plain, poisoned = ([bits(path) for path in find_runs(folder)] for folder in studies)
     assert len(plain) == 4
     assert sorted(plain, key=lambda run: str(run["name"])) == sorted(poisoned, key=lambda run: str(run["name"]))
-    told = [json.loads((folder / "summary.json").read_text()) for folder in studies]
+    told = [json.loads((folder / "full" / "summary.json").read_text()) for folder in studies]
     choices = [summary["answer"].split(" ", 1)[0] for summary in told]
     assert choices[0] == choices[1]
     for key in ("validation_accuracy", "train_accuracy", "validation_loss"):
@@ -117,7 +117,7 @@ def test_a_trial_shows_validation_and_never_test(call: Call, tmp_path: Path) -> 
 def test_a_studys_page_is_one_reading_however_often_it_is_rendered(call: Call, study: Path) -> None:
     runs = find_runs(study)
     assert [count_readings(path) for path in runs] == [1] * 4
-    assert "read more than once" not in (study / "report.md").read_text()
+    assert "read more than once" not in (study / "full" / "report.md").read_text()
     for _ in range(2):
         assert call("report", study)[0] == 0
     assert [count_readings(path) for path in runs] == [1] * 4
@@ -141,7 +141,7 @@ def test_each_reading_is_counted_and_told(call: Call, study: Path) -> None:
     assert reads == {"quick-seed0": 5, "quick-seed1": 2, "slow-seed0": 2, "slow-seed1": 2}
     assert call("report", study)[0] == 0
     for page in ("report.md", "report.html"):
-        assert "quick 5 times" in (study / page).read_text()
+        assert "quick 5 times" in (study / "full" / page).read_text()
 
 
 def test_an_epoch_chosen_on_the_test_split_is_a_reading(tmp_path: Path) -> None:

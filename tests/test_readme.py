@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff.cli import bakeoff
-from bakeoff.spec.scales import at_scale
+from bakeoff.spec.plan import make_plan
 from bakeoff.studies.packaged import find_study
 
 ROOT = Path(__file__).parent.parent
@@ -164,7 +164,7 @@ def test_a_line_for_each_machine(tmp_path: Path) -> None:
     write_summary(tmp_path, "deeper-networks", [own, contender("drop", 0.8, n=2, failed=1)])
     write_summary(tmp_path, "small-cnn", [own, both])
     write_summary(tmp_path, "highest-digit", [own], device="Loom 9", torch=["2.11", "2.12"])
-    two, one = (sum(len(find_study(name).runs()) for name in names) for names in (cpu, gpu))
+    two, one = (sum(len(make_plan(find_study(name)).specs()) for name in names) for names in (cpu, gpu))
     *_, first, second = bench()["scale_block"](tmp_path, "full").splitlines()
     assert first == (
         f"- `bakeoff run deeper-networks` and `bakeoff run small-cnn`: 10 of {two} runs whose training sums to 8 "
@@ -185,7 +185,7 @@ def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
     """Each committed summary is of a study that is there, with contenders that study has; its report names every run
     that is missing."""
     summary = json.loads(path.read_text())
-    study = at_scale(find_study(summary["study"]), summary["scale"])
+    study = make_plan(find_study(summary["study"]), summary["scale"])
     seeds = {c.name: len(study.seeds_of(c)) for c in study.contenders}
     names = [c["name"] for c in summary["contenders"]]
     assert names == [name for name in seeds if name in names]

@@ -19,23 +19,24 @@ if TYPE_CHECKING:
     from bakeoff.record import Run, read_run
     from bakeoff.spec import Recipe
     from bakeoff.spec.plugins import load_plugin
-    from bakeoff.spec.study import Study, load_study
-    from bakeoff.studies.runner import run_study, train
+    from bakeoff.spec.study_file import StudyFile, load_study
+    from bakeoff.studies.runner import run_study
+    from bakeoff.studies.train import train
 
 _HOMES = {
     "BakeoffError": "bakeoff.errors",
     "Dataset": "bakeoff.data",
     "Recipe": "bakeoff.spec",
     "Run": "bakeoff.record",
-    "Study": "bakeoff.spec.study",
+    "StudyFile": "bakeoff.spec.study_file",
     "UsageError": "bakeoff.errors",
     "create_model": "bakeoff.models",
     "load_dataset": "bakeoff.data",
     "load_plugin": "bakeoff.spec.plugins",
-    "load_study": "bakeoff.spec.study",
+    "load_study": "bakeoff.spec.study_file",
     "read_run": "bakeoff.record",
     "run_study": "bakeoff.studies.runner",
-    "train": "bakeoff.studies.runner",
+    "train": "bakeoff.studies.train",
 }
 
 __all__ = [
@@ -43,7 +44,7 @@ __all__ = [
     "Dataset",
     "Recipe",
     "Run",
-    "Study",
+    "StudyFile",
     "UsageError",
     "create_model",
     "load_dataset",
@@ -58,7 +59,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that the command line's help need not wait for PyTorch."""
     if name not in _HOMES:
-        raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")
+        now = ": it is now bakeoff.StudyFile" if name == "Study" else ""
+        raise AttributeError(f"module 'bakeoff' has no attribute {name!r}{now}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -18,7 +18,7 @@ import bakeoff
 from bakeoff.engines import execute as engines
 from bakeoff.errors import BakeoffError
 from bakeoff.record import find_runs, read_run, status
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.study_file import parse_study
 
 RunText = Callable[..., dict[str, Any]]
 STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()

@@ -11,7 +11,8 @@ import pytest
 
 from bakeoff.record import Run, read_run, write_finished
 from bakeoff.spec import RESULTS, RunSpec
-from bakeoff.spec.study import Study, parse_study
+from bakeoff.spec.plan import Plan, make_plan
+from bakeoff.spec.study_file import StudyFile, parse_study
 
 STUDY = """
 title = "Which network for small digits?"
@@ -180,10 +181,10 @@ def write_run(
     return read_run(path)
 
 
-def write_runs(study: Study, folder: Path, **sizes: int) -> list[Run]:
+def write_runs(study: Plan, folder: Path, **sizes: int) -> list[Run]:
     """Every run of the study; those of a contender with lr = 100 diverge, and so does the last seed of baseline."""
     runs = []
-    for spec in study.runs():
+    for spec in study.specs():
         rng = np.random.default_rng(list(spec.contender.encode()))
         skill = SKILLS.get(spec.contender, rng.uniform(3.0, 7.0))
         failed = spec.recipe.lr == 100 or (spec.contender == "baseline" and spec.seed == 2)
@@ -198,12 +199,17 @@ def text() -> str:
 
 
 @pytest.fixture(scope="session")
-def study() -> Study:
+def study_file() -> StudyFile:
     return parse_study(STUDY, "small-digits", "small-digits.toml")
 
 
 @pytest.fixture(scope="session")
-def runs(study: Study, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+def study(study_file: StudyFile) -> Plan:
+    return make_plan(study_file)
+
+
+@pytest.fixture(scope="session")
+def runs(study: Plan, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return write_runs(study, tmp_path_factory.mktemp("runs"))
 
 

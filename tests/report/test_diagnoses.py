@@ -13,7 +13,9 @@ from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections import compose
 from bakeoff.report.summary import summarise
-from bakeoff.spec.study import Section, parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study import Section
+from bakeoff.spec.study_file import parse_study
 
 HEAD = (
     'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 3\n[recipe]\nepochs = 4\noptimizer = "sgd"\nlr = 0.001\n'
@@ -80,7 +82,7 @@ def spelled(spec):
 def train(study, folder, write_run, skills):
     """The study's runs, each of a planted skill."""
     made = []
-    for spec in study.runs():
+    for spec in study.specs():
         skill = skills[spec.contender]
         run = write_run(spelled(spec), folder, skill=max(skill, 0.1), test_skill=None)
         if skill < 0:
@@ -99,7 +101,7 @@ def guessing(run):
 
 @pytest.fixture(scope="module")
 def study():
-    return parse_study(FAULTY, "faulty", "faulty.toml")
+    return make_plan(parse_study(FAULTY, "faulty", "faulty.toml"))
 
 
 @pytest.fixture(scope="module")
@@ -176,16 +178,16 @@ epochs = 5
 of = "base"
 points = [{{ lr = 0.01 }}, {{ lr = 0.1 }}]
 """
-    study = parse_study(swept, "swept", "swept.toml")
-    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])
+    study = make_plan(parse_study(swept, "swept", "swept.toml"))
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.specs()])
     assert [(pair["from"], pair["to"]) for pair in found["diagnoses"]["one_change"]] == [("base", "plain")]
 
 
 def test_many_networks_under_one_recipe_do_not_fill_the_table(tmp_path, write_run):
     models = ("resnet18", "resnet34", "se_resnet34", "resnet50", "se_resnet50", "conv", "drop", "nin")
     text = HEAD + "".join(f'[contenders.{m}]\nmodel = "{m}"\nvariant = "as reported"\n' for m in models)
-    study = parse_study(text, "many", "many.toml").model_copy(update={"seeds": 1})
-    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])["diagnoses"]
+    study = make_plan(parse_study(text, "many", "many.toml")).model_copy(update={"seeds": 1})
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.specs()])["diagnoses"]
     assert [pair["change"] for pair in found["one_change"]] == [
         "model: resnet34 → se_resnet34",
         "model: resnet50 → se_resnet50",
@@ -198,8 +200,8 @@ def test_a_table_of_pairs_ends_where_nobody_reads_on(tmp_path, write_run):
         f'[contenders.c{i}]\nmodel = "conv"\nl2 = {i / 100}\nvariant = "{"repaired" if i == 6 else "as reported"}"\n'
         for i in range(7)
     )
-    study = parse_study(text, "many", "many.toml").model_copy(update={"seeds": 1})
-    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.runs()])["diagnoses"]
+    study = make_plan(parse_study(text, "many", "many.toml")).model_copy(update={"seeds": 1})
+    found = summarise(study, [write_run(spec, tmp_path, skill=4.0) for spec in study.specs()])["diagnoses"]
     assert [pair["to"] for pair in found["one_change"][:7]] == ["c6"] * 6 + ["c1"]
     assert len(found["one_change"]) == 20
     assert found["one_change_others"] == 1
@@ -243,8 +245,8 @@ def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(task
     recognises most images has trained, whatever its loss."""
     text = "title = 'a'\nquestion = 'b?'\ndataset = 'largest-digit'\n[contenders.c]\nmodel = 'heatmap_classifier'\n"
     text += f"task = '{task}'"
-    study = parse_study(text, "one", "one.toml")
-    run = write_run(study.runs()[0], tmp_path, skill=5.0)
+    study = make_plan(parse_study(text, "one", "one.toml"))
+    run = write_run(study.specs()[0], tmp_path, skill=5.0)
     for loss, stuck in ((math.log(outputs) / 2, 0), (0.995 * math.log(outputs), 1)):
         rows = tuple({**row, "train_loss": loss, "validation_loss": 2.4} for row in run.history)
         for accuracy, runs in ((0.1, 1), (0.9, 0)):
@@ -257,9 +259,9 @@ def test_a_loss_over_places_or_crops_is_judged_by_its_own_number_of_outputs(task
 
 def test_a_single_change_that_makes_it_learn_comes_before_many(runs):
     nearer = "[contenders.higher]\nmodel = 'nin'\nlr = 0.1\nvariant = 'repaired'\n"
-    wider = parse_study(FAULTY + nearer, "faulty", "faulty.toml")
+    wider = make_plan(parse_study(FAULTY + nearer, "faulty", "faulty.toml"))
     trained = next(run for run in runs if run.spec.contender == "stuck-repaired")
-    spec = spelled(next(spec for spec in wider.runs() if spec.contender == "higher"))
+    spec = spelled(next(spec for spec in wider.specs() if spec.contender == "higher"))
     (entry,) = summarise(wider, [*runs, dataclasses.replace(trained, spec=spec)])["diagnoses"]["guessing"]
     assert entry["trains"] == [{"contender": "higher", "changes": ["lr: 0.001 → 0.1"]}]
 
@@ -320,8 +322,10 @@ def test_choosing_on_the_test_set_flatters_by_what_is_measured(study, runs):
 
 
 def test_a_study_without_faults_has_no_such_section(tmp_path, write_run):
-    plain = parse_study(HEAD + '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "drop"\n', "p", "p.toml")
-    runs = [write_run(spec, tmp_path, skill=5.0) for spec in plain.runs()]
+    plain = make_plan(
+        parse_study(HEAD + '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "drop"\n', "p", "p.toml")
+    )
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in plain.specs()]
     context = Context.of(plain, runs, "command")
     assert not {"diagnoses", "hypotheses"} & {part.kind for part in compose(context)}
 
@@ -348,9 +352,9 @@ pool = "test:confidence=0.9"
 model = "nin"
 teacher = "b"
 """
-    study = parse_study(text, "more", "more.toml")
+    study = make_plan(parse_study(text, "more", "more.toml"))
     skills = {"a": 5.0, "b": 4.0, "both": 6.5, "pupil": 5.001, "other-pupil": 5.0}
-    runs = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    runs = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.specs()]
     summary = summarise(study, runs)
     told = {pair["a"]: pair for pair in summary["additions"]}
     assert {name: (pair["what"], pair["b"]) for name, pair in told.items()} == {
@@ -381,8 +385,8 @@ model = "conv"
 ensemble = ["a"]
 tta = "several:shift=1"
 """
-    study = parse_study(text, "more", "more.toml")
-    runs = [write_run(spec, tmp_path, skill={"a": 5.0, "tta": 6.0}[spec.contender]) for spec in study.runs()]
+    study = make_plan(parse_study(text, "more", "more.toml"))
+    runs = [write_run(spec, tmp_path, skill={"a": 5.0, "views": 6.0}[spec.contender]) for spec in study.specs()]
     answer = summarise(study, runs)["answer"]
     assert re.search(r"views, made of a alone, gets \+\S+ points \[\S+ \S+\] against it", answer)
     assert "member" not in answer
@@ -398,9 +402,9 @@ model = "drop"
 [contenders.both]
 ensemble = ["picked", "plain"]
 """
-    study = parse_study(text, "more", "more.toml")
+    study = make_plan(parse_study(text, "more", "more.toml"))
     skills = {"picked": 5.0, "plain": 4.0, "both": 6.0}
-    summary = summarise(study, [write_run(s, tmp_path, skill=skills[s.contender]) for s in study.runs()])
+    summary = summarise(study, [write_run(s, tmp_path, skill=skills[s.contender]) for s in study.specs()])
     assert {c["name"]: c["selects_on_test"] for c in summary["contenders"]} == {
         "picked": True,
         "plain": False,

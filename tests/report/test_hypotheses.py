@@ -11,8 +11,8 @@ from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Heading, Paragraph, Table
 from bakeoff.report.sections import compose
 from bakeoff.report.summary import summarise
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import parse_study
 
 HEAD = """
 title = "t"
@@ -50,14 +50,14 @@ def stated(better, worse, relation="better", source="report", says="x", more="")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, write_run):
-    study = parse_study(HEAD + CONTENDERS, "h", "h.toml")
+    study = make_plan(parse_study(HEAD + CONTENDERS, "h", "h.toml"))
     folder = tmp_path_factory.mktemp("hypotheses")
-    return [write_run(spec, folder, skill=SKILLS[spec.contender]) for spec in study.runs()]
+    return [write_run(spec, folder, skill=SKILLS[spec.contender]) for spec in study.specs()]
 
 
 def judged(runs, *hypotheses, margin=0.005, scale="full"):
     study = parse_study(f"margin = {margin}\n{HEAD}{CONTENDERS}{''.join(hypotheses)}", "h", "h.toml")
-    return summarise(at_scale(study, scale), runs)["hypotheses"]
+    return summarise(make_plan(study, scale), runs)["hypotheses"]
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,9 @@ def test_choosing_on_the_test_set_supports_nothing(runs):
 
 def test_a_pupil_that_trained_on_test_images_supports_nothing(tmp_path, write_run):
     text = HEAD + '[contenders.plain]\nmodel = "conv"\n[contenders.pupil]\nmodel = "conv"\nteacher = "plain"\n'
-    study = parse_study(text + 'pool = "test:confidence=0.9"\n' + stated("pupil", "plain"), "h", "h.toml")
+    study = make_plan(parse_study(text + 'pool = "test:confidence=0.9"\n' + stated("pupil", "plain"), "h", "h.toml"))
     skills = {"plain": 4.0, "pupil": 6.0}
-    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.specs()]
     (one,) = summarise(study, found)["hypotheses"]
     assert one["result"] == "undecided"
     assert one["verdict"] == "undecided: better; pupil trained on test images, which flatters it"
@@ -198,8 +198,8 @@ def test_a_network_of_which_no_run_trains_is_worse_if_enough_runs_say_so(tmp_pat
         HEAD.replace("seeds = 4", f"seeds = {seeds}")
         + '[contenders.conv]\nmodel = "conv"\n[contenders.nin]\nmodel = "nin"\n'
     )
-    study = parse_study(text + stated("conv", "nin") + stated("nin", "conv"), "h", "h.toml")
-    found = [write_run(spec, tmp_path, skill=5.0 if spec.model == "conv" else 0.0) for spec in study.runs()]
+    study = make_plan(parse_study(text + stated("conv", "nin") + stated("nin", "conv"), "h", "h.toml"))
+    found = [write_run(spec, tmp_path, skill=5.0 if spec.model == "conv" else 0.0) for spec in study.specs()]
     one, turned = summarise(study, found)["hypotheses"]
     assert one["result"] == result
     assert words in one["verdict"]
@@ -210,8 +210,8 @@ def test_the_p_of_failures_counts_each_pair_that_failures_could_decide(tmp_path,
     """Of three pairs two have runs that failed: 2 / 70, twice; the third cannot be decided so."""
     text = HEAD + "".join(f'[contenders.{name}]\nmodel = "{name}"\n' for name in ("conv", "drop", "nin"))
     text += stated("conv", "nin") + stated("drop", "nin") + stated("conv", "drop") + stated("nin", "conv", "faster")
-    study = parse_study(text, "h", "h.toml")
-    found = [write_run(spec, tmp_path, skill=0.0 if spec.model == "nin" else 5.0) for spec in study.runs()]
+    study = make_plan(parse_study(text, "h", "h.toml"))
+    found = [write_run(spec, tmp_path, skill=0.0 if spec.model == "nin" else 5.0) for spec in study.specs()]
     one, other, *_ = summarise(study, found)["hypotheses"]
     for judgement in (one, other):
         assert (judgement["result"], judgement["verdict"]) == ("no result", "no result: no run of nin trained")
@@ -221,7 +221,9 @@ def test_the_p_of_failures_counts_each_pair_that_failures_could_decide(tmp_path,
 
 def test_what_is_not_about_test_accuracy_stands_in_no_column_of_test_accuracy(runs):
     changed = trained_at(trained_at(runs, "good", [0.5, 0.9, 0.9, 0.9], 10), "poor", [0.7, 0.8], 20)
-    study = parse_study(HEAD + CONTENDERS + stated("good", "poor", "faster") + stated("good", "poor"), "h", "h.toml")
+    study = make_plan(
+        parse_study(HEAD + CONTENDERS + stated("good", "poor", "faster") + stated("good", "poor"), "h", "h.toml")
+    )
     context = Context.of(study, changed, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     faster, better = next(block for block in part.blocks if isinstance(block, Table)).rows
@@ -233,7 +235,7 @@ def test_what_is_not_about_test_accuracy_stands_in_no_column_of_test_accuracy(ru
 def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     more = "reported = [0.98, 0.975]"
     text = stated("good", "poor", says="theirs", more=more) + stated("poor", "good", source="ours", says="our own")
-    study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
+    study = make_plan(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"))
     summary = summarise(study, runs)
     context = Context.of(study, runs, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
@@ -250,7 +252,7 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
 
 def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     text = stated("poor", "good", says="theirs")
-    study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "cut")
+    study = make_plan(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "cut")
     summary = summarise(study, runs)
     context = Context.of(study, runs, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
@@ -266,8 +268,8 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
 def test_statements_are_listed_where_no_contender_trained(tmp_path, write_run, skill, verdict):
     """As without a result, whether every run diverged or there is none."""
     text = stated("good", "poor", says="theirs") + stated("poor", "good", source="ours", says="our own")
-    study = parse_study(HEAD + CONTENDERS + text, "h", "h.toml")
-    found = [] if skill is None else [write_run(spec, tmp_path, skill=skill) for spec in study.runs()]
+    study = make_plan(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"))
+    found = [] if skill is None else [write_run(spec, tmp_path, skill=skill) for spec in study.specs()]
     context = Context.of(study, found, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
     rows = [row for block in part.blocks if isinstance(block, Table) for row in block.rows]
@@ -279,7 +281,7 @@ def test_statements_are_listed_where_no_contender_trained(tmp_path, write_run, s
 
 def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
     text = stated("good", "poor", says="here") + stated("good", "twin", says="elsewhere")
-    study = at_scale(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "small")
+    study = make_plan(parse_study(HEAD + CONTENDERS + text, "h", "h.toml"), "small")
     some = [run for run in runs if run.spec.contender in ("good", "poor")]
     context = Context.of(study, some, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
@@ -305,7 +307,7 @@ def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
 def test_a_hypothesis_that_cannot_be_is_one_sentence(text, message):
     far = '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
     with pytest.raises(UsageError) as caught:
-        parse_study(HEAD + CONTENDERS + far + text, "h", "h.toml")
+        make_plan(parse_study(HEAD + CONTENDERS + far + text, "h", "h.toml"))
     assert message in str(caught.value)
     assert str(caught.value).startswith("h.toml")
 
@@ -313,8 +315,8 @@ def test_a_hypothesis_that_cannot_be_is_one_sentence(text, message):
 def test_hypotheses_of_several_datasets_stand_where_their_contenders_are(tmp_path, write_run):
     more = "".join(f'[contenders.{name}-cifar]\nmodel = "conv"\ndataset = "cifar10"\n' for name in ("good", "poor"))
     text = stated("good-cifar", "poor-cifar", says="on photographs") + stated("good", "poor", says="on digits")
-    study = parse_study(HEAD + CONTENDERS.split("[contenders.picked]")[0] + more + text, "h", "h.toml")
+    study = make_plan(parse_study(HEAD + CONTENDERS.split("[contenders.picked]")[0] + more + text, "h", "h.toml"))
     skills = {**SKILLS, "good-cifar": 5.5, "poor-cifar": 4.0}
-    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.runs()]
+    found = [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in study.specs()]
     summary = summarise(study, found)
     assert [one["says"] for one in summary["hypotheses"]] == ["on digits", "on photographs"]

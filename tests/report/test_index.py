@@ -8,13 +8,13 @@ import pytest
 from bakeoff.errors import BakeoffError
 from bakeoff.report.index import write_index
 from bakeoff.report.page import Page
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import parse_study
 
 
 def test_the_index_links_every_report_and_repeats_its_answer(tmp_path, study, runs, write_run, text):
-    other = parse_study(text.replace("lr = 0.001", "lr = 0.002"), "other study", "other.toml")
-    others = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in other.runs()]
+    other = make_plan(parse_study(text.replace("lr = 0.001", "lr = 0.002"), "other study", "other.toml"))
+    others = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in other.specs()]
     for one, found in ((study, runs), (other, others)):
         (tmp_path / one.name).mkdir()
         Page.of(one, found, command="bakeoff run").write(tmp_path / one.name)
@@ -29,10 +29,10 @@ def test_the_index_links_every_report_and_repeats_its_answer(tmp_path, study, ru
     assert "http" not in page.replace("http-equiv", "")
 
 
-def test_an_answer_of_a_part_of_a_study_is_told_as_that(tmp_path, study, write_run):
-    part = at_scale(study, "small")
+def test_an_answer_of_a_part_of_a_study_is_told_as_that(tmp_path, study_file, write_run):
+    part = make_plan(study_file, "small")
     (tmp_path / "s").mkdir()
-    found = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in part.runs() if spec.contender == "conv"]
+    found = [write_run(spec, tmp_path / "runs", skill=4.0) for spec in part.specs() if spec.contender == "conv"]
     Page.of(part, found, command="bakeoff run").write(tmp_path / "s")
     page = write_index([tmp_path / "s"], tmp_path).read_text()
     assert "This is a part of the study: " in page

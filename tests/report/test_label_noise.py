@@ -10,7 +10,8 @@ from bakeoff.record import Run
 from bakeoff.report.context import Context
 from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections.label_noise import blocks as label_noise
-from bakeoff.spec.study import Study, parse_study
+from bakeoff.spec.plan import Plan, make_plan
+from bakeoff.spec.study_file import parse_study
 
 STUDY = """
 title = "Wrong labels"
@@ -29,8 +30,8 @@ PLACES = list(ERRATA)
 
 
 @pytest.fixture(scope="module")
-def study() -> Study:
-    return parse_study(STUDY, "wrong-labels", "wrong-labels.toml")
+def study() -> Plan:
+    return make_plan(parse_study(STUDY, "wrong-labels", "wrong-labels.toml"))
 
 
 def answers(*wrong: int, on_wrong_labels: str) -> np.ndarray:
@@ -46,7 +47,7 @@ def answers(*wrong: int, on_wrong_labels: str) -> np.ndarray:
 def runs(study, write_run, tmp_path_factory) -> list[Run]:
     """`sees` says what people see, `believes` what the labels say; of the other images they miss 20 and 22."""
     folder, made = tmp_path_factory.mktemp("runs"), []
-    for spec in study.runs():
+    for spec in study.specs():
         said = {
             "sees": answers(*range(20 + spec.seed), on_wrong_labels="seen"),
             "believes": answers(*range(22 + spec.seed), on_wrong_labels="given"),
@@ -61,7 +62,7 @@ def runs(study, write_run, tmp_path_factory) -> list[Run]:
     return made
 
 
-def shown(study: Study, runs: list[Run]) -> list[Paragraph | Table]:
+def shown(study: Plan, runs: list[Run]) -> list[Paragraph | Table]:
     return label_noise(Context.of(study, runs, "command"))
 
 
@@ -98,5 +99,5 @@ def test_one_contender_has_no_verdicts(study, runs):
 
 
 def test_another_test_split_has_none_of_these_labels(study, write_run, tmp_path):
-    short = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    short = [write_run(spec, tmp_path, skill=5.0) for spec in study.specs()]
     assert shown(study, short) == []

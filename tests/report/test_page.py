@@ -10,11 +10,12 @@ from xml.etree import ElementTree
 import pytest
 
 from bakeoff.record import read_run
+from bakeoff.report.overrides import sentences
 from bakeoff.report.page import Page
 from bakeoff.report.sections import SECTIONS
 from bakeoff.report.summary import summarise
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import Study, parse_study
+from bakeoff.spec.plan import Plan, make_plan
+from bakeoff.spec.study_file import parse_study
 
 COMMAND = "bakeoff run small-digits --scale small"
 NOTE = "conv, seed 1: no finished record"
@@ -119,17 +120,17 @@ def test_rendering_again_gives_the_same_bytes_and_leaves_no_old_figures(report, 
         assert (out / file).read_bytes() == (tmp_path / file).read_bytes()
 
 
-def test_cuts_are_printed_on_the_page(study, runs, tmp_path):
-    small = at_scale(study, "small")
+def test_overrides_are_printed_on_the_page(study_file, runs, tmp_path):
+    small = make_plan(study_file, "small")
     Page.of(small, runs, command=COMMAND).write(tmp_path)
     text = (tmp_path / "report.html").read_text()
-    assert small.cuts
-    assert all(cut in text for cut in small.cuts)
+    assert len(sentences(small)) == 2
+    assert f"Overridden here: {'; '.join(sentences(small))}." in text
 
 
 def test_names_from_outside_are_text_and_nothing_else(study, tmp_path, write_run):
     hostile = ("<script>alert(1)</script>", "a|b", '"&', "*bold*", *"456789")
-    runs = [write_run(spec, tmp_path, skill=5.0, classes=hostile) for spec in study.runs()[:6]]
+    runs = [write_run(spec, tmp_path, skill=5.0, classes=hostile) for spec in study.specs()[:6]]
     Page.of(study, runs, command="bakeoff run '<img src=x>'", notes=["<b>note</b>"]).write(tmp_path)
     found = outline((tmp_path / "report.html").read_text())
     assert found.scripts == 0
@@ -151,15 +152,15 @@ def outline_text(folder) -> str:
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_one_run_of_one_contender_is_enough(study, tmp_path, write_run, channels):
-    alone: Study = study.model_copy(update={"contenders": study.contenders[1:2], "sweeps": (), "seeds": 1})
-    run = write_run(alone.runs()[0], tmp_path, skill=5.0, channels=channels)
+    alone: Plan = study.model_copy(update={"contenders": study.contenders[1:2], "sweeps": (), "seeds": 1})
+    run = write_run(alone.specs()[0], tmp_path, skill=5.0, channels=channels)
     summary = Page.of(alone, [run], command=COMMAND).write(tmp_path)
     assert summary["contenders"][0]["interval"] == "wilson"
     assert "There is no other contender with a result" in outline_text(tmp_path)
 
 
 def test_a_perfect_contender_has_a_page(study, tmp_path, write_run):
-    runs = [write_run(spec, tmp_path, skill=60.0, images=300) for spec in study.runs()[:6]]
+    runs = [write_run(spec, tmp_path, skill=60.0, images=300) for spec in study.specs()[:6]]
     summary = Page.of(study, runs, command=COMMAND).write(tmp_path)
     found = summary["contenders"][0]["test_accuracy"]
     assert found["mean"] == 1
@@ -170,7 +171,7 @@ def test_a_perfect_contender_has_a_page(study, tmp_path, write_run):
 
 def test_thirty_five_contenders_stay_readable_and_small(text, tmp_path, write_runs):
     more = "".join(f'[contenders.c{i:02}]\nmodel = "conv"\nlr = {0.002 + i / 1e4:.4f}\n' for i in range(29))
-    study = parse_study(text + more, "large", "large.toml").model_copy(update={"seeds": 2})
+    study = make_plan(parse_study(text + more, "large", "large.toml")).model_copy(update={"seeds": 2})
     assert len(study.contenders) == 35
     runs = write_runs(study, tmp_path / "runs", images=300, size=64)
     Page.of(study, runs, command=COMMAND).write(tmp_path)
@@ -205,13 +206,13 @@ points = [{ lr = 0.003 }, { lr = 0.03 }]
 def test_datasets_are_told_apart(tmp_path, write_run):
     """Contenders on other data are never compared; each dataset has its leaderboard and its own answer, as in a
     study of that dataset alone."""
-    study = parse_study(TWO, "two", "two.toml")
+    study = make_plan(parse_study(TWO, "two", "two.toml"))
     assert study.datasets == ("digits", "letters")
     skills = {"conv": 3.0, "deep": 6.0, "conv-letters": 5.0, "deep-letters": 3.5, "lr=0.03": 4.0}
     prints = {"digits": "a" * 64, "letters": "b" * 64}
     runs = [
         write_run(spec, tmp_path, skill=skills[spec.contender], fingerprint=prints[spec.dataset])
-        for spec in study.runs()
+        for spec in study.specs()
     ]
     summary = Page.of(study, runs, command="bakeoff run two").write(tmp_path)
     of = {c["name"]: c["dataset"] for c in summary["contenders"]}
@@ -221,7 +222,7 @@ def test_datasets_are_told_apart(tmp_path, write_run):
     digits, letters = (line for line in summary["answer"].split("\n") if line.startswith("On "))
     assert digits.startswith("On digits: deep is selected")
     assert letters.startswith("On letters: conv-letters is selected")
-    alone = parse_study(TWO.partition("[contenders.conv-letters]")[0], "two", "two.toml")
+    alone = make_plan(parse_study(TWO.partition("[contenders.conv-letters]")[0], "two", "two.toml"))
     assert summarise(alone, runs)["comparisons"] == summary["comparisons"][:1]
     page = (tmp_path / "report.html").read_text()
     outline(page)
@@ -234,7 +235,7 @@ def test_datasets_are_told_apart(tmp_path, write_run):
 def test_class_names_of_an_older_record_are_written_out(study, tmp_path, write_run):
     """Control characters were not refused once: a page of such runs is whole, and well-formed."""
     names = ("\x1b[31mred", "nul\x00", "[/bold]", "<b>", *"abcdef")
-    runs = [write_run(spec, tmp_path, skill=4.0, classes=names) for spec in study.runs()]
+    runs = [write_run(spec, tmp_path, skill=4.0, classes=names) for spec in study.specs()]
     Page.of(study, runs, command=COMMAND).write(tmp_path / "out")
     for file in (*(tmp_path / "out" / "figures").glob("*.svg"), tmp_path / "out" / "report.html"):
         text = file.read_text()

@@ -18,8 +18,9 @@ from bakeoff.report.render.blocks import Figures, Galleries, Gallery, Paragraph,
 from bakeoff.report.sections import SECTIONS, check_sections, compose
 from bakeoff.report.sections.reported import UNPRINTED, judge
 from bakeoff.spec import Reported, plugins
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import Section, parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study import Section
+from bakeoff.spec.study_file import parse_study
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +240,8 @@ points = [{ l2 = 0.01 }, { l2 = 0.1 }]
 
 def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
     """One network with three figures has its noise; no value is invented for a figure whose value is not printed."""
-    study = parse_study(OPEN, "open", "open.toml")
-    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    study = make_plan(parse_study(OPEN, "open", "open.toml"))
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.specs()]
     context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     found = dict(
@@ -369,14 +370,14 @@ def test_images_generated_anew_are_told_by_their_order_only(runs):
 def test_which_images_are_generated_anew(tmp_path, write_run, study, dataset, verdict):
     contender = study.contender("conv").model_copy(update={"reported": Reported(test_accuracy=0.999)})
     alone = study.model_copy(update={"dataset": dataset, "contenders": (contender,), "sweeps": (), "hypotheses": ()})
-    runs = [write_run(spec, tmp_path, skill=5.0) for spec in alone.runs()]
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in alone.specs()]
     context = Context.of(alone, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     assert rows(part, "verdict") == [verdict]
 
 
-def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs):
-    small = at_scale(study, "full", only=["logistic", "conv"])
+def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study_file, runs):
+    small = make_plan(study_file, "full", only=["logistic", "conv"])
     some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
     context = Context.of(small, some, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
@@ -388,7 +389,7 @@ def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study, runs
 
 def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_path, write_run):
     """Against a slow twin: every stored image whose true and predicted class are those of the title."""
-    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
+    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.specs() if spec.contender == "conv"]
     context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="confusion")))
     groups = next(block for block in part.blocks if isinstance(block, Galleries)).galleries
@@ -409,7 +410,7 @@ def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_pa
 
 
 def test_records_without_images_of_confusions_have_the_matrix_alone(study, tmp_path, write_run):
-    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.runs() if spec.contender == "conv"]
+    runs = [write_run(spec, tmp_path, skill=4.0) for spec in study.specs() if spec.contender == "conv"]
     for run in runs:
         del run.arrays["confused_index"], run.arrays["confused_images"]
     context = Context.of(study, runs, "command")
@@ -443,7 +444,9 @@ pool = "test:confidence=0.9"
 
 
 def test_ensembles_which_have_no_history_and_pupils_of_test_images(text, tmp_path, write_runs):
-    study = parse_study(text.replace("[sweeps.", f"{TOGETHER}[sweeps.", 1), "small-digits", "small-digits.toml")
+    study = make_plan(
+        parse_study(text.replace("[sweeps.", f"{TOGETHER}[sweeps.", 1), "small-digits", "small-digits.toml")
+    )
     runs = write_runs(study, tmp_path)
     context = Context.of(study, runs, "command")
     parts = {part.kind: part for part in compose(context)}
@@ -480,8 +483,8 @@ def test_a_contender_that_selects_on_test_is_marked_and_explained(context):
 
 def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
     """In words: a mark on the axis would put our value into the report's mouth."""
-    study = parse_study(OPEN, "open", "open.toml")
-    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.runs()]
+    study = make_plan(parse_study(OPEN, "open", "open.toml"))
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.specs()]
     context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="sweeps")))
     figures = {f.name: f for block in part.blocks if isinstance(block, Figures) for f in block.figures}
@@ -490,8 +493,8 @@ def test_a_sweep_names_figures_whose_value_is_not_printed(tmp_path, write_run):
     assert "reported" in figures["sweeps-layers"].svg
 
 
-def test_a_cut_study_has_no_marks_of_the_report_in_its_sweeps(study, runs):
-    small = study.model_copy(update={"comparable": False})
+def test_an_overridden_study_has_no_marks_of_the_report_in_its_sweeps(study, study_file, runs):
+    small = make_plan(study_file, recipe={"batch_size": 64})
     for each, marked in ((study, True), (small, False)):
         context = Context.of(each, runs, "command")
         (part,) = compose(with_sections(context, Section(kind="sweeps")))
@@ -519,7 +522,7 @@ def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write
             "sweeps": (),
         }
     )
-    runs = [write_run(spec, tmp_path, skill=5.0) for spec in one.runs()]
+    runs = [write_run(spec, tmp_path, skill=5.0) for spec in one.specs()]
     context = Context.of(one, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="curves")))
     figures = [figure for block in part.blocks if isinstance(block, Figures) for figure in block.figures]
@@ -563,7 +566,7 @@ def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs)
 def test_a_class_of_one_test_image_leaves_its_accuracy_open(study, tmp_path, write_run):
     labels = np.repeat([0, 1, 2], [1, 499, 500])
     some = [
-        write_run(spec, tmp_path, skill=5.0, test_labels=labels) for spec in study.runs() if spec.contender == "conv"
+        write_run(spec, tmp_path, skill=5.0, test_labels=labels) for spec in study.specs() if spec.contender == "conv"
     ]
     context = Context.of(study, some, "command")
     (table,) = compose(with_sections(context, Section(kind="per_class", of=("conv",))))[0].blocks
@@ -585,10 +588,10 @@ def test_who_is_shown_in_no_section_is_refused(study):
         check_sections(study.model_copy(update={"shown": {"rok": ["conv"]}}))
 
 
-def test_who_is_named_but_left_out_is_said(study, runs):
+def test_who_is_named_but_left_out_is_said(study_file, runs):
     """A report's figure of a network that a scale leaves out is missed by nobody."""
-    shown = study.model_copy(update={"shown": {"roc": ["baseline", "conv"]}})
-    small = at_scale(shown, "full", only=["logistic", "conv"])
+    shown = study_file.model_copy(update={"shown": {"roc": ["baseline", "conv"]}})
+    small = make_plan(shown, "full", only=["logistic", "conv"])
     some = [run for run in runs if run.spec.contender in ("logistic", "conv")]
     parts = {part.kind: part for part in compose(Context.of(small, some, "command"))}
     assert parts["roc"].blocks[-1].text == "Not run at this scale: baseline."

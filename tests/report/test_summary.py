@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bakeoff.report.summary import summarise
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import parse_study
 
 GOLDEN = Path(__file__).with_name("summary.json")
 
@@ -87,8 +88,12 @@ def rounded(value: object) -> object:
 
 @pytest.fixture(scope="module")
 def summary(tmp_path_factory, write_run):
-    study, folder, runs = parse_study(STUDY, "everything", "everything.toml"), tmp_path_factory.mktemp("runs"), []
-    for spec in study.runs():
+    study, folder, runs = (
+        make_plan(parse_study(STUDY, "everything", "everything.toml")),
+        tmp_path_factory.mktemp("runs"),
+        [],
+    )
+    for spec in study.specs():
         if spec.model == "nin":  # records spell every parameter out
             spec = spec.model_copy(update={"parameters": {"batch_norm": False, **spec.parameters}})
         run = write_run(spec, folder, skill=SKILLS[spec.contender], images=400)
@@ -96,7 +101,7 @@ def summary(tmp_path_factory, write_run):
             rows = [{**row, "train_loss": 2.3026, "validation_loss": 2.3026} for row in run.history]
             run = dataclasses.replace(run, history=rows, metrics={**run.metrics, "validation_accuracy": 0.1})
         runs.append(run)
-    fresh = [spec.model_copy(update={"seed": 4 + spec.seed}) for spec in study.runs() if spec.contender == "mean"]
+    fresh = [spec.model_copy(update={"seed": 4 + spec.seed}) for spec in study.specs() if spec.contender == "mean"]
     return summarise(study, runs, [write_run(spec, folder, skill=5.5, images=400) for spec in fresh])
 
 

@@ -21,9 +21,9 @@ from bakeoff.report import leaderboard, sentences
 from bakeoff.report.format import interval, points
 from bakeoff.report.page import Page
 from bakeoff.report.summary import contenders_of, pairs_of, summarise
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import parse_study
-from bakeoff.spec.study_parts import Point, Sweep
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study import Point, Sweep
+from bakeoff.spec.study_file import parse_study
 
 
 @pytest.fixture(scope="module")
@@ -125,16 +125,18 @@ def test_numbers_that_are_not_finite_become_null(study, runs):
 
 
 def test_validation_chooses_though_another_is_better_on_test(tmp_path, write_run):
-    study = parse_study(
-        'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 4\n'
-        '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "conv"\nlr = 0.1\n',
-        "s",
-        "s.toml",
+    study = make_plan(
+        parse_study(
+            'title = "t"\nquestion = "q?"\ndataset = "digits"\nseeds = 4\n'
+            '[contenders.a]\nmodel = "conv"\n[contenders.b]\nmodel = "conv"\nlr = 0.1\n',
+            "s",
+            "s.toml",
+        )
     )
     skills = {"a": (5.0, 4.0), "b": (4.0, 6.0)}
     runs = [
         write_run(spec, tmp_path, skill=skills[spec.contender][0], test_skill=skills[spec.contender][1])
-        for spec in study.runs()
+        for spec in study.specs()
     ]
     answer = summarise(study, runs)["answer"]
     assert answer.startswith("a is selected")
@@ -182,8 +184,8 @@ def test_what_would_decide_is_a_chance_and_rests_on_the_difference_measured(tmp_
 
 def planted(tmp_path, write_run, text, skills, **changes):
     """The summary of contenders of `text` with these skills."""
-    study = parse_study(text, "s", "s.toml").model_copy(update=changes)
-    specs = [spec for spec in study.runs() if spec.contender in skills]
+    study = make_plan(parse_study(text, "s", "s.toml")).model_copy(update=changes)
+    specs = [spec for spec in study.specs() if spec.contender in skills]
     return summarise(study, [write_run(spec, tmp_path, skill=skills[spec.contender]) for spec in specs])
 
 
@@ -229,17 +231,17 @@ def test_no_runs_is_an_answer_too(study):
     assert [row["trained"] for row in board(summary)] == ["0 of 0"] * 6
 
 
-def test_cuts_are_said(study, runs):
-    small = at_scale(study, "small")
+def test_overrides_are_said(study_file, runs):
+    small = make_plan(study_file, "small")
     summary = summarise(small, runs)
-    assert summary["cuts"] == list(small.cuts)
-    assert all(cut in summary["answer"] for cut in small.cuts)
-    scales = {"small": study.scales["small"].model_copy(update={"about": "one seed, to look at"})}
-    told = study.model_copy(update={"scales": scales})
-    said = summarise(at_scale(told, "small"), runs)["answer"]
+    assert summary["overrides"] == ["images: 500 instead of all", "seeds: 2 instead of 3"]
+    assert all(words in summary["answer"] for words in summary["overrides"])
+    scales = {"small": study_file.scales["small"].model_copy(update={"about": "one seed, to look at"})}
+    told = study_file.model_copy(update={"scales": scales})
+    said = summarise(make_plan(told, "small"), runs)["answer"]
     assert "This is a part of the study: one seed, to look at. What it shows" in said
-    assert not any(cut in said for cut in small.cuts)
-    asked = at_scale(told, "small", recipe={"epochs": 7})
+    assert not any(words in said for words in summary["overrides"])
+    asked = make_plan(told, "small", recipe={"epochs": 7})
     assert "epochs = 7 in every recipe" in summarise(asked, runs)["answer"], "words of the scale do not say this"
 
 
@@ -346,7 +348,7 @@ def test_points_have_a_sign_unless_they_round_to_nothing(value, text):
 
 
 def test_the_choice_is_reported_by_its_fresh_runs(study, runs, tmp_path, write_run):
-    specs = [spec.model_copy(update={"seed": 3 + spec.seed}) for spec in study.runs() if spec.contender == "resnet20"]
+    specs = [spec.model_copy(update={"seed": 3 + spec.seed}) for spec in study.specs() if spec.contender == "resnet20"]
     fresh = [write_run(spec, tmp_path, skill=5.7) for spec in specs]
     summary = summarise(study, runs, fresh)
     (told,) = summary["confirmation"]

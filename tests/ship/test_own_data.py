@@ -10,7 +10,7 @@ import pytest
 from bakeoff import BakeoffError, UsageError, read_run, run_study, train
 from bakeoff.data import load_dataset
 from bakeoff.record import Run, find_runs
-from bakeoff.spec.study import parse_study
+from bakeoff.spec.study_file import parse_study
 
 Change = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 Call = Callable[..., tuple[int, str, str]]

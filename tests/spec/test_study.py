@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from bakeoff.errors import UsageError
+from bakeoff.report.overrides import sentences
 from bakeoff.spec import Recipe
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import Study, parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import StudyFile, parse_study
 from bakeoff.studies.packaged import packaged_studies
 
 STUDY = """
@@ -41,7 +42,7 @@ recipe = { epochs = 1 }
 """
 
 
-def study(text: str = STUDY) -> Study:
+def study(text: str = STUDY) -> StudyFile:
     return parse_study(text, "name", "name.toml")
 
 
@@ -72,59 +73,75 @@ def test_a_grid_is_a_product() -> None:
 
 
 def test_a_scale_cuts_and_says_so() -> None:
-    small = at_scale(study(), "smoke")
+    small = make_plan(study(), "smoke")
     assert [c.name for c in small.contenders] == ["plain", "lr=0.01"]
     assert all(c.recipe.epochs == 1 for c in small.contenders)
-    assert len(small.runs()) == 2
+    assert len(small.specs()) == 2
     assert [sweep.name for sweep in small.sweeps] == ["rate"]
-    assert small.cuts == (
+    assert sentences(small) == [
         "images: 100 instead of all",
         "seeds: 1 instead of 3",
         "epochs = 1 in every recipe",
         "2 of 5 contenders",
-    )
+    ]
     assert not small.comparable
-    assert at_scale(study(), "full").cuts == ()
-    assert at_scale(study(), "full", seeds=2, only=["plain"]).comparable
-    assert at_scale(study(), "full", seeds=7).runs()[-1].seed == 6
+    assert [(o.path, o.old, o.new, o.source) for o in small.overrides] == [
+        (("images",), None, 100, "scale smoke"),
+        (("seeds",), 3, 1, "scale smoke"),
+        (("contenders", "plain", "recipe", "epochs"), 10, 1, "scale smoke"),
+        (("contenders", "lr=0.01", "recipe", "epochs"), 10, 1, "scale smoke"),
+        *((("contenders", name), "small_cnn", None, "scale smoke") for name in ("fast", "big-step", "width=20")),
+    ]
+    assert sentences(make_plan(study(), "full")) == []
+    assert make_plan(study(), "full", seeds=2, only=["plain"]).comparable
+    assert make_plan(study(), "full", seeds=7).specs()[-1].seed == 6
 
 
 def test_a_scale_cuts_single_contenders() -> None:
     """A contender's own fields win over the scale's; the command line wins over both; all of it is said."""
     own = "[scales.smoke.contenders.plain]\nepochs = 2\nlr = 0.3\n[scales.smoke.contenders.fast]\nlr = 3.0\n"
-    small = at_scale(study(STUDY + own), "smoke")
+    small = make_plan(study(STUDY + own), "smoke")
     assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in small.contenders} == {
         "plain": (2, 0.3),
         "lr=0.01": (1, 0.01),
     }
-    assert small.cuts[2:] == (
-        "epochs = 1 in every other recipe",
+    assert sentences(small)[2:] == [
         "epochs = 2 for plain",
+        "epochs = 1 for lr=0.01",
         "lr = 0.3 for plain",
         "2 of 5 contenders",
+    ]
+    wide = study(
+        STUDY
+        + "[scales.most]\nrecipe = { epochs = 1 }\ncontenders.plain = { epochs = 2 }\ncontenders.fast = { epochs = 10 }"
     )
-    asked = at_scale(study(STUDY + own), "smoke", recipe={"epochs": 7})
+    assert sentences(make_plan(wide, "most")) == [
+        "epochs = 1 in every other recipe",
+        "epochs = 2 for plain",
+        "epochs = 10 for fast",
+    ]
+    asked = make_plan(study(STUDY + own), "smoke", recipe={"epochs": 7})
     assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in asked.contenders} == {
         "plain": (7, 0.3),
         "lr=0.01": (7, 0.01),
     }
-    assert asked.cuts[2:] == ("epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders")
+    assert sentences(asked)[2:] == ["epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders"]
     same = study(STUDY + "[scales.some]\ncontenders = { plain = { epochs = 2 }, fast = { epochs = 2, lr = 3.0 } }\n")
-    assert at_scale(same, "some").cuts == ("epochs = 2 for plain, fast", "lr = 3.0 for fast")
+    assert sentences(make_plan(same, "some")) == ["epochs = 2 for plain, fast", "lr = 3.0 for fast"]
     alone = study(STUDY + "[scales.some]\n[scales.some.contenders.fast]\nepochs = 4\n")
-    assert not at_scale(alone, "some").comparable
-    assert at_scale(alone, "some", only=["plain"]).comparable, "what it cuts is left out"
+    assert not make_plan(alone, "some").comparable
+    assert make_plan(alone, "some", only=["plain"]).comparable, "what it cuts is left out"
 
 
 def test_a_scale_narrows_single_models() -> None:
     own = "[scales.narrow.contenders.plain]\nparameters = { width = 5 }\nepochs = 2\n"
-    small = at_scale(study(STUDY + own), "narrow")
+    small = make_plan(study(STUDY + own), "narrow")
     whole, cut = study().contender("plain"), small.contender("plain")
     assert cut.parameters == {**whole.parameters, "width": 5}
     assert (cut.recipe.epochs, cut.recipe.lr) == (2, whole.recipe.lr)
-    assert small.cuts == ("epochs = 2 for plain", "width = 5 for plain")
+    assert sentences(small) == ["epochs = 2 for plain", "width = 5 for plain"]
     assert not small.comparable
-    assert at_scale(study(STUDY + own), "full").contender("plain") == whole
+    assert make_plan(study(STUDY + own), "full").contender("plain") == whole
 
 
 @pytest.mark.parametrize(
@@ -139,31 +156,31 @@ def test_a_scale_narrows_single_models() -> None:
 )
 def test_what_a_scale_cannot_cut(table: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
-        at_scale(study(f"{STUDY}[scales.smoke.contenders.{table}\n"), "smoke")
+        make_plan(study(f"{STUDY}[scales.smoke.contenders.{table}\n"), "smoke")
 
 
 def test_a_scale_without_some_contenders() -> None:
-    every = [contender.name for contender in at_scale(study(), "full").contenders]
-    made = at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fast", "lr=0.01"]\n'), "part")
+    every = [contender.name for contender in make_plan(study(), "full").contenders]
+    made = make_plan(study(f'{STUDY}[scales.part]\nwithout = ["fast", "lr=0.01"]\n'), "part")
     assert [contender.name for contender in made.contenders] == [n for n in every if n not in ("fast", "lr=0.01")]
     assert {contender.name for contender in made.left_out} == {"fast", "lr=0.01"}
     with pytest.raises(UsageError, match=r"no contender 'fost'.*fast"):
-        at_scale(study(f'{STUDY}[scales.part]\nwithout = ["fost"]\n'), "part")
+        make_plan(study(f'{STUDY}[scales.part]\nwithout = ["fost"]\n'), "part")
 
 
 def test_contenders_left_out_are_kept_apart() -> None:
     """With their reported figures, in the study's order, and on the dataset of the scale."""
-    small = at_scale(study(), "smoke")
+    small = make_plan(study(), "smoke")
     assert [c.name for c in small.left_out] == ["fast", "big-step", "width=20"]
     assert small.left_out[0].reported.test_accuracy == 0.9
-    assert at_scale(study(), "full").left_out == ()
+    assert make_plan(study(), "full").left_out == ()
     both = study(STUDY.replace("parameters = { width = 10, dropout = 0.0 }", 'dataset = "mnist"'))
-    assert at_scale(both, "smoke", only=["lr=0.01"]).left_out[0].dataset == "mnist"
+    assert make_plan(both, "smoke", only=["lr=0.01"]).left_out[0].dataset == "mnist"
     moved = study(
         STUDY.replace("parameters = { width = 10, dropout = 0.0 }", 'dataset = "mnist"') + 'dataset = "digits"\n'
     )
-    assert at_scale(moved, "smoke", only=["lr=0.01"]).left_out[0].dataset == ""
-    on_mnist = at_scale(both, "full", only=["plain", "fast"]).on("mnist")
+    assert make_plan(moved, "smoke", only=["lr=0.01"]).left_out[0].dataset == ""
+    on_mnist = make_plan(both, "full", only=["plain", "fast"]).on("mnist")
     assert ([c.name for c in on_mnist.contenders], on_mnist.left_out[0].name) == (["plain"], "lr=0.01")
 
 
@@ -198,11 +215,11 @@ def test_a_wrong_file_gets_one_sentence(old: str, new: str, sentence: str) -> No
 
 def test_unknown_scales_and_contenders() -> None:
     with pytest.raises(UsageError, match=r"no scale 'smok' \(closest: smoke"):
-        at_scale(study(), "smok")
+        make_plan(study(), "smok")
     with pytest.raises(UsageError, match=r"no contender 'plane' \(closest: plain"):
-        at_scale(study(), "full", only=["plane"])
+        make_plan(study(), "full", only=["plane"])
     with pytest.raises(UsageError, match="leaves no contender"):
-        at_scale(study(), "smoke", only=["fast"])
+        make_plan(study(), "smoke", only=["fast"])
 
 
 def test_the_packaged_studies_are_valid() -> None:
@@ -211,7 +228,7 @@ def test_the_packaged_studies_are_valid() -> None:
     for made in studies.values():
         assert f"bakeoff run {made.name}" in made.about, "the first comment lines name the command"
         for scale in made.scales:
-            assert at_scale(made, scale).runs()
+            assert make_plan(made, scale).specs()
 
 
 def test_small_cnn_holds_the_whole_report() -> None:
@@ -298,7 +315,7 @@ def test_what_a_report_does_not_print_is_not_put_into_its_mouth() -> None:
     keras = highest.contender("keras-cnn")
     assert keras.validation == 0.04, "48,000 and 2,000 of 50,000"
     assert "2,000 validation images" in keras.note
-    specs = {spec.contender: spec.validation for spec in highest.runs()}
+    specs = {spec.contender: spec.validation for spec in make_plan(highest).specs()}
     assert (specs["keras-cnn"], specs["resnet18"]) == (0.04, 0.1)
 
 
@@ -332,18 +349,18 @@ def test_recipe_and_datasets_for_a_whole_study() -> None:
         STUDY.replace("[contenders.fast]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.fast]')
     )
     assert both.datasets == ("digits", "mnist")
-    assert {spec.contender: spec.dataset for spec in both.runs()}["far"] == "mnist"
-    changed = at_scale(both, "smoke", recipe={"epochs": 7, "optimizer": "adam", "momentum": 0})
+    assert {spec.contender: spec.dataset for spec in make_plan(both).specs()}["far"] == "mnist"
+    changed = make_plan(both, "smoke", recipe={"epochs": 7, "optimizer": "adam", "momentum": 0})
     assert {(c.recipe.epochs, c.recipe.optimizer) for c in changed.contenders} == {(7, "adam")}
-    assert "epochs = 7 in every recipe" in changed.cuts
+    assert "epochs = 7 in every recipe" in sentences(changed)
     assert not changed.comparable
-    assert [c.name for c in at_scale(both, "full", datasets=["mnist"]).contenders] == ["far"]
+    assert [c.name for c in make_plan(both, "full", datasets=["mnist"]).contenders] == ["far"]
     with pytest.raises(UsageError, match=r"not about dataset 'mnits' \(closest: mnist"):
-        at_scale(both, "full", datasets=["mnits"])
+        make_plan(both, "full", datasets=["mnits"])
     with pytest.raises(UsageError, match=r"study name, contender plain: epochs = 0: must be greater"):
-        at_scale(both, "full", recipe={"epochs": 0})
+        make_plan(both, "full", recipe={"epochs": 0})
     with pytest.raises(UsageError, match="leaves no contender"):
-        at_scale(both, "full", only=["plain"], datasets=["mnist"])
+        make_plan(both, "full", only=["plain"], datasets=["mnist"])
 
 
 TEAM = """
@@ -369,31 +386,31 @@ recipe = { epochs = 1, tta = "several:shift=2" }
 
 
 def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
-    made = study(TEAM)
+    made = make_plan(study(TEAM))
     assert made.depths() == {"pair": 1, "one": 0, "two": 0, "all": 2}
     assert made.contender("pair").recipe == Recipe(), "nothing of the shared recipe is said of an ensemble"
-    runs = {(spec.contender, spec.seed): spec for spec in made.runs()}
+    runs = {(spec.contender, spec.seed): spec for spec in made.specs()}
     assert [key for key in runs if key[0] in ("pair", "all")] == [("pair", 0), ("pair", 1), ("pair", 2), ("all", 0)]
     assert made.needed(runs["one", 2]) == []
     assert made.needed(runs["pair", 2]) == [("one", 2), ("two", 2)]
     assert made.needed(runs["all", 0]) == [(name, seed) for name in ("one", "pair") for seed in range(3)]
-    above = study(TEAM + '[contenders.top]\nensemble = ["all", "one"]\n')
-    spec = next(spec for spec in above.runs() if (spec.contender, spec.seed) == ("top", 2))
+    above = make_plan(study(TEAM + '[contenders.top]\nensemble = ["all", "one"]\n'))
+    spec = next(spec for spec in above.specs() if (spec.contender, spec.seed) == ("top", 2))
     assert above.needed(spec) == [("all", 0), ("one", 2)], "what is over all seeds has one run"
 
 
 def test_a_recipe_for_all_is_not_for_ensembles() -> None:
     """Their members carry it; only what a scale says of an ensemble itself counts."""
-    small = at_scale(study(TEAM), "few", recipe={"lr": 0.5})
+    small = make_plan(study(TEAM), "few", recipe={"lr": 0.5})
     assert {c.name: (c.recipe.tta, c.recipe.lr) for c in small.contenders if c.ensemble} == {
         "pair": ("one", Recipe().lr),
         "all": ("several:shift=1", Recipe().lr),
     }
     assert small.contender("one").recipe.tta == "several:shift=2"
     own = TEAM + '[scales.few.contenders.all]\ntta = "several:shift=3"\n'
-    assert at_scale(study(own), "few").contender("all").recipe.tta == "several:shift=3"
+    assert make_plan(study(own), "few").contender("all").recipe.tta == "several:shift=3"
     with pytest.raises(UsageError, match="contender all: epochs is for what is trained; of the recipe an ensemble"):
-        at_scale(study(TEAM + "[scales.few.contenders.all]\nepochs = 3\n"), "few")
+        make_plan(study(TEAM + "[scales.few.contenders.all]\nepochs = 3\n"), "few")
 
 
 def test_sweeps_and_grids_leave_ensembles_alone() -> None:
@@ -447,15 +464,15 @@ def test_what_needs_a_contender_that_is_left_out() -> None:
             "[contenders.two]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.two]'
         )
     )
-    assert [c.name for c in at_scale(team, "full", only=["one", "all"]).contenders] == ["one", "all"]
+    assert [c.name for c in make_plan(team, "full", only=["one", "all"]).contenders] == ["one", "all"]
     with pytest.raises(UsageError, match="study name: pair needs two, which is left out: name it as well"):
-        at_scale(team, "full", only=["one", "pair"])
+        make_plan(team, "full", only=["one", "pair"])
     pupil = study(
         TEAM
         + '[contenders.pupil]\nmodel = "conv"\nteacher = "far"\n[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
     )
     assert pupil.needs(pupil.contender("pupil")) == ("far",)
-    near = at_scale(pupil, "full", datasets=["digits"])
+    near = make_plan(pupil, "full", datasets=["digits"])
     assert [c.name for c in near.contenders] == ["pair", "one", "two", "all"]
     assert [c.name for c in near.left_out] == ["pupil", "far"]
 
@@ -464,7 +481,7 @@ def test_a_teacher_cannot_teach_itself() -> None:
     pupil = study(TEAM + '[contenders.pupil]\nmodel = "conv"\nteacher = "one"\n')
     assert pupil.depths()["pupil"] == 1
     with pytest.raises(UsageError, match="study name: one needs one: none of them can be trained first"):
-        at_scale(pupil, "full", recipe={"teacher": "one"})
+        make_plan(pupil, "full", recipe={"teacher": "one"})
     with pytest.raises(UsageError, match=r"name\.toml: pair needs pupil needs pair: none"):
         study(
             TEAM.replace('["one", "two"]', '["one", "pupil"]')

@@ -8,8 +8,8 @@ import bakeoff
 from bakeoff.cli import bakeoff as program
 from bakeoff.cli import exit_code
 from bakeoff.errors import UsageError
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import load_study, parse_study
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import load_study, parse_study
 from bakeoff.studies.packaged import find_study
 
 HEAD = 'title = "t"\nquestion = "q"\ndataset = "digits"\nimages = 200\nseeds = 1\n'
@@ -103,9 +103,9 @@ def test_a_ladder_of_ensembles_is_no_exponential_work() -> None:
         f'[contenders.{side}{i}]\nensemble = ["a{i - 1}", "b{i - 1}"]\n' for i in range(1, 101) for side in "ab"
     )
     bottom = '[contenders.a0]\nmodel = "logistic"\n[contenders.b0]\nmodel = "logistic"\nlr = 0.1\n'
-    study = at_scale(parse_study(HEAD + rungs + bottom, "ladder", "ladder.toml"), "full")
-    assert study.depths()["a100"] == 100
-    left = at_scale(study, "full", without=["a0"])
+    study = parse_study(HEAD + rungs + bottom, "ladder", "ladder.toml")
+    assert make_plan(study).depths()["a100"] == 100
+    left = make_plan(study, absent={"a0": "absent data"})
     assert [contender.name for contender in left.contenders] == ["b0"]
 
 

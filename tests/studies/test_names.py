@@ -12,9 +12,10 @@ import pytest
 
 import bakeoff
 from bakeoff.record import find_runs
-from bakeoff.spec.scales import at_scale, split_names
-from bakeoff.spec.study import parse_study
-from bakeoff.studies import packaged, runner
+from bakeoff.spec.plan import make_plan, split_names
+from bakeoff.spec.study_file import parse_study
+from bakeoff.studies.packaged import find_study, packaged_studies
+from bakeoff.studies.prepare import _load, check_plan
 from bakeoff.training.digest import resolved
 
 GRID = """
@@ -64,7 +65,7 @@ def test_the_command_that_a_page_prints_makes_it_again(tmp_path: Path) -> None:
     ]
     first = _bakeoff(tmp_path, "run", "my grid.toml", *only, "--epochs", "2")
     assert first.returncode == 0, first.stderr
-    page = tmp_path / "runs" / "my grid" / "report.html"
+    page = tmp_path / "runs" / "my grid" / "full" / "report.html"
     before = page.read_text()
     (printed,) = re.findall(r"<code>(bakeoff run .*?)</code>", before, re.DOTALL)
     program, *words = shlex.split(html.unescape(printed))
@@ -130,7 +131,7 @@ def test_a_point_that_spells_out_a_default_is_the_base(tmp_path: Path) -> None:
     assert width["points"][0]["reported"] == {"test_accuracy": 0.9}
     assert [p["contender"] for p in rate["points"]] == ["base", "lr=0.1", "base"]
     assert next(c for c in summary["contenders"] if c["name"] == "both")["ensemble"] == ["base", "width=2"]
-    kept = json.loads((tmp_path / "sweep" / "study.json").read_text())
+    kept = json.loads((tmp_path / "sweep" / "full" / "manifest.json").read_text())["plan"]
     assert (kept["hypotheses"][0]["better"], kept["sections"][0]["of"]) == ("base", ["base", "width=2"])
     only = bakeoff.run_study(study, out=tmp_path / "only", jobs=1, only=["width=50", "width=2"])
     assert [c["name"] for c in only["contenders"]] == ["width=50", "width=2"], "without its base a point is itself"
@@ -145,14 +146,14 @@ def test_contenders_that_the_study_lists_stay_although_they_are_the_same_run(tmp
 
 @pytest.mark.filterwarnings("ignore::bakeoff.data.sources.DataWarning")
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "full"])
-@pytest.mark.parametrize("name", [name for name, study in packaged.packaged_studies().items() if study.sweeps])
+@pytest.mark.parametrize("name", [name for name, study in packaged_studies().items() if study.sweeps])
 def test_no_packaged_sweep_trains_the_same_twice(name: str, scale: str) -> None:
-    study = at_scale(packaged.find_study(name), scale)
-    loaded, absent = runner._load(study)
+    study = make_plan(find_study(name), scale)
+    loaded, absent = _load(study)
     if absent:
         pytest.skip("; ".join(map(str, absent.values())))
-    checked = runner.check_study(study, loaded)
+    checked = check_plan(study, loaded)
     points = {point.contender for sweep in checked.sweeps for point in sweep.points}
-    runs = [spec for spec in checked.runs() if spec.seed == 0 and spec.contender in points]
+    runs = [spec for spec in checked.specs() if spec.seed == 0 and spec.contender in points]
     assert len({json.dumps([spec.dataset, resolved(spec)]) for spec in runs}) == len(points)
     assert all(len({point.contender for point in sweep.points}) > 1 for sweep in checked.sweeps)

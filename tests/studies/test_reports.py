@@ -16,8 +16,8 @@ from bakeoff.cli import exit_code
 from bakeoff.errors import MissingData, RunsFailed
 from bakeoff.record import find_runs
 from bakeoff.spec import RunSpec
-from bakeoff.spec.study import parse_study
-from bakeoff.studies import reporting
+from bakeoff.spec.study_file import parse_study
+from bakeoff.studies import reports
 from bakeoff.training import run as training
 
 RunText = Callable[..., dict[str, Any]]
@@ -26,7 +26,7 @@ STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 
 def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
     """And removes what bakeoff itself wrote of contenders that are no more."""
-    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny"
+    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny" / "full"
     bakeoff.run_study(study, out=tmp_path, jobs=1)
     users = ["figures/mine.svg", "figures/slides/one.png", "tables/notes.csv", "notes.md", "figures/.hidden.tmp"]
     for name in users:
@@ -38,7 +38,7 @@ def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
     assert {name: (folder / name).read_text() for name in users} == dict.fromkeys(users, "mine")
     written = set(json.loads((folder / "files.json").read_text()))
     assert before - written
-    kept = {"study.json", "summary.json", "files.json"}
+    kept = {"manifest.json", "summary.json", "files.json"}
     beside = {
         file.relative_to(folder).as_posix()
         for file in folder.rglob("*")
@@ -48,7 +48,7 @@ def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
 
 
 def test_reports_written_at_once_are_one_report(tmp_path: Path) -> None:
-    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny"
+    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny" / "full"
     bakeoff.run_study(study, out=tmp_path, jobs=1)
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     command = [sys.executable, "-m", "bakeoff.cli", "report", str(folder)]
@@ -60,10 +60,10 @@ def test_reports_written_at_once_are_one_report(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_should_be_is_one_sentence(run_text: RunText, tmp_path: Path) -> None:
     run_text(STUDY)
-    (tmp_path / "tiny" / "figures").rename(tmp_path / "away")
-    (tmp_path / "tiny" / "figures").write_text("mine")
+    (tmp_path / "tiny" / "full" / "figures").rename(tmp_path / "away")
+    (tmp_path / "tiny" / "full" / "figures").write_text("mine")
     with pytest.raises(bakeoff.BakeoffError, match="figures: cannot be a folder"):
-        reporting.report(tmp_path / "tiny")
+        reports.report(tmp_path / "tiny")
 
 
 # runs that fail
@@ -84,7 +84,7 @@ def test_a_run_that_raises_anything_leaves_the_others(
         return train_run(spec, *arguments)
 
     train_run = training.train_run
-    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny"
+    study, folder = parse_study(STUDY, "tiny", "tiny.toml"), tmp_path / "tiny" / "full"
     monkeypatch.setattr(training, "train_run", fail)
     reason = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
     with (
@@ -99,13 +99,13 @@ def test_a_run_that_raises_anything_leaves_the_others(
     name = failure["run"]
     assert failure == {"run": name, "contender": "slow", "seed": 1, "kind": "failed", "reason": reason}
     assert "fail(" not in (folder / "report.md").read_text()
-    assert "Traceback" in (folder / name / "checkpoint" / "traceback.txt").read_text()
+    assert "Traceback" in (folder.parent / name / "checkpoint" / "traceback.txt").read_text()
     with pytest.warns(UserWarning, match="slow, seed 1: failed"):
-        assert reporting.report(folder)["failures"] == summary["failures"], "rendered again, it is still told"
+        assert reports.report(folder)[folder]["failures"] == summary["failures"], "rendered again, it is still told"
     monkeypatch.undo()
     again = bakeoff.run_study(study, out=tmp_path, jobs=1)
     assert again["failures"] == []
-    assert not (folder / name / "checkpoint").exists()
+    assert not (folder.parent / name / "checkpoint").exists()
 
 
 def test_the_command_line_prints_the_others_and_exits_1(
@@ -144,7 +144,7 @@ def test_diverged_and_damaged_runs_are_told_with_their_reasons(
         said = capsys.readouterr()
         assert "written without 1 of the records" in said.err
         assert json.loads(said.out)
-    summary = json.loads((tmp_path / "tiny" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "tiny" / "full" / "summary.json").read_text())
     damaged = [f for f in summary["failures"] if f["kind"] == "damaged"]
     assert [(f["run"], f["seed"]) for f in damaged] == [(victim.name, 1)]
     assert next(c for c in summary["contenders"] if c["name"] == "quick")["n"] == 1
@@ -172,8 +172,8 @@ def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
     with pytest.warns(UserWarning, match="two goes on without contender far: weights 'imagenet': there is no"):
         summary = run_text(PRETRAINED, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
-    assert "far: its weights are not at hand, `bakeoff data fetch weights/resnet18` gets them" in summary["cuts"]
-    assert "bakeoff data fetch weights/resnet18" in (tmp_path / "two" / "report.md").read_text()
+    assert "far: its weights are not at hand, `bakeoff data fetch weights/resnet18` gets them" in summary["overrides"]
+    assert "bakeoff data fetch weights/resnet18" in (tmp_path / "two" / "full" / "report.md").read_text()
     alone = parse_study(
         PRETRAINED.replace('contenders.near = { model = "logistic" }\n', "").split("contenders.both")[0],
         "one",
@@ -198,6 +198,6 @@ def test_what_was_trained_on_test_images_is_never_the_choice(run_text: RunText, 
     assert by_name["pupil"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]
     assert summary["answer"].startswith("quick is selected")
     assert "among those that neither choose nor train on the test set" in summary["answer"]
-    page = (tmp_path / "tiny" / "report.md").read_text()
+    page = (tmp_path / "tiny" / "full" / "report.md").read_text()
     assert "pupil ‡" in page
     assert "it is never selected" in page

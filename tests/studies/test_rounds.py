@@ -10,8 +10,9 @@ from click.testing import CliRunner
 import bakeoff
 from bakeoff.cli import bakeoff as command
 from bakeoff.record import find_runs, read_run
-from bakeoff.spec.study import parse_study
-from bakeoff.studies import packaged, reporting
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import load_study, parse_study
+from bakeoff.studies import reports
 from bakeoff.studies.sequential import on_fresh_seeds, until_decided
 
 STUDY = """
@@ -61,12 +62,12 @@ def test_the_choice_is_trained_again_on_the_seeds_after_the_studys_own(confirmed
 
 def test_a_report_rendered_again_and_the_same_command_keep_the_fresh_runs(confirmed):
     out, summary = confirmed
-    assert reporting.report(out / "tiny")["confirmation"] == summary["confirmation"]
+    assert reports.report(out / "tiny")[out / "tiny" / "full"]["confirmation"] == summary["confirmation"]
     trained: list[str] = []
     again = bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=out, jobs=1, done=trained.append)
     assert trained == []
     assert again["confirmation"] == summary["confirmation"]
-    assert "when trained again on 2 fresh seeds" in (out / "tiny" / "report.md").read_text()
+    assert "when trained again on 2 fresh seeds" in (out / "tiny" / "full" / "report.md").read_text()
 
 
 def test_without_confirm_nothing_more_is_trained_and_the_page_says_of_which_runs_it_speaks(tmp_path):
@@ -78,24 +79,24 @@ def test_without_confirm_nothing_more_is_trained_and_the_page_says_of_which_runs
 
 
 @pytest.mark.parametrize(
-    ("confirm", "scale", "cuts", "confirms"),
+    ("confirm", "scale", "seeds", "confirms"),
     [
-        (None, "full", (), True),
-        (None, "small", (), False),
-        (False, "full", (), False),
-        (True, "small", (), True),
-        (None, "full", ("seeds: 1 instead of 3",), False),
+        (None, "full", None, True),
+        (None, "small", None, False),
+        (False, "full", None, False),
+        (True, "small", None, True),
+        (None, "full", 1, False),
     ],
 )
-def test_the_full_scale_confirms_unless_it_is_cut_or_says_otherwise(confirm, scale, cuts, confirms):
+def test_the_full_scale_confirms_unless_it_is_overridden_or_says_otherwise(confirm, scale, seeds, confirms):
     study = parse_study(STUDY.replace("confirm = true\n", "") + "[scales.small]\nseeds = 2\n", "tiny", "tiny.toml")
-    assert study.model_copy(update={"confirm": confirm, "scale": scale, "cuts": cuts}).confirms is confirms
+    assert make_plan(study.model_copy(update={"confirm": confirm}), scale, seeds=seeds).confirms is confirms
     alone = parse_study(STUDY.replace("confirm = true\n", ""), "tiny", "tiny.toml")
-    assert not alone.confirms, "a study without scales has no full one"
+    assert not make_plan(alone).confirms, "a study without scales has no full one"
 
 
 def test_a_choice_on_fresh_seeds_brings_its_members():
-    study = parse_study(STUDY + BOTH, "tiny", "tiny.toml")
+    study = make_plan(parse_study(STUDY + BOTH, "tiny", "tiny.toml"))
     mean = {"slow": 0.1, "quick": 0.2, "both": 0.3}
     contenders = [
         {"name": name, "dataset": "digits", "selects_on_test": False, "trains_on_test": False, "parameters": 1}
@@ -103,7 +104,7 @@ def test_a_choice_on_fresh_seeds_brings_its_members():
         for name, value in mean.items()
     ]
     fresh = on_fresh_seeds(study, {"contenders": contenders})
-    assert [(spec.contender, spec.seed) for spec in fresh.runs()] == [
+    assert [(spec.contender, spec.seed) for spec in fresh.specs()] == [
         (name, seed) for name in ("slow", "quick", "both") for seed in (2, 3)
     ]
     assert on_fresh_seeds(study, {"contenders": contenders[:1]}) is None, "nobody to choose from"
@@ -140,7 +141,8 @@ def test_seeds_are_added_where_they_can_decide_and_nowhere_else(adding):
     assert {c["name"]: c["n"] for c in summary["contenders"]} == seeds
     assert "Seeds were added until decided" in summary["answer"]
     assert "none of their runs trained (lost)" in summary["answer"]
-    assert "--until-decided --max-seeds 4" in json.loads((out / "tiny" / "study.json").read_text())["command"]
+    manifest = json.loads((out / "tiny" / "full" / "manifest.json").read_text())
+    assert "--until-decided --max-seeds 4" in manifest["command"]
 
 
 def test_the_verdicts_spend_what_is_left_of_the_level(adding):
@@ -155,7 +157,7 @@ def test_the_verdicts_spend_what_is_left_of_the_level(adding):
 def test_looks_do_not_see_the_test_split(adding):
     """Whatever the test labels are, the same seeds are trained."""
     out, _ = adding
-    study = json.loads((out / "tiny" / "study.json").read_text())
+    plan = json.loads((out / "tiny" / "full" / "manifest.json").read_text())["plan"]
     asked = []
 
     def train(part):
@@ -169,10 +171,9 @@ def test_looks_do_not_see_the_test_split(adding):
             run.arrays["test_labels"] = (run.labels("test") + 1) % 10
         return kept
 
-    whole = packaged.find_study(str(out / "tiny.toml"))
-    after = until_decided(whole, 4, train, read)
-    assert after.seeds_each == study["seeds_each"]
-    assert asked[0] == dict.fromkeys(study["seeds_each"], 3)
+    after, _ = until_decided(make_plan(load_study(out / "tiny.toml")), 4, train, read)
+    assert after.seeds_each == plan["seeds_each"]
+    assert asked[0] == dict.fromkeys(plan["seeds_each"], 3)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,12 @@ from bakeoff.models import create_model
 from bakeoff.record import find_runs, read_run
 from bakeoff.report.sections import SECTIONS
 from bakeoff.ship.predict import evaluate as measure
-from bakeoff.spec.scales import at_scale
-from bakeoff.spec.study import parse_study
-from bakeoff.studies import reporting, runner
+from bakeoff.spec.plan import make_plan
+from bakeoff.spec.study_file import parse_study
+from bakeoff.studies import reports
 from bakeoff.studies.packaged import find_study, published_studies
+from bakeoff.studies.prepare import _load, check_plan
+from bakeoff.studies.train import train_further
 
 RunText = Callable[..., dict[str, Any]]
 STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
@@ -59,7 +61,7 @@ def test_a_contender_under_another_name_is_not_trained_again(run_text: RunText, 
     assert [c["name"] for c in summary["contenders"]] == ["slow", "fast", "team"]
     figures = [[c["test_accuracy"] for c in each["contenders"]] for each in (before, summary)]
     assert figures[0] == figures[1]
-    assert "quick" not in (tmp_path / "tiny" / "report.md").read_text().replace("quick-seed", "")
+    assert "quick" not in (tmp_path / "tiny" / "full" / "report.md").read_text().replace("quick-seed", "")
 
 
 def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> None:
@@ -69,9 +71,9 @@ def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> Non
         file.unlink()
     gone.rmdir()
     with pytest.warns(UserWarning, match="slow, seed 1: no finished record"):
-        summary = reporting.report(tmp_path / "tiny")
+        summary = reports.report(tmp_path / "tiny")[tmp_path / "tiny" / "full"]
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 1, "quick": 2}
-    assert "slow, seed 1: no finished record" in (tmp_path / "tiny" / "report.md").read_text()
+    assert "slow, seed 1: no finished record" in (tmp_path / "tiny" / "full" / "report.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -129,13 +131,13 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
     """On embedded data: every contender of the scale trains, and every section that has something to show is there."""
     summary = bakeoff.run_study(name, scale="smoke", out=tmp_path, jobs=1)
     study = find_study(name)
-    small = at_scale(study, "smoke")
+    small = make_plan(study, "smoke")
     assert {c["name"]: c["n"] + c["failed"] for c in summary["contenders"]} == {
         c.name: 1 if c.over_seeds else 2 for c in small.contenders
     }
     assert len(summary["sweeps"]) == len(study.sweeps)
-    assert json.loads((tmp_path / name / "summary.json").read_text()) == summary
-    page = (tmp_path / name / "report.html").read_text()
+    assert json.loads((tmp_path / name / "smoke" / "summary.json").read_text()) == summary
+    page = (tmp_path / name / "smoke" / "report.html").read_text()
     some = ("sweeps", "curves", "reported", "hypotheses", "diagnoses")
     shown = [k for k in SECTIONS if (k not in some or name == "small-cnn") and k != "label_noise"]
     assert [kind for kind in shown if f'id="{kind.replace("_", "-")}"' not in page] == []
@@ -146,11 +148,11 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", published_studies())
 def test_published_studies_could_run_at_laptop_scale(name: str) -> None:
     """Every model takes the size that the scale gives it, and every cut is a valid recipe: nothing is trained."""
-    study = at_scale(find_study(name), "laptop")
-    loaded, absent = runner._load(study)
+    study = make_plan(find_study(name), "laptop")
+    loaded, absent = _load(study)
     if absent:
         pytest.skip("; ".join(map(str, absent.values())))
-    assert len(runner.check_study(study, loaded).contenders) == len(study.contenders)
+    assert len(check_plan(study, loaded).contenders) == len(study.contenders)
 
 
 TEAM = """
@@ -233,7 +235,7 @@ def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: P
     with pytest.warns(UserWarning, match="all, seed 0: failed: needs alone-seed0"):  # noqa: SIM117 - the error comes last
         with pytest.raises(bakeoff.BakeoffError, match=said):
             run_text(TEAM.replace('model = "logistic"\nlr = 0.02', bad), "team")
-    summary = json.loads((tmp_path / "team" / "summary.json").read_text())
+    summary = json.loads((tmp_path / "team" / "full" / "summary.json").read_text())
     assert {c["name"]: (c["n"], c["failed"]) for c in summary["contenders"]} == {
         "team": (2, 0),
         "pupil": (2, 0),
@@ -282,7 +284,7 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(run_text: RunText, tm
     said = measure(run, None, "test")
     assert said["accuracy"]["mean"] == run.test_metrics()["test_accuracy"]
     with pytest.raises(bakeoff.UsageError, match=rf"no weights of its own; its members have: {', '.join(run.needs)}$"):
-        runner.train_further(path, out=tmp_path)
+        train_further(path, out=tmp_path)
 
 
 def test_a_dataset_that_is_not_at_hand_is_left_out_of_several(
@@ -304,20 +306,17 @@ contenders.far = { model = "logistic", dataset = "cifar10" }
     with pytest.warns(UserWarning, match="two goes on without cifar10: there is no"):
         summary = run_text(text, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
-    assert "cifar10: not at hand, `bakeoff data fetch cifar10` gets it" in summary["cuts"]
-    assert "bakeoff data fetch cifar10" in (tmp_path / "two" / "report.md").read_text()
+    assert "cifar10: not at hand, `bakeoff data fetch cifar10` gets it" in summary["overrides"]
+    assert "bakeoff data fetch cifar10" in (tmp_path / "two" / "full" / "report.md").read_text()
     for asked in ({"datasets": "cifar10"}, {"only": "far"}):
         with pytest.raises(BakeoffError, match="cifar10: there is no"):
             run_text(text, "two", **asked)
 
 
-def test_a_study_json_that_names_no_runs(tmp_path: Path) -> None:
-    study = parse_study(STUDY, "tiny", "tiny.toml")
-    (tmp_path / "study.json").write_text(study.model_dump_json())
-    with pytest.raises(
-        bakeoff.BakeoffError, match="does not name its runs, being of an earlier version: the study's `bak"
-    ):
-        reporting.report(tmp_path)
+def test_a_study_s_folder_of_an_earlier_version(tmp_path: Path) -> None:
+    (tmp_path / "study.json").write_text("{}")
+    with pytest.raises(BakeoffError, match=r"not a study as this version .* writes it: the study's `bakeoff run`"):
+        reports.report(tmp_path)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

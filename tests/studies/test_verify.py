@@ -10,7 +10,7 @@ from safetensors.torch import load, save
 
 from bakeoff import record
 from bakeoff.cli import bakeoff, exit_code
-from bakeoff.studies.runner import train
+from bakeoff.studies.train import train
 from bakeoff.studies.verify import train_again
 
 EARLIER = Path(__file__).parents[1] / "earlier"

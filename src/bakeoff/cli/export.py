@@ -24,7 +24,7 @@ from bakeoff.cli.common import JSON, PLUGIN, as_json
 @JSON
 def export(folder: Path, kinds: tuple[str, ...], out: Path | None, json_out: bool) -> None:
     """Write figures, tables or numbers of the study in FOLDER, from its records."""
-    from bakeoff.studies.reporting import export as write
+    from bakeoff.studies.reports import export as write
 
     files = write(folder, kinds, out or folder / "export")
     as_json({"files": list(map(str, files))}) if json_out else click.echo("\n".join(map(str, files)))

@@ -38,8 +38,8 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.cli.terminal import display, print_table
-    from bakeoff.studies.runner import train as train_one
-    from bakeoff.studies.runner import train_further
+    from bakeoff.studies.train import train as train_one
+    from bakeoff.studies.train import train_further
 
     options = given(options)
     fixed = [key for key in ("dataset", "model", "seed", "validation", "images") if key in options]

@@ -24,6 +24,7 @@ from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 @click.option(
     "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
 )
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Train what ends within this time.  [all]")
 @click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [as many as the cores take; one on a GPU]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of each run.  [1; from 16 cores on, cores / 8]")
 @DEVICE
@@ -39,7 +40,7 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     """
     from bakeoff.cli.terminal import display
     from bakeoff.studies.packaged import find_study, published_studies
-    from bakeoff.studies.reporting import report_all
+    from bakeoff.studies.reports import index
     from bakeoff.studies.runner import run_study
 
     if (study is None) != every:
@@ -66,10 +67,10 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
             continue
         summaries[found.name] = summary
         if not (every and json_out):
-            show_summary(summary, options["out"] / found.name, json_out)
+            show_summary(summary, options["out"] / found.name / summary["scale"], json_out)
     if every and summaries:
-        index, _ = report_all(options["out"])
-        as_json({"index": str(index), "studies": summaries}) if json_out else click.echo(f"index: {index}")
+        page = index(options["out"])
+        as_json({"index": str(page), "studies": summaries}) if json_out else click.echo(f"index: {page}")
     if failures:
         raise BakeoffError("; ".join(map(str, failures)))
 
@@ -94,17 +95,21 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 @PLUGIN
 @JSON
 def report(folder: Path, every: bool, json_out: bool) -> None:
-    """Render a study's FOLDER again from its records."""
-    from bakeoff.studies.reporting import report as render
-    from bakeoff.studies.reporting import report_all
+    """Render a study's FOLDER again from its records: all scales there are, or the one of FOLDER/SCALE."""
+    from bakeoff.studies.reports import report as render
+    from bakeoff.studies.reports import report_all
 
     if every:
-        index, summaries = report_all(folder)
-        as_json({"index": str(index)}) if json_out else click.echo(f"index: {index}")
+        page, summaries = report_all(folder)
+        as_json({"index": str(page)}) if json_out else click.echo(f"index: {page}")
     else:
-        summaries = [render(folder)]
-        show_summary(summaries[0], folder, json_out)
-    failures = [each for summary in summaries for each in summary["failures"]]
+        summaries = render(folder)
+        if json_out and len(summaries) > 1:
+            as_json({"scales": {place.name: summary for place, summary in summaries.items()}})
+        else:
+            for place, summary in summaries.items():
+                show_summary(summary, place, json_out)
+    failures = [each for summary in summaries.values() for each in summary["failures"]]
     if lost := [each["reason"] for each in failures if each["kind"] in ("damaged", "unreadable")]:
         raise BakeoffError(f"written without {len(lost)} of the records: {'; '.join(lost)}")
 

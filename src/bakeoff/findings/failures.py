@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from bakeoff.record import Run
-from bakeoff.spec.study_parts import Failed
+from bakeoff.record.manifest import Failed
 
 
 def find(names: Collection[str], runs: Sequence[Run], failed: Sequence[Failed]) -> tuple[Failed, ...]:

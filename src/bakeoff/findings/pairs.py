@@ -10,7 +10,7 @@ from bakeoff.evaluation.verdicts import Pair, Verdict
 from bakeoff.findings.changes import TOGETHER
 from bakeoff.spec import Contender
 from bakeoff.spec.hypothesis import Hypothesis
-from bakeoff.spec.study_parts import Sweep
+from bakeoff.spec.study import Sweep
 
 
 def declared(

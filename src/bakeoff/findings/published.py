@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bakeoff.spec.study import Study
+from bakeoff.spec.plan import Plan
 
 
-def figures_of(study: Study) -> dict[str, list[float]]:
+def figures_of(study: Plan) -> dict[str, list[float]]:
     """Of each contender to which the report gives several test accuracies: those, in ascending order."""
     given: dict[str, set[float]] = {}
     for contender in (*study.contenders, *study.left_out):
@@ -20,6 +20,6 @@ def figures_of(study: Study) -> dict[str, list[float]]:
     return {name: sorted(values) for name, values in given.items() if len(values) > 1}
 
 
-def noise(study: Study) -> float:
+def noise(study: Plan) -> float:
     """The widest range of test accuracies that the report gives to one contender: its noise between single runs."""
     return max((values[-1] - values[0] for values in figures_of(study).values()), default=0.0)

@@ -37,8 +37,8 @@ from bakeoff.findings.softmax import SoftmaxBeforeLoss
 from bakeoff.findings.sweeps import SweepResult
 from bakeoff.findings.test_choices import ChosenOnTest
 from bakeoff.record import Run
-from bakeoff.spec.study import Study
-from bakeoff.spec.study_parts import Failed
+from bakeoff.record.manifest import Failed
+from bakeoff.spec.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class Findings:
         return pairs.facing(self.pairs, name, [c.name for c in self.ranking])
 
 
-def find(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> list[Findings]:
+def find(study: Plan, runs: Sequence[Run], fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()) -> list[Findings]:
     """The findings on each of a study's datasets. `fresh` are runs of selected contenders on seeds of their own.
 
     Raises:
         BakeoffError: runs on one dataset were made from different data.
     """
-    return [_find(study.on(name) if len(study.datasets) > 1 else study, runs, fresh) for name in study.datasets]
+    return [_find(study.on(name) if len(study.datasets) > 1 else study, runs, fresh, failed) for name in study.datasets]
 
 
 def together(parts: Sequence[Findings]) -> Findings:
@@ -102,13 +102,13 @@ def together(parts: Sequence[Findings]) -> Findings:
     )
 
 
-def _find(study: Study, runs: Sequence[Run], fresh: Sequence[Run]) -> Findings:
+def _find(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: Sequence[Failed]) -> Findings:
     """The findings on a study's only dataset."""
     every = study.contenders
     ended = by_contender([c.name for c in every], runs)
     groups = only_learnt(ended)
     correct = all_correct(groups)
-    lost = failures.find(ended.keys(), runs, study.failed)
+    lost = failures.find(ended.keys(), runs, untrained)
     decided = verdicts.decide(
         correct,
         declared=pairs.declared(every, study.hypotheses, study.sweeps, correct),

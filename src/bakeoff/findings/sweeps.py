@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bakeoff.evaluation.verdicts import Pair
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.pairs import versus
-from bakeoff.spec.study_parts import Sweep
+from bakeoff.spec.study import Sweep
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from bakeoff.record.run import (
     write_finished,
     write_history,
 )
-from bakeoff.record.tolerant import read_study
 
 __all__ = [
     "FILES",
@@ -57,7 +56,6 @@ __all__ = [
     "read_finished",
     "read_outline",
     "read_run",
-    "read_study",
     "reason",
     "remove_checkpoint",
     "set_aside",

@@ -241,8 +241,11 @@ def tidy(path: Path) -> None:
             remove_checkpoint(path)
 
 
-def read_run(path: Path | str) -> Run:
+def read_run(path: Path | str, contender: str | None = None) -> Run:
     """The record in `path`, every file checked against its checksum; that of an earlier version, too.
+
+    Args:
+        contender: what it is called where it is read for, if not as in the record.
 
     Raises:
         UsageError: no run there, or one that has not ended.
@@ -258,7 +261,10 @@ def read_run(path: Path | str) -> Run:
         history = [parse_json(line) for line in contents["history.jsonl"].splitlines()]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Damaged(f"{path / 'run.json'}: damaged: {type(error).__name__}: {error}") from None
-    return _as_run(path, description, history)
+    run = _as_run(path, description, history)
+    if contender in (None, run.spec.contender):
+        return run
+    return dataclasses.replace(run, spec=run.spec.model_copy(update={"contender": contender}))
 
 
 def read_outline(path: Path) -> Run:

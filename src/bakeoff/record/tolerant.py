@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from bakeoff.errors import BakeoffError, Damaged, UsageError
-from bakeoff.record.files import parse_json, read_bytes
+from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec, renamed
 from bakeoff.spec.settings import Frozen, validate
-from bakeoff.spec.study import Study
 
 
 def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
@@ -22,7 +19,7 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
     A key that it does not know is left out, a key that the record lacks has its default, and a value that breaks a
     rule of this version stays as it is.
     """
-    known, unknown = _known(RunSpec, modern_names(values))
+    known, unknown = known_values(RunSpec, modern_names(values))
     notes = [f"its {key!r} is unknown to this version and left out" for key in unknown]
     try:
         return validate(RunSpec, known, "spec"), notes
@@ -57,24 +54,7 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def read_study(file: Path) -> Study:
-    """A study.json; keys that this version does not know are left out.
-
-    Raises:
-        Damaged: no JSON.
-        BakeoffError: it cannot be read, or another version wrote it, which this one does not understand.
-    """
-    try:
-        values = parse_json(read_bytes(file))
-    except ValueError as error:
-        raise Damaged(f"{file}: damaged: {error}") from None
-    try:
-        return validate(Study, _known(Study, modern_names(values))[0], str(file))
-    except (UsageError, AttributeError, TypeError):
-        raise BakeoffError(f"{file}: not a study as this version of bakeoff writes it") from None
-
-
-def _known(model: type[Frozen], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def known_values(model: type[Frozen], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The values without the keys that the model refuses, and those keys."""
     known: dict[str, Any] = copy.deepcopy(dict(values))
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -11,7 +11,8 @@ from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.study import Findings
 from bakeoff.report import headline, hypotheses, sentences
 from bakeoff.report.format import few, listing, percent, plural
-from bakeoff.spec.study import Study
+from bakeoff.report.overrides import part_of_study
+from bakeoff.spec.plan import Plan
 
 PART = "This is a part of the study:"
 """How the sentence begins that tells a scale's overrides."""
@@ -39,24 +40,23 @@ class Paragraph:
     text: str
 
 
-def paragraphs(study: Study, findings: Sequence[Findings]) -> list[Paragraph]:
-    """The question's answer, dataset by dataset; `findings` has each of the study's datasets."""
+def paragraphs(study: Plan, findings: Sequence[Findings], enough: Mapping[str, str] | None = None) -> list[Paragraph]:
+    """The question's answer, dataset by dataset; `findings` has each of the study's datasets, and
+    `enough` why contenders got no more seeds."""
     parts: list[Paragraph] = []
     for dataset, found in zip(study.datasets, findings, strict=True):
-        lead, *others = _on_one_dataset(study, found)
+        lead, *others = _on_one_dataset(study, found, enough or {})
         parts += [replace(lead, text=f"On {dataset}: {lead.text}") if len(findings) > 1 else lead, *others]
-    if study.cuts:
-        words = study.cuts_in_words or "; ".join(study.cuts)
+    if words := part_of_study(study):
         parts.append(Paragraph("overrides", f"{PART} {words}. What it shows holds for this part."))
     return parts
 
 
-def _on_one_dataset(study: Study, found: Findings) -> list[Paragraph]:
+def _on_one_dataset(study: Plan, found: Findings, enough: Mapping[str, str]) -> list[Paragraph]:
     best = found.selected
     if best is None:
         words = "No answer yet: no contender has a run that may be trusted."
         return [Paragraph("lead", f"{words} {_failures(found)}".strip())]
-    enough = study.enough
     pairs: list[tuple[Kind, str]] = [
         ("lead", _lead(best, found)),
         ("rivals", headline.rivals(best, found, study.margin)),

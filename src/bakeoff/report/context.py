@@ -16,8 +16,10 @@ from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.runs import by_contender, only_learnt
 from bakeoff.findings.study import Findings
 from bakeoff.record import Run
+from bakeoff.record.manifest import Failed
 from bakeoff.report.format import plural
-from bakeoff.spec.study import Section, Study
+from bakeoff.spec.plan import Plan
+from bakeoff.spec.study import Section
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Context:
     trained, on which all means rest. `by_dataset` has the findings on each of the study's datasets.
     """
 
-    study: Study
+    study: Plan
     runs: Sequence[Run]
     ended: Mapping[str, Sequence[Run]]
     finished: Mapping[str, Sequence[Run]]
@@ -38,11 +40,13 @@ class Context:
     """The section that is made of it."""
 
     @classmethod
-    def of(cls, study: Study, runs: Sequence[Run], command: str, fresh: Sequence[Run] = ()) -> Context:
-        return cls._of(study, runs, findings_of.find(study, runs, fresh), command)
+    def of(
+        cls, study: Plan, runs: Sequence[Run], command: str, fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()
+    ) -> Context:
+        return cls._of(study, runs, findings_of.find(study, runs, fresh, failed), command)
 
     @classmethod
-    def _of(cls, study: Study, runs: Sequence[Run], by_dataset: Sequence[Findings], command: str) -> Context:
+    def _of(cls, study: Plan, runs: Sequence[Run], by_dataset: Sequence[Findings], command: str) -> Context:
         ended = by_contender([c.name for c in study.contenders], runs)
         return cls(study, runs, ended, only_learnt(ended), by_dataset, command)
 

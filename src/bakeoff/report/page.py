@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.record import Run, make_folder, write_atomic, write_json
-from bakeoff.report import answer
+from bakeoff.record.manifest import Failed
+from bakeoff.report import answer, overrides
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Block, Figure, Figures, Items, Paragraph, Table
@@ -21,7 +22,7 @@ from bakeoff.report.render.tables import latex, rows_csv
 from bakeoff.report.sections import Part, compose
 from bakeoff.report.sentences import ESTIMAND
 from bakeoff.report.summary import summary as summary_of
-from bakeoff.spec.study import Study
+from bakeoff.spec.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,30 +32,39 @@ class Page:
     context: Context
     parts: Sequence[Part]
     notes: Sequence[str]
+    enough: Mapping[str, str]
 
     @classmethod
     def of(
-        cls, study: Study, runs: Sequence[Run], *, command: str, notes: Sequence[str] = (), fresh: Sequence[Run] = ()
+        cls,
+        study: Plan,
+        runs: Sequence[Run],
+        *,
+        command: str,
+        notes: Sequence[str] = (),
+        fresh: Sequence[Run] = (),
+        failed: Sequence[Failed] = (),
+        enough: Mapping[str, str] | None = None,
     ) -> Page:
-        """The page of a study that is already cut to its scale. `command` makes it again; `fresh` are the selected
-        contender's runs on seeds that it was not selected by.
+        """The page of a plan. `command` makes it again; `fresh` are the selected contender's runs on seeds that it was
+        not selected by, `failed` the runs without a record, and `enough` says why contenders got no more seeds.
 
         Raises:
             UsageError: a section of the study that does not exist.
             BakeoffError: a damaged record, or runs of different data.
         """
-        context = Context.of(study, runs, command, fresh)
-        return cls(context, compose(context), notes)
+        context = Context.of(study, runs, command, fresh, failed)
+        return cls(context, compose(context), notes, enough or {})
 
     @functools.cached_property
     def answer(self) -> list[answer.Paragraph]:
         """The answer's paragraphs, of each dataset."""
-        return answer.paragraphs(self.context.study, self.context.by_dataset)
+        return answer.paragraphs(self.context.study, self.context.by_dataset, self.enough)
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
         """The object of summary.json."""
-        return summary_of(self.context.study, self.context.runs, self.context.findings, self.answer)
+        return summary_of(self.context.study, self.context.runs, self.context.findings, self.answer, self.enough)
 
     @property
     def tables(self) -> list[Table]:
@@ -90,14 +100,14 @@ class Page:
     @functools.cached_property
     def header(self) -> list[Block]:
         """The answer, a sentence a sweep as a list; the notes, and what the numbers are of and rest on."""
-        study = self.context.study
         sweeps = [paragraph.text for paragraph in self.answer if paragraph.kind == "sweep"]
         first, *others = (paragraph.text for paragraph in self.answer if paragraph.kind != "sweep")
         blocks: list[Block] = [Paragraph(first, "lead"), *map(Paragraph, others)]
         blocks += [Items(sweeps)] if sweeps else []
         blocks += [Paragraph(note, "note") for note in self.notes]
         blocks += [Paragraph(ESTIMAND, "quiet"), Items(self.context.facts(), small=True)]
-        return [*blocks, Paragraph(f"Cut here: {'; '.join(study.cuts)}.", "quiet")] if study.cuts else blocks
+        words = "; ".join(overrides.sentences(self.context.study))
+        return [*blocks, Paragraph(f"Overridden here: {words}.", "quiet")] if words else blocks
 
     def _html(self) -> str:
         return html.page("page.html.j2", study=self.context.study, header=self.header, parts=self.parts)

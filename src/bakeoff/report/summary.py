@@ -22,38 +22,47 @@ from bakeoff.findings.softmax import Gap, Part
 from bakeoff.findings.study import Findings, SeedsToShow
 from bakeoff.findings.sweeps import SweepResult
 from bakeoff.record import Run
-from bakeoff.report import hypotheses, sentences
+from bakeoff.record.manifest import Failed
+from bakeoff.report import hypotheses, overrides, sentences
 from bakeoff.report.answer import Paragraph, paragraphs
-from bakeoff.spec.study import Study
+from bakeoff.spec.plan import Plan
 
 ONE_CHANGES = 20
 """Pairs that differ in one thing that a reader still reads."""
 
 
-def summarise(study: Study, runs: Sequence[Run], fresh: Sequence[Run] = ()) -> dict[str, Any]:
+def summarise(
+    study: Plan,
+    runs: Sequence[Run],
+    fresh: Sequence[Run] = (),
+    failed: Sequence[Failed] = (),
+    enough: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The object of summary.json of a study's runs, and of those of selected contenders on `fresh` seeds.
 
     Raises:
         BakeoffError: runs on one dataset were made from different data.
     """
-    found = findings_of.find(study, runs, fresh)
-    return summary(study, runs, findings_of.together(found), paragraphs(study, found))
+    found = findings_of.find(study, runs, fresh, failed)
+    return summary(study, runs, findings_of.together(found), paragraphs(study, found, enough), enough or {})
 
 
-def summary(study: Study, runs: Sequence[Run], found: Findings, answer: Sequence[Paragraph]) -> dict[str, Any]:
+def summary(
+    study: Plan, runs: Sequence[Run], found: Findings, answer: Sequence[Paragraph], enough: Mapping[str, str]
+) -> dict[str, Any]:
     """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean."""
     value: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
         "scale": study.scale,
-        "cuts": study.cuts,
+        "overrides": overrides.sentences(study),
         "comparable": study.comparable,
         "question": study.question,
         "answer": "\n".join(paragraph.text for paragraph in answer),
         "estimand": sentences.ESTIMAND,
         "margin": study.margin,
         "level": study.level,
-        "enough": study.enough,
+        "enough": enough,
         "contenders": found.contenders,
         "failures": found.failures,
         "comparisons": found.pairs,

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from bakeoff.errors import UsageError, closest
-from bakeoff.spec.choices import Frozen, Shown
+from bakeoff.spec.settings import Frozen, Shown
 
 Relation = Literal["better", "not worse", "equivalent", "not worse and cheaper", "faster"]
 

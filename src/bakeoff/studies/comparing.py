@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff import record
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import UsageError
 from bakeoff.evaluation.verdicts import MARGIN, decide
 from bakeoff.findings.runs import correct, learnt
 from bakeoff.record import Run
+from bakeoff.record.manifest import planned_runs
 from bakeoff.record.readings import count_reading
 from bakeoff.spec import RunSpec
 
@@ -73,31 +73,22 @@ def by_test_images(runs: Sequence[Run]) -> Groups:
 
 
 def find_records(paths: Sequence[Path]) -> list[Run]:
-    """The finished runs at `paths`, each once: a run's directory, a study's (its last command's runs), or a folder.
+    """The finished runs at `paths`, each once: a run's directory, a study's, or a folder of runs. Of a study they are
+    those that its report is of, under the names that it has for them; of several scales, of the report written last.
 
     Raises:
         UsageError: a path without a finished run.
         BakeoffError: a damaged record.
     """
-    found: dict[Path, Run] = {}
+    runs: dict[Path, Run] = {}
     for path in paths:
-        folders = [path] if (path / "run.json").exists() else _of_study(path) or record.find_runs(path)
+        names = {} if record.exists(path / "run.json") else planned_runs(path)
+        folders = [*names] or ([path] if record.exists(path / "run.json") else record.find_runs(path))
         finished = [folder for folder in folders if record.status(folder) not in ("absent", "running", "diverged")]
         if not finished:
             raise UsageError(f"{path}: no finished run there")
-        found |= {folder.resolve(): record.read_run(folder) for folder in finished}
-    return list(found.values())
-
-
-def _of_study(folder: Path) -> list[Path]:
-    """The directories of the runs that the study in `folder` is about; none where no study is there."""
-    file = folder / "study.json"
-    if not file.exists():
-        return []
-    try:
-        return [folder / str(name) for name in json.loads(file.read_text())["records"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BakeoffError(f"{file}: damaged: {type(error).__name__}: {error}") from None
+        runs |= {folder.resolve(): record.read_run(folder, names.get(folder)) for folder in finished}
+    return list(runs.values())
 
 
 def name_contenders(runs: Sequence[Run]) -> Groups:

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 
 from bakeoff.errors import UsageError, closest
-from bakeoff.spec.study import Study, load_study, parse_study
+from bakeoff.spec.study_file import StudyFile, load_study, parse_study
 
 FOLDER = Path(__file__).parent
 
@@ -17,11 +17,11 @@ def names() -> list[str]:
 
 
 @functools.cache
-def packaged_study(name: str) -> Study:
+def packaged_study(name: str) -> StudyFile:
     return parse_study((FOLDER / f"{name}.toml").read_text(encoding="utf-8"), name, f"{name}.toml")
 
 
-def packaged_studies() -> dict[str, Study]:
+def packaged_studies() -> dict[str, StudyFile]:
     """The studies that come with bakeoff, by name."""
     return {name: packaged_study(name) for name in names()}
 
@@ -31,7 +31,7 @@ def published_studies() -> list[str]:
     return [name for name, study in packaged_studies().items() if study.scales]
 
 
-def find_study(name: str) -> Study:
+def find_study(name: str) -> StudyFile:
     """A packaged study by name, or one in a TOML file by path.
 
     Raises:

@@ -11,6 +11,7 @@ from bakeoff import record
 from bakeoff.data import load_dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run
+from bakeoff.record.manifest import planned_runs
 from bakeoff.spec import RESULTS
 from bakeoff.spec.plugins import check_plugins
 from bakeoff.training.options import RunOptions
@@ -46,7 +47,7 @@ def verify(paths: Sequence[Path], *, rerun: bool = False, device: str = "auto") 
     """
     results = []
     for path in paths:
-        runs = [path] if record.exists(path / "run.json") else record.find_runs(path)
+        runs = [path] if record.exists(path / "run.json") else record.find_runs(path) or [*planned_runs(path)]
         if not runs:
             raise UsageError(f"{path}: no run there")
         for run in runs:

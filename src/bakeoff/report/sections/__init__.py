@@ -13,9 +13,10 @@ from bakeoff.report.context import Context
 from bakeoff.report.format import few
 from bakeoff.report.render.blocks import Block, Figures, Heading, Paragraph, Table
 from bakeoff.report.sections.kind import Kind
+from bakeoff.spec.plan import Plan
 from bakeoff.spec.plugins import absent
 from bakeoff.spec.registry import Registry
-from bakeoff.spec.study import Section, Study
+from bakeoff.spec.study import Section
 
 ORDER = (
     "leaderboard hypotheses reported diagnoses sweeps curves significance seeds train_test cost per_class confusion "
@@ -42,7 +43,7 @@ class Part:
     blocks: Sequence[Block]
 
 
-def check_sections(study: Study) -> None:
+def check_sections(study: Plan) -> None:
     """That the study's sections exist, and the contenders they are of.
 
     Raises:

@@ -18,9 +18,9 @@ from bakeoff.report.leaderboard import marks
 from bakeoff.report.render.blocks import Cell
 from bakeoff.report.render.figures import Series
 from bakeoff.report.render.svg import Axis, Dot, accuracy
+from bakeoff.spec.plan import Plan
 from bakeoff.spec.registry import Entry
 from bakeoff.spec.settings import Frozen
-from bakeoff.spec.study import Study
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Kind(Entry[Frozen]):
 
     title: str = ""
     """Over the section; none: the function's name in words."""
-    applies: Callable[[Study], bool] = lambda _: True
+    applies: Callable[[Plan], bool] = lambda _: True
     """Which studies it can be about."""
     all_runs: bool = False
     """Whether it is about the runs of all datasets at once."""

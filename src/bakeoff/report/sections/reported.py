@@ -18,7 +18,7 @@ from bakeoff.report.context import Context
 from bakeoff.report.format import interval, listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import Kind
-from bakeoff.spec.study import Study
+from bakeoff.spec.plan import Plan
 
 
 class Measure(NamedTuple):
@@ -196,14 +196,14 @@ def _point_name(sweep: str, label: str) -> str:
     return label if said.startswith(varied) else f"{sweep}: {label}"
 
 
-def generated_anew(study: Study, name: str) -> bool:
+def generated_anew(study: Plan, name: str) -> bool:
     """Whether a contender's images are made here, in place of a competition's that cannot be had."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
     return source is not None and issubclass(source.settings, Origin) and "origin=kaggle" not in options.split(",")
 
 
-def _reasons(study: Study, name: str, unprinted: str) -> list[str]:
+def _reasons(study: Plan, name: str, unprinted: str) -> list[str]:
     """Why a contender's figures cannot be held against published ones, the most basic reason first."""
     found = [GENERATED] if generated_anew(study, name) else []
     if unprinted or study.unprinted:
@@ -215,7 +215,7 @@ Given = tuple[str, str, Mapping[str, float], str]
 """Label, contender, figures, and what is not printed of their setting."""
 
 
-def _published(study: Study) -> list[Given]:
+def _published(study: Plan) -> list[Given]:
     """All that reports give, what this scale leaves out included."""
     found: list[Given] = []
     for c in (*study.contenders, *study.left_out):
@@ -227,7 +227,7 @@ def _published(study: Study) -> list[Given]:
     return found
 
 
-def _of_unprinted_values(study: Study) -> list[str]:
+def _of_unprinted_values(study: Plan) -> list[str]:
     """The figures of each sweep whose values the report does not print: `l2: 96.67 % and 11.35 %`."""
     sweeps = {sweep.name: sweep for sweep in (*study.left_out_points, *study.sweeps) if sweep.reported}
     return [f"{name}: {listing([percent(value) for value in sweep.reported])}" for name, sweep in sweeps.items()]

@@ -20,8 +20,8 @@ def blocks(context: Context) -> list[Block]:
             cells = [run.spec.contender, str(run.spec.seed), test, validation, f"{run.seconds:,.1f}"]
             status = Cell(run.status, tone="" if run.status == "finished" else "bad")
             rows.append([*map(Cell, (*cells, str(len(run.history) or "–"))), status, Cell(run.path.name)])
-    for lost in context.study.failed:
-        if not context.only or lost.contender in context.only:
+    for lost in context.findings.failures:  # one that diverged has a record, and its row above
+        if lost.kind != "diverged" and (not context.only or lost.contender in context.only):
             cells = [lost.contender, str(lost.seed), *"––––"]
             rows.append([*map(Cell, cells), Cell(lost.kind, tone="bad", title=lost.reason), Cell(lost.run)])
     labels = ("contender", "seed", "test accuracy, Wilson 95 %", "validation", "seconds", "epochs", "status", "record")

@@ -12,7 +12,7 @@ from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.svg import SERIES
 from bakeoff.report.sections.kind import Kind, accuracy_dot, course_by_step
-from bakeoff.spec.study_parts import Sweep
+from bakeoff.spec.study import Sweep
 
 
 def blocks(context: Context) -> list[Block]:

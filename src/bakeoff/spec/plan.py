@@ -1,0 +1,267 @@
+"""A plan: a study file with a scale and what a command asks for applied. Every run, and every override as data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from pydantic import Field
+
+from bakeoff.errors import UsageError, closest
+from bakeoff.spec import Contender, Recipe, RunSpec
+from bakeoff.spec.hypothesis import Hypothesis
+from bakeoff.spec.override import ABSENT_DATA, COMMAND, Override
+from bakeoff.spec.reference import plain_reference
+from bakeoff.spec.settings import Frozen, Shown, validate
+from bakeoff.spec.study import Study, Sweep
+from bakeoff.spec.study_file import Scale, StudyFile, check_ensemble_fields
+
+
+class PlannedRun(Frozen):
+    """One run of a plan, and where its record is."""
+
+    contender: str
+    seed: int
+    dataset: str
+    directory: str = Field(description="its name, beside those of the plan's other runs")
+    needs: tuple[str, ...] = Field((), description="directories of the runs that it needs")
+
+
+class Plan(Study):
+    """A study with everything resolved: what is trained, what its report is about, and what was overridden."""
+
+    scale: str = "full"
+    scale_about: Shown = Field("", description="what the scale says of itself")
+    overrides: tuple[Override, ...] = ()
+    left_out: tuple[Contender, ...] = Field((), description="contenders of the study file that are left out")
+    left_out_points: tuple[Sweep, ...] = Field((), description="the points that its sweeps lose with them")
+    confirms: bool = Field(False, description="the selected contender is trained again on fresh seeds")
+    first_seed: int = Field(0, ge=0)
+    seeds_each: dict[str, int] = Field({}, description="seeds of contenders where they are not the study's")
+    runs: tuple[PlannedRun, ...] = Field((), description="known once the data are")
+
+    @property
+    def comparable(self) -> bool:
+        """Whether data and recipes are those of the study file."""
+        return not any(override.alters_runs for override in self.overrides)
+
+    def on(self, dataset: str) -> Plan:
+        """The part of the plan that is about one dataset."""
+        contenders = tuple(c for c in self.contenders if self.dataset_of(c) == dataset)
+        left_out = tuple(c for c in self.left_out if self.dataset_of(c) == dataset)
+        names = [contender.name for contender in contenders]
+        sweeps = tuple(s for s in self.sweeps if all(point.contender in names for point in s.points))
+        part = {"dataset": dataset, "contenders": contenders, "left_out": left_out, "sweeps": sweeps}
+        hypotheses = tuple(h for h in self.hypotheses if self._dataset_of_hypothesis(h) == dataset)
+        return self.model_copy(update={**part, "hypotheses": hypotheses})
+
+    def _dataset_of_hypothesis(self, hypothesis: Hypothesis) -> str:
+        """The dataset of its contenders; of those that are left out with their whole dataset, the study's first."""
+        of = {c.name: self.dataset_of(c) for c in (*self.contenders, *self.left_out)}.get(hypothesis.better)
+        return of if of in self.datasets else self.datasets[0]
+
+    def seeds_of(self, contender: Contender) -> range:
+        count = 1 if contender.over_seeds else self.seeds_each.get(contender.name, self.seeds)
+        return range(self.first_seed, self.first_seed + count)
+
+    def specs(self) -> list[RunSpec]:
+        """What every run trains: contender by contender, seed by seed; one run of what is over all seeds."""
+        return [
+            RunSpec(
+                contender=contender.name,
+                dataset=self.dataset_of(contender),
+                validation=contender.validation or self.validation,
+                images=self.images,
+                seed=seed,
+                members=contender.ensemble,
+                **{key: getattr(contender, key) for key in ("model", "parameters", "over_seeds", "recipe")},
+            )
+            for contender in self.contenders
+            for seed in self.seeds_of(contender)
+        ]
+
+    def needed(self, spec: RunSpec) -> list[tuple[str, int]]:
+        """The contender and seed of each run that a run needs: those of its own seed, or all that it averages."""
+        needed = []
+        for contender in map(self.contender, self.needs(self.contender(spec.contender))):
+            every = self.seeds_of(contender)
+            seeds = every if spec.over_seeds else every[-1:] if contender.over_seeds else (spec.seed,)
+            needed += [(contender.name, seed) for seed in seeds]
+        return needed
+
+
+def make_plan(
+    study: StudyFile,
+    scale: str = "full",
+    *,
+    seeds: int | None = None,
+    only: Iterable[str] = (),
+    datasets: Iterable[str] = (),
+    recipe: Mapping[str, Any] | None = None,
+    absent: Mapping[str, str] | None = None,
+) -> Plan:
+    """The study at one of its scales, and with what a command asks for.
+
+    Args:
+        seeds: per contender, instead of the scale's.
+        only: names of contenders; the others are left out.
+        datasets: of those that the study is about; the others are left out.
+        recipe: recipe fields that every contender takes.
+        absent: contenders whose data or weights are not at hand -> `override.ABSENT_DATA` or `ABSENT_WEIGHTS`; they are
+            left out, and with them those that need them.
+
+    Raises:
+        UsageError: no such scale, contender or dataset, or a recipe field that is not valid.
+    """
+    where = f"study {study.name}"
+    if scale not in study.scales and scale != "full":
+        raise UsageError(f"{where}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
+    cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
+    only, datasets = tuple(only), tuple(map(plain_reference, datasets))
+    _check_names(study, cut, only, datasets)
+    reasons = _left_out(study, scale, only, datasets, absent or {})
+    place: dict[str, Any] = {"dataset": ""} if cut.dataset else {}
+    placed = [contender.model_copy(update=place) for contender in study.contenders]
+    contenders = [_at_scale(c, study, scale, given) for c in placed if c.name not in reasons]
+    if not contenders:
+        asked = ", ".join((*only, *datasets))
+        raise UsageError(f"{where}: scale {scale} with only {asked} leaves no contender")
+    sweeps, left_out_points = _split_sweeps(study, reasons)
+    sizes = {
+        "dataset": cut.dataset or study.dataset,
+        "images": cut.images or study.images,
+        "seeds": seeds or cut.seeds or study.seeds,
+    }
+    overrides = [
+        Override(
+            path=(key,),
+            old=getattr(study, key),
+            new=value,
+            source=COMMAND if key == "seeds" and seeds else f"scale {scale}",
+        )
+        for key, value in sizes.items()
+        if value != getattr(study, key)
+    ]
+    for contender in contenders:
+        overrides += _overrides(study.contender(contender.name), contender, scale, given)
+    overrides += _overrides_of_left_out(study, reasons)
+    full = bool(study.scales) and scale == "full" and not overrides
+    plan = Plan(
+        **{key: getattr(study, key) for key in Study.model_fields}
+        | sizes
+        | {"contenders": tuple(contenders), "sweeps": tuple(sweeps)},
+        scale=scale,
+        scale_about=cut.about,
+        overrides=tuple(overrides),
+        left_out=tuple(c for c in placed if c.name in reasons),
+        left_out_points=tuple(left_out_points),
+        confirms=full if study.confirm is None else study.confirm,
+    )
+    plan.check_needs(where)
+    return plan
+
+
+def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:
+    """The names in `groups`, each a name or several with commas between them. The study's own names may hold commas:
+    of the pieces between commas as many as make up one are taken for it."""
+    known, names = {contender.name for contender in study.contenders}, []
+    for group in groups:
+        pieces = group.split(",")
+        while pieces:
+            count = next((n for n in range(len(pieces), 0, -1) if ",".join(pieces[:n]) in known), 1)
+            names.append(",".join(pieces[:count]))
+            pieces = pieces[count:]
+    return tuple(name for name in names if name)
+
+
+def _check_names(study: StudyFile, cut: Scale, only: Iterable[str], datasets: Iterable[str]) -> None:
+    """That the study has the contenders that its scale and a command name, and is about these datasets."""
+    names = [contender.name for contender in study.contenders]
+    for name in (*cut.only, *cut.without, *cut.contenders, *only):
+        if name not in names:
+            raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
+    for name in datasets:
+        if name not in study.datasets:
+            raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
+
+
+def _left_out(
+    study: StudyFile, scale: str, only: Collection[str], datasets: Collection[str], absent: Mapping[str, str]
+) -> dict[str, str]:
+    """The contenders that are left out, each with what leaves it out.
+
+    Raises:
+        UsageError: a contender that is named needs one of them.
+    """
+    cut, reasons = study.scales.get(scale, Scale()), {}
+    for contender in study.contenders:
+        name = contender.name
+        if (cut.only and name not in cut.only) or name in cut.without:
+            reasons[name] = f"scale {scale}"
+        elif (only and name not in only) or (datasets and study.dataset_of(contender) not in datasets):
+            reasons[name] = COMMAND
+        elif name in absent:
+            reasons[name] = absent[name]
+    kept = [contender for contender in study.contenders if contender.name not in reasons]
+    while lacking := {c.name: name for c in kept if c.name not in reasons for name in c.needs if name in reasons}:
+        if named := next((name for name in (*cut.only, *only) if name in lacking), None):
+            raise UsageError(f"study {study.name}: {named} needs {lacking[named]}, which is left out: name it as well")
+        reasons |= {name: f"needs {needed}" for name, needed in lacking.items()}
+    return reasons
+
+
+def _split_sweeps(study: StudyFile, left_out: Collection[str]) -> tuple[list[Sweep], list[Sweep]]:
+    """The study's sweeps with the points that are left, where these are two or more, and with those that are not."""
+    kept, lost = [], []
+    for sweep in study.sweeps:
+        points = tuple(point for point in sweep.points if point.contender not in left_out)
+        points = points if len(points) > 1 else ()
+        others = tuple(point for point in sweep.points if point not in points)
+        kept += [sweep.model_copy(update={"points": points})] if points else []
+        lost += [sweep.model_copy(update={"points": others})] if others else []
+    return kept, lost
+
+
+def _at_scale(contender: Contender, study: StudyFile, scale: str, given: Mapping[str, Any]) -> Contender:
+    """The contender with the parameters and the recipe that it has at a scale; recipe fields for all contenders are
+    not for ensembles."""
+    cut = study.scales.get(scale, Scale())
+    where = f"study {study.name} [scales.{scale}], contender {contender.name}"
+    single = dict(cut.contenders.get(contender.name, {}))
+    if contender.ensemble:
+        check_ensemble_fields(single, where)
+    parameters = single.pop("parameters", {})
+    if isinstance(parameters, Mapping):
+        parameters = {**contender.parameters, **parameters}
+    common, given = ({}, {}) if contender.ensemble else (cut.recipe, given)
+    scaled = validate(Recipe, {**contender.recipe.model_dump(), **common, **single}, where, strict=True)
+    recipe = validate(Recipe, {**scaled.model_dump(), **given}, f"study {study.name}, contender {contender.name}")
+    fields = {**contender.model_dump(), "parameters": parameters, "recipe": recipe}
+    return validate(Contender, fields, where, strict=True)
+
+
+def _overrides(before: Contender, after: Contender, scale: str, given: Collection[str]) -> list[Override]:
+    """What a contender's recipe and parameters have otherwise than in the study file."""
+    values = {
+        "recipe": [(key, getattr(before.recipe, key), getattr(after.recipe, key)) for key in Recipe.model_fields],
+        "parameters": [(key, before.parameters.get(key), value) for key, value in after.parameters.items()],
+    }
+    return [
+        Override(
+            path=("contenders", after.name, kind, key),
+            old=old,
+            new=new,
+            source=COMMAND if kind == "recipe" and key in given else f"scale {scale}",
+        )
+        for kind, fields in values.items()
+        for key, old, new in fields
+        if old != new
+    ]
+
+
+def _overrides_of_left_out(study: StudyFile, reasons: Mapping[str, str]) -> list[Override]:
+    """Each contender that is left out, and each dataset that is not at hand."""
+    absent = [study.dataset_of(c) for c in study.contenders if reasons.get(c.name) == ABSENT_DATA]
+    places = [(("datasets", name), name, ABSENT_DATA) for name in dict.fromkeys(absent)]
+    places += [(("contenders", name), study.contender(name).model, reason) for name, reason in reasons.items()]
+    return [Override(path=path, old=old, new=None, source=source) for path, old, source in places]

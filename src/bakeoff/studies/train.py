@@ -1,0 +1,94 @@
+"""Train one run by itself."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+from bakeoff import record
+from bakeoff.data import load_dataset
+from bakeoff.engines.execute import cores, interruptible
+from bakeoff.errors import UsageError
+from bakeoff.models import find_model
+from bakeoff.record import Run
+from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.plugins import check_plugins
+from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.settings import validate
+from bakeoff.studies.execution import OF_STUDIES, Execution, execution_and_recipe
+from bakeoff.studies.trainer import has_ended
+
+
+def train(
+    dataset: str,
+    model: str,
+    *,
+    seed: int = 0,
+    validation: float = 1 / 6,
+    images: int | None = None,
+    **options: Any,
+) -> Run:
+    """Train one model on one dataset, or go on where an interrupted call stopped; returns its record.
+
+    Args:
+        dataset: a name or a path, perhaps with options: `mnist`, `./letters:size=28,resize=pad`.
+        model: a name in the MODELS table, perhaps with parameters: `small_cnn:width=100,dropout=0.5`.
+        validation: part of the training images drawn for validation, where the data bring no such split.
+        images: training images, a stratified choice; None: all.
+        options: fields of `Recipe`, and of `Execution` (`out`, `device`, `threads`, `checkpoint_seconds`, ...).
+
+    Raises:
+        UsageError, BakeoffError: what was asked for cannot be, in one sentence.
+        Interrupted: Ctrl-C; the same call goes on.
+    """
+    execution, recipe = execution_and_recipe(options, OF_STUDIES)
+    name, parameters = parse_choice(model)
+    label = re.sub(r"[^A-Za-z0-9._=+,-]+", "-", model)[:80]
+    plain = {"contender": label, "model": name, "parameters": dict(parameters), "dataset": dataset}
+    sizes = {"validation": validation, "images": images, "seed": seed}
+    spec = validate(RunSpec, {**plain, **sizes, "recipe": validate(Recipe, recipe, "recipe")}, "train")
+    return _train(spec, execution)
+
+
+def train_further(parent: Path | str, **options: Any) -> Run:
+    """Train a finished run's network further, as a new run whose record names the parent's weights; returns its record.
+
+    Args:
+        parent: the finished run's directory; model, data, seed and recipe are its own.
+        options: as of `train`; a field of `Recipe` replaces the parent's. Optimiser and schedule begin anew.
+
+    Raises:
+        As `train`.
+    """
+    execution, recipe = execution_and_recipe(options, OF_STUDIES)
+    before = record.read_run(Path(parent))
+    if before.status != "finished":
+        raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
+    record.check_weights(before)
+    check_plugins(before.environment.get("plugins", {}), str(parent))
+    fields = {**before.spec.recipe.model_dump(), "weights": str(parent)}
+    if before.pool and (beside := before.path.parent / before.pool["teacher"]).is_dir():
+        fields["teacher"] = str(beside)  # a study names the teacher as a contender; its run lies beside the student's
+    chosen = validate(Recipe, {**fields, **recipe}, "recipe")
+    return _train(before.spec.model_copy(update={"recipe": chosen}), execution)
+
+
+def _train(spec: RunSpec, execution: Execution) -> Run:
+    find_model(spec.model)
+    data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
+
+    from bakeoff.training.device import find_device  # PyTorch is imported where it computes: what cannot be is said
+    from bakeoff.training.digest import find_run  # at once
+    from bakeoff.training.run import check_spec, train_run
+
+    find_device(execution.device)
+    spec = check_spec(spec, data)
+    path = find_run(record.make_folder(execution.out), spec, data)
+    execution.begin(1, 0 if has_ended(path) else 1)
+    with interruptible() as stop:
+        run = train_run(spec, data, path, execution.options(cores(), stop))
+    for note in (*run.notes, *record.earlier_note([run])):
+        warnings.warn(note, stacklevel=3)
+    return run

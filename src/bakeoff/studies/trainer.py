@@ -1,0 +1,184 @@
+"""Train what is missing of a plan: all of it, or what fits a time."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bakeoff import record
+from bakeoff.data import Dataset
+from bakeoff.engines.execute import Failure, Work, default_jobs, default_threads, execute
+from bakeoff.errors import BakeoffError, Damaged, Interrupted
+from bakeoff.record import readings
+from bakeoff.record.locks import Locked, only_process
+from bakeoff.spec.plan import Plan, PlannedRun
+from bakeoff.studies.cost import Cost, costs_of, estimates, fitting, in_order
+from bakeoff.studies.execution import Execution
+
+RESERVE = 60.0
+"""Seconds of a given time that are kept for the report; of a short time a sixth."""
+
+
+@dataclasses.dataclass
+class Trainer:
+    """Trains the missing runs of a plan, and then of others on the same data, all in one folder."""
+
+    folder: Path
+    datasets: dict[str, Dataset]
+    execution: Execution
+    stop: Callable[[], bool]
+    """Says whether Ctrl-C was pressed."""
+    until: float | None
+    """Of the monotonic clock, where time is limited."""
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+    """Runs that could not be trained."""
+    tried: set[Path] = dataclasses.field(default_factory=set)
+
+    def locate(self, plan: Plan) -> Plan:
+        """The plan with its runs' directories. An ended run of the same is taken, unless all are trained anew."""
+        from bakeoff.training.digest import EndedRuns, find_run, run_directory
+
+        ended, depths = EndedRuns(self.folder), plan.depths()
+        runs: dict[tuple[str, int], PlannedRun] = {}
+        for spec in sorted(plan.specs(), key=lambda spec: depths[spec.contender]):
+            needs = tuple(runs[needed].directory for needed in plan.needed(spec))
+            data, paths = self.datasets[spec.dataset], [self.folder / name for name in needs]
+            if self.execution.restart:
+                directory = run_directory(spec, data, paths)
+            else:
+                directory = find_run(self.folder, spec, data, paths, ended).name
+            key = spec.contender, spec.seed
+            runs[key] = PlannedRun(
+                contender=key[0], seed=key[1], dataset=spec.dataset, directory=directory, needs=needs
+            )
+        return plan.model_copy(update={"runs": tuple(runs[spec.contender, spec.seed] for spec in plan.specs())})
+
+    def train(self, plan: Plan, *, last: bool) -> None:
+        """Train what is missing of a located plan.
+
+        Args:
+            last: no other plan follows, so that its data need not be kept.
+
+        Raises:
+            Interrupted: Ctrl-C; every run that had begun has a checkpoint.
+        """
+        works = self._works(plan)
+        new = [work for work in works if work.path not in self.tried]
+        self.tried |= {work.path for work in works}
+        if self.execution.restart:
+            _forget(new)
+        missing = [work for work in new if not has_ended(work.path)]
+        self.execution.begin(len(works), len(missing))
+        costs = costs_of(plan, self.datasets)
+        missing = in_order(missing, plan, costs, by_seed=self.until is not None)
+        if self.until is None:
+            self._execute(missing, plan, last=last)
+        else:
+            self._execute_in_time(missing, plan, costs, self.until)
+
+    def left(self, plan: Plan) -> list[Work]:
+        """The runs of a plan that have neither ended nor failed."""
+        failed = {failure.work.path for failure in self.failures}
+        return [work for work in self._works(plan) if work.path not in failed and not has_ended(work.path)]
+
+    def _works(self, plan: Plan) -> list[Work]:
+        specs = zip(plan.specs(), plan.runs, strict=True)
+        works = (Work(s, self.folder / r.directory, tuple(self.folder / name for name in r.needs)) for s, r in specs)
+        return list({work.path: work for work in works}.values())
+
+    @functools.cached_property
+    def _kind(self) -> str:
+        """`cpu`, or another device's PyTorch type."""
+        from bakeoff.training.device import find_device
+
+        return find_device(self.execution.device).type
+
+    def _jobs(self, runs: int) -> int:
+        return self.execution.jobs or default_jobs(self._kind, runs, self._threads)
+
+    @property
+    def _threads(self) -> int:
+        return self.execution.threads or default_threads()
+
+    def _execute(self, works: Sequence[Work], plan: Plan, *, last: bool = False, until: float | None = None) -> None:
+        stop = self.stop if until is None else lambda: self.stop() or time.monotonic() >= until
+        data = {(name, plan.validation, plan.images): dataset for name, dataset in self.datasets.items()}
+        if last:
+            self.datasets.clear()
+        self.failures += execute(
+            works,
+            self._jobs(len(self._works(plan))),
+            self.execution.options(default_threads(), stop),
+            lambda work: self.execution.done(work.path.name),
+            data,
+        )
+
+    def _execute_in_time(self, missing: Sequence[Work], plan: Plan, costs: dict[str, Cost], until: float) -> None:
+        """Train what would end before `until`, as far as can be told; what has begun already is gone on with."""
+        jobs, works = self._jobs(len(missing)), self._works(plan)
+        while missing and (seconds_left := until - time.monotonic()) > 0:
+            ended = [work for work in works if record.status(work.path) == "finished"]
+            seconds = estimates(missing, costs, ended, self._kind)
+            for path in seconds:
+                if record.status(path) == "running":
+                    seconds[path] = 0.0
+            if seconds:
+                chosen = fitting(missing, seconds, seconds_left, jobs)
+            else:  # nothing is known of their time: the cheapest one tells
+                chosen = [min(missing, key=lambda work: (bool(work.needs), *costs[work.spec.contender]))]
+            if not chosen:
+                break
+            chosen = chosen if jobs > 1 else chosen[:1]
+            missing = [work for work in missing if work not in chosen]
+            try:
+                self._execute(chosen, plan, until=until)
+            except Interrupted:
+                if self.stop():
+                    raise
+        ready = [w for w in self.left(plan) if w.spec.members and all(map(has_ended, w.needs))]
+        self._execute(ready, plan)  # averages take no time
+
+
+def _forget(works: Sequence[Work]) -> None:
+    """Delete the runs, but those that another process is training; how often they were read stays, for the same run
+    trained anew answers as before."""
+    for work in works:
+        try:
+            with only_process(work.path, "training this run"):
+                for entry in sorted(work.path.glob("*"), key=lambda entry: entry.name != "run.json"):
+                    if entry.is_dir():
+                        shutil.rmtree(entry, ignore_errors=True)
+                    elif entry.name != readings.FILE:
+                        entry.unlink(missing_ok=True)
+        except Locked as error:
+            warnings.warn(f"{error}: it is left alone, not restarted", stacklevel=3)
+
+
+def has_ended(path: Path) -> bool:
+    """True for a whole record; a damaged one is set aside with a warning, to be trained again, and one that cannot be
+    read is left as it is."""
+    try:
+        if record.status(path) in ("absent", "running"):
+            return False
+        record.read_run(path)
+        record.tidy(path)
+    except Damaged as error:
+        _set_aside(path, error)
+        return False
+    except BakeoffError:
+        pass  # says nothing of what is in it; whoever reads it says so
+    return True
+
+
+def _set_aside(path: Path, error: Damaged) -> None:
+    """Set a damaged record aside, unless another process has done so, or is training it again already."""
+    with contextlib.suppress(Locked), only_process(path, "training this run"):
+        if record.status(path) not in ("absent", "running"):
+            aside = record.set_aside(path)
+            warnings.warn(f"{error}; set aside as {aside.name}, and trained again", stacklevel=3)
