@@ -33,14 +33,14 @@ HEADS = (
     "n",
     "our own contender",
 )
-HOUSES = {
+CONTENDERS = {
     "small-cnn": "MNIST",
     "deeper-networks": "CIFAR-10",
     "deeper-networks --scale full": "CIFAR-10, at full length",
     "largest-digit": "`largest-digit`",
     "highest-digit": "`highest-digit`",
 }
-"""By what bench/house.py is asked for: the images that it tries our own contender on."""
+"""By what bench/ours.py is asked for: the images that it tries our own contender on."""
 ACCURACIES = {"best_test_accuracy": "test", "test_accuracy": "test", "validation_accuracy": "validation"}
 """Accuracies that a report may give, and the split that ours is of."""
 
@@ -81,9 +81,9 @@ def _rows(summary: Summary, link: str) -> list[list[str]]:
         part = {**summary, "contenders": contenders}
         where = f", {name}" if len(parts) > 1 else ""
         choice = selected(contenders)
-        house = selected(c for c in contenders if c.name.startswith("house"))
+        ours = selected(c for c in contenders if c.name.startswith(("ours", "house")))  # house: in pages made before
         row = [f"[{summary['study']}]({link}){where}: {summary['title']}", *_best_reported(study, part, name)]
-        row += [_accuracy(choice), str(choice.n) if choice else "–", _accuracy(house)]
+        row += [_accuracy(choice), str(choice.n) if choice else "–", _accuracy(ours)]
         rows.append(row)
     return rows
 
@@ -197,13 +197,13 @@ def _bench() -> list[str]:
         tasks = said["composite_speed"]["tasks"]
         rates = [f"{tasks[name]['median']['all at once']:,} {name}" for name in ("largest-digit", "highest-digit")]
         lines.append(f"- Composites made a second on one core: {rates[0]}, {rates[1]} images.")
-    for asked, images in HOUSES.items():
-        if house := said.get(f"house-{asked.replace(' --scale ', '-')}"):
-            right = interval(Interval(**house["test_accuracy"]))
+    for asked, images in CONTENDERS.items():
+        if ours := said.get(f"ours-{asked.replace(' --scale ', '-')}"):
+            right = interval(Interval(**ours["test_accuracy"]))
             lines.append(
-                f"- Our own contender on {images} (`python bench/house.py {asked}`): {right} of "
-                f"{house['test_images']:,} test images, {plural(house['seeds'], 'seed')}, "
-                f"{house['core_seconds_a_run']:,.0f} core-seconds a run."
+                f"- Our own contender on {images} (`python bench/ours.py {asked}`): {right} of "
+                f"{ours['test_images']:,} test images, {plural(ours['seeds'], 'seed')}, "
+                f"{ours['core_seconds_a_run']:,.0f} core-seconds a run."
             )
     if "memory" in said:
         arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")

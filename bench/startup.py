@@ -66,7 +66,7 @@ def main() -> int:
     program, python = str(Path(sys.executable).parent / "bakeoff"), sys.executable
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([program, "run", str(STUDY), "--seeds", "1", "--out", folder], check=True, capture_output=True)
-        out = str(next(Path(folder).rglob("study.json")).parent)
+        out = str(next(Path(folder).rglob("manifest.json")).parent)
         verbs = {verb: cpu_seconds([program, *verb.format(out=out).split()], rounds) for verb in VERBS}
         first = FIRST_STEP.format(study=str(STUDY), out=str(Path(folder) / "again"))
         others = {

@@ -22,6 +22,7 @@ from bakeoff.ship.predict import evaluate as measure
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study_file import parse_study
 from bakeoff.studies import reports
+from bakeoff.studies.comparing import compare
 from bakeoff.studies.packaged import find_study, published_studies
 from bakeoff.studies.prepare import _load, check_plan
 from bakeoff.studies.train import train_further
@@ -62,6 +63,21 @@ def test_a_contender_under_another_name_is_not_trained_again(run_text: RunText, 
     figures = [[c["test_accuracy"] for c in each["contenders"]] for each in (before, summary)]
     assert figures[0] == figures[1]
     assert "quick" not in (tmp_path / "tiny" / "full" / "report.md").read_text().replace("quick-seed", "")
+
+
+def test_scales_lie_side_by_side_and_share_their_runs(run_text: RunText, tmp_path: Path) -> None:
+    """Both are rendered again, each by itself or both; compare takes the runs of the report written last."""
+    text = STUDY + "[scales.small]\nseeds = 1\n"
+    run_text(text)
+    trained: list[str] = []
+    assert [c["n"] for c in run_text(text, scale="small", done=trained.append)["contenders"]] == [1, 1]
+    assert trained == []
+    folder = tmp_path / "tiny"
+    assert [place.name for place in reports.report(folder)] == ["full", "small"]
+    assert [place.name for place in reports.report(folder / "full")] == ["full"]
+    for place, seeds in (("full", 2), ("small", 1), (".", 1)):
+        (pair,) = compare([folder / place])
+        assert pair["runs"] == [seeds, seeds]
 
 
 def test_a_report_says_what_is_missing(run_text: RunText, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A network that answers what the digit is that counts, and where: the house contender of composite images."""
+"""A network that answers what the digit is that counts, and where: our own contender on composite images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A network that is taught digits one by one and answers for the whole image: the house contender."""
+"""A network that is taught digits one by one and answers for the whole image: our own contender."""
 
 from __future__ import annotations
 

@@ -10,12 +10,14 @@ from bakeoff.spec.plan import Plan
 
 def sentences(plan: Plan) -> list[str]:
     """What the plan has otherwise than its study file, a few words each: `images: 6000 instead of all`."""
-    words = [f"{o.path[0]}: {o.new} instead of {o.old or 'all'}" for o in plan.overrides if len(o.path) == 1]
+    sizes = [o for o in plan.overrides if o.path in (("dataset",), ("images",), ("seeds",))]
+    words = [f"{o.path[0]}: {o.new} instead of {o.old or 'all'}" for o in sizes]
     words += _of_contenders(plan)
     left_out = [o for o in plan.overrides if o.path[0] == "contenders" and len(o.path) == 2]
     if left_out:
         kept = len(plan.contenders)
         words.append(f"{kept} of {kept + len(left_out)} contenders")
+    words += [f"{o.new} of {o.old} runs" for o in plan.overrides if o.path == ("runs",)]
     absent = [o.path[1] for o in plan.overrides if o.path[0] == "datasets"]
     words += [f"{name}: not at hand, `bakeoff data fetch {name}` gets it" for name in absent]
     return words + [
