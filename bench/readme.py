@@ -14,8 +14,8 @@ from typing import Any
 
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.findings.contenders import ContenderResult, selected
+from bakeoff.findings.reported import generated_anew
 from bakeoff.report.format import interval, listing, percent, plural, sample_sizes
-from bakeoff.report.sections.reported import generated_anew
 from bakeoff.report.summary import contenders_of
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study_file import StudyFile

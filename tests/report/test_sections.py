@@ -11,12 +11,13 @@ from sklearn.metrics import roc_auc_score
 
 from bakeoff.errors import UsageError
 from bakeoff.evaluation.verdicts import decide
+from bakeoff.findings import reported
 from bakeoff.findings.runs import correct
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval
 from bakeoff.report.render.blocks import Figures, Galleries, Gallery, Paragraph, Table
 from bakeoff.report.sections import SECTIONS, check_sections, compose
-from bakeoff.report.sections.reported import UNPRINTED, judge
+from bakeoff.report.sections.reported import REASONS, ours_text, verdict_text
 from bakeoff.spec import Reported, plugins
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study import Section
@@ -143,6 +144,12 @@ def test_reported_figures_are_judged(context):
     assert len(found) == len(rows(part, "verdict")) == 6
 
 
+def judge(key, published, runs, reasons=(), unprinted=""):
+    """(ours, the verdict) on a published figure, in words."""
+    judgement = reported.judge(key, published, runs, reasons)
+    return ours_text(key, judgement.ours), verdict_text(judgement, unprinted)
+
+
 def fake(run, **metrics: float):
     return dataclasses.replace(run, metrics=metrics)
 
@@ -187,7 +194,7 @@ def test_one_run_is_not_judged(runs):
         ours, verdict = judge(key, 0.1, [run])
         assert verdict == "one run: cannot be judged"
         assert "[" not in ours
-    assert judge("test_accuracy", 0.1, [run], [NEW])[1] == f"not comparable: {NEW}; one run: cannot be judged"
+    assert judge("test_accuracy", 0.1, [run], [NEW])[1] == f"not comparable: {REASONS[NEW]}; one run: cannot be judged"
 
 
 def test_a_count_is_held_against_the_digits_that_are_printed(runs):
@@ -203,10 +210,9 @@ def test_a_count_is_held_against_the_digits_that_are_printed(runs):
 
 def test_a_figure_whose_setting_is_not_printed_is_told_by_its_order_only(runs):
     ours = [run for run in runs if run.spec.contender == "conv"]
-    assert judge("test_accuracy", 0.5, ours, [UNPRINTED])[1] == "setting not printed; ours higher"
-    reasons = [NEW, f"{UNPRINTED} (dropout)"]
-    said = f"not comparable: {NEW} and setting not printed (dropout); ours lower"
-    assert judge("test_accuracy", 0.999, ours, reasons)[1] == said
+    assert judge("test_accuracy", 0.5, ours, ["unprinted"])[1] == "setting not printed; ours higher"
+    said = f"not comparable: {REASONS[NEW]} and setting not printed (dropout); ours lower"
+    assert judge("test_accuracy", 0.999, ours, [NEW, "unprinted"], "dropout")[1] == said
 
 
 OPEN = """
@@ -324,7 +330,7 @@ def test_seeds_that_spread_widely_reproduce_nothing(runs):
     assert judge("validation_accuracy", 0.97, ours)[1].startswith("not decidable")
 
 
-CUT, NEW = "this scale is cut", "the images are generated anew"
+CUT, NEW = "cut", "generated"
 
 
 def test_what_cannot_be_compared_is_not(runs):

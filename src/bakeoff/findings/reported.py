@@ -1,0 +1,239 @@
+"""What reports gave against what the runs give: each published figure, and whether one more run would give it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from bakeoff.data import SOURCES
+from bakeoff.data.sources import Origin
+from bakeoff.evaluation import metrics
+from bakeoff.evaluation.exact import t_quantile
+from bakeoff.evaluation.metrics import Interval
+from bakeoff.findings.contenders import NOTHING, ContenderResult
+from bakeoff.findings.runs import Groups
+from bakeoff.record import Run
+from bakeoff.spec.plan import Plan
+
+Reason = Literal["generated", "unprinted", "cut", "no figure", "machine", "chosen on test"]
+"""Why a figure cannot be held against ours: the images are generated anew, its setting is not printed, this scale cuts
+the study, our runs have no such figure, it depends on the machine, or it was chosen on the test set."""
+Verdict = Literal[
+    "reproduced",
+    "exceeded",
+    "not reproduced",
+    "seeds agree",
+    "seeds spread",
+    "one run",
+    "incomparable",
+    "failed",
+    "no record",
+    "not run",
+]
+Order = Literal["lower", "higher", "alike", "seeds spread", "one run"]
+
+UNDECIDABLE = 0.2
+"""Width of a prediction interval above which it would call anything reproduced."""
+LESS_IS_BETTER = ("train_error", "loss")
+OF_THE_MACHINE = ("seconds", "epoch_seconds")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Our mean with the 95 % prediction interval of one more run (nan where there is none), and the verdict.
+
+    Where `reasons` forbid one, `order` says how ours compares, as far as that can be said.
+    """
+
+    verdict: Verdict
+    ours: Interval = NOTHING
+    reasons: tuple[Reason, ...] = ()
+    order: Order | None = None
+
+
+@dataclass(frozen=True)
+class ReportedFigure:
+    """A published figure of a contender, perhaps of a `point` of a `sweep`, against the `n` runs of it that ended."""
+
+    contender: str
+    key: str
+    published: float
+    sweep: str
+    point: str
+    unprinted: str
+    """What the report does not print of its setting."""
+    n: int
+    judgement: Judgement
+
+
+class Measure(NamedTuple):
+    """A figure of one run (nan where it has none), and the split whose images it is a share of, if any."""
+
+    of: Callable[[Run], float]
+    split: str = ""
+
+
+def _test_accuracy(run: Run) -> float:
+    return run.test_metrics()["test_accuracy"]
+
+
+def _after_last_epoch(run: Run) -> float:
+    """Test accuracy of the last epoch, also where the run keeps the epoch that did best on the test set."""
+    return run.history[-1]["test_accuracy"] if run.spec.recipe.selects_on_test else _test_accuracy(run)
+
+
+def _loss_as_trained(run: Run) -> float:
+    """Validation loss as the run was trained: where softmax comes before the cross-entropy, probabilities count as
+    logits, as in the report's figure."""
+    if run.spec.recipe.loss != "softmax_output":
+        return run.metrics["validation_loss"]
+    return metrics.negative_log_likelihood(metrics.softmax(run.logits("validation")), run.labels("validation"))
+
+
+def _of_the_weakest(run: Run) -> float:
+    """Test accuracy among the images of the class that does worst."""
+    return float(np.nanmin(metrics.per_class(run.logits("test"), run.labels("test"))))
+
+
+def _smallest_area(run: Run) -> float:
+    """The smallest area under a class's ROC curve."""
+    return float(np.nanmin([curve.area for curve in metrics.roc(run.logits("test"), run.labels("test"))]))
+
+
+def _after_two_epochs(run: Run) -> float:
+    return run.history[1]["validation_accuracy"] if len(run.history) > 1 else math.nan
+
+
+def _after_first_round(run: Run, key: str) -> float:
+    """At the end of the first round of a run of several."""
+    first = [epoch[key] for epoch in run.history if epoch["round"] == 0]
+    return first[-1] if run.spec.recipe.rounds > 1 else math.nan
+
+
+MEASURES = {
+    "test_accuracy": Measure(_after_last_epoch, "test"),
+    "best_test_accuracy": Measure(_test_accuracy, "test"),
+    "validation_accuracy": Measure(lambda run: run.metrics["validation_accuracy"], "validation"),
+    "train_accuracy": Measure(lambda run: run.metrics["train_accuracy"], "train"),
+    "train_error": Measure(lambda run: 1 - run.metrics["train_accuracy"], "train"),
+    "weakest_class_accuracy": Measure(_of_the_weakest, "test"),
+    "second_epoch_validation_accuracy": Measure(_after_two_epochs, "validation"),
+    "first_fit_validation_accuracy": Measure(lambda run: _after_first_round(run, "validation_accuracy"), "validation"),
+    "first_fit_train_accuracy": Measure(lambda run: _after_first_round(run, "train_accuracy"), "train"),
+    "top5": Measure(lambda run: metrics.top_k(run.logits("test"), run.labels("test")), "test"),
+    "roc_area": Measure(_smallest_area),
+    "loss": Measure(_loss_as_trained),
+    "seconds": Measure(lambda run: run.seconds),
+    "epoch_seconds": Measure(lambda run: run.seconds / max(len(run.history), 1)),
+    "parameters": Measure(lambda run: run.parameters),
+}
+"""What a report may give: the fields of `Reported`."""
+
+
+def find(study: Plan, ended: Groups, contenders: Sequence[ContenderResult]) -> tuple[ReportedFigure, ...]:
+    """Every figure that reports give, once; those of contenders that this scale leaves out are `not run`."""
+    failed = {c.name: c.failed for c in contenders}
+    found: dict[tuple[str, str, float], ReportedFigure] = {}
+    for name, sweep, point, figures, unprinted in _published(study):
+        for key, published in figures.items():
+            runs = ended.get(name, ())
+            if runs:
+                judgement = judge(key, published, runs, _reasons(study, name, unprinted))
+            else:
+                judgement = Judgement("not run" if name not in failed else "failed" if failed[name] else "no record")
+            figure = ReportedFigure(name, key, published, sweep, point, unprinted, len(runs), judgement)
+            found.setdefault((name, key, published), figure)
+    return tuple(found.values())
+
+
+Given = tuple[str, str, str, Mapping[str, float], str]
+"""Contender, sweep and label of its point, figures, and what is not printed of their setting."""
+
+
+def _published(study: Plan) -> list[Given]:
+    """All that reports give, what this scale leaves out included."""
+    given: list[Given] = []
+    for c in (*study.contenders, *study.left_out):
+        every = [c.reported.figures(), *({"test_accuracy": value} for value in c.reported.repeats)]
+        given += [(c.name, "", c.name, figures, c.reported.unprinted) for figures in every]
+    for sweep in (*study.sweeps, *study.left_out_points):
+        for p in sweep.points:
+            given.append((p.contender, sweep.name, p.label, p.reported.figures(), p.reported.unprinted))
+    return given
+
+
+def generated_anew(study: Plan, name: str) -> bool:
+    """Whether a contender's images are made here, in place of a competition's that cannot be had."""
+    dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
+    source = SOURCES.get(dataset)
+    return source is not None and issubclass(source.settings, Origin) and "origin=kaggle" not in options.split(",")
+
+
+def _reasons(study: Plan, name: str, unprinted: str) -> list[Reason]:
+    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
+    reasons: dict[Reason, bool] = {
+        "generated": generated_anew(study, name),
+        "unprinted": bool(unprinted or study.unprinted),
+        "cut": not study.comparable,
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[Reason] = ()) -> Judgement:
+    """One published figure against one or more runs.
+
+    A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours, see
+    `_prediction`; one run of ours predicts nothing. `reasons` are those for which it cannot be held against ours, the
+    most basic one first. A number of parameters is a fact of the model: it is compared to the digits that are printed.
+    """
+    values = [MEASURES[key].of(run) for run in runs]
+    mean = float(np.mean(values))
+    alone = Interval(mean, math.nan, math.nan)
+    cut: Reason = "cut"
+    if key == "parameters":
+        if _as_printed(values[0], published):
+            return Judgement("reproduced", alone)
+        return Judgement("incomparable", alone, (cut,)) if cut in reasons else Judgement("not reproduced", alone)
+    if math.isnan(mean):
+        return Judgement("incomparable", reasons=(cut,) if cut in reasons else ("no figure",))
+    if key in OF_THE_MACHINE:
+        return Judgement("incomparable", alone, ("machine", *(reason for reason in reasons if reason != "generated")))
+    if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
+        reasons = [*reasons, "chosen on test"]
+    if len(runs) == 1 and reasons:
+        return Judgement("incomparable", alone, tuple(reasons), None if cut in reasons else "one run")
+    if len(runs) == 1:
+        return Judgement("one run", alone)
+    ours = _prediction(key, values, runs[0])
+    within, wide = ours.low <= published <= ours.high, ours.high - ours.low > UNDECIDABLE
+    agree = ours.high == ours.low and not within  # equal seeds are chance too
+    if reasons:
+        order: Order = "lower" if ours.high < published else "higher"
+        order = order if not within else "seeds spread" if wide else "alike"
+        ordered = not agree and {*reasons} <= {"generated", "unprinted"}
+        return Judgement("incomparable", ours, tuple(reasons), order if ordered else None)
+    if agree or within:
+        return Judgement("seeds agree" if agree else "seeds spread" if wide else "reproduced", ours)
+    better = published > ours.high if key in LESS_IS_BETTER else published < ours.low
+    return Judgement("exceeded" if better else "not reproduced", ours)
+
+
+def _as_printed(count: float, published: float) -> bool:
+    """Whether a whole number rounds to the published one, whose zeros at the end may stand for unknown digits."""
+    zeros = len(text := f"{published:.0f}") - len(text.rstrip("0"))
+    return round(count, -zeros) == published
+
+
+def _prediction(key: str, values: Sequence[float], run: Run) -> Interval:
+    """The 95 % prediction interval of one more run: mean +- t s sqrt(1 + 1 / n) over n >= 2 seeds. Training and
+    validation images of a report are others than ours, of about as many: their part, 2 p (1 - p) / M, is added."""
+    seeds = t_quantile(0.95, len(values) - 1) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
+    mean, images = float(np.mean(values)), 0.0
+    if (split := MEASURES[key].split) in ("train", "validation"):
+        images = 1.96 * math.sqrt(2 * mean * (1 - mean) / run.measured(split))
+    half = math.hypot(seeds, images)
+    return Interval(mean, mean - half, mean + half)
