@@ -58,12 +58,12 @@ def test_a_usage_error_imports_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a study that has been run."""
+    """The folder of a report: OUT/STUDY/SCALE."""
     from bakeoff import run_study
 
     out = tmp_path_factory.mktemp("startup")
     run_study(str(Path(__file__).parent / "tiny.toml"), out=out, jobs=1, seeds=1)
-    return next(out.rglob("study.json")).parent
+    return next(out.rglob("report.html")).parent
 
 
 def test_what_only_reads_imports_nothing_heavy(study: Path) -> None:
