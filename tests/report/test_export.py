@@ -61,6 +61,8 @@ def test_every_figure_of_the_page_is_there_as_png_of_twice_its_size(page, tmp_pa
 
 
 def test_special_signs_are_escaped():
+    """A bracket after a row's end would be its distance to the next."""
+    assert escaped("[1, 2]") == "{[}1, 2]"
     assert escaped("50 % of a_b & c#d {x} ~^\\") == (
         r"50 \% of a\_b \& c\#d \{x\} \textasciitilde{}\textasciicircum{}\textbackslash{}"
     )
@@ -68,7 +70,15 @@ def test_special_signs_are_escaped():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX on this machine")
 def test_latex_takes_it(tmp_path):
-    table = latex(Table([Column("a_b", "text"), Column("n")], [[Cell("50 % †"), Cell("−1")]], "note", "name", "title"))
+    table = latex(
+        Table(
+            [Column("a_b", "text"), Column("n")],
+            [[Cell("50 % †"), Cell("−1")], [Cell("[1, 2]"), Cell("<1")]],
+            "note",
+            "name",
+            "title",
+        )
+    )
     text = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + table + r"\end{document}"
     (tmp_path / "t.tex").write_text(text)
     subprocess.run(["pdflatex", "-halt-on-error", "t.tex"], cwd=tmp_path, check=True, capture_output=True)

@@ -21,7 +21,7 @@ def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) ->
         {
             "contender": c.name + marks(c),
             "trained": trained(c),
-            "test accuracy": interval(c.test_accuracy) + (" one run" if c.interval == "wilson" else ""),
+            "test accuracy": test_accuracy(c),
             "validation": percent(c.validation_accuracy.mean),
             "parameters": number(c.parameters),
             "seconds": number(c.seconds, 1),
@@ -38,6 +38,11 @@ def standing(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> di
         words[best.name] = "selected"
         words |= {p.b: verdict(seen_from(p, p.b)) for p in facing(pairs, best.name, [*words])}
     return words
+
+
+def test_accuracy(contender: ContenderResult) -> str:
+    """`98.31 % [98.10, 98.52]`, and `one run` after the interval of a single run."""
+    return interval(contender.test_accuracy) + (" one run" if contender.interval == "wilson" else "")
 
 
 def trained(contender: ContenderResult) -> str:

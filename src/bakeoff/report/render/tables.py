@@ -15,7 +15,7 @@ SPECIAL = {
     "^": r"\textasciicircum{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
     **{"−": "$-$", "–": "--", "×": r"$\times$", "→": r"$\rightarrow$", "±": r"$\pm$", "<": "$<$", ">": "$>$"},
-    **{"†": r"\dag{}", "‡": r"\ddag{}", "·": r"\textperiodcentered{}", "“": "``", "”": "''"},
+    **{"[": "{[}", "†": r"\dag{}", "‡": r"\ddag{}", "·": r"\textperiodcentered{}", "“": "``", "”": "''"},
 }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.report.context import Context
-from bakeoff.report.leaderboard import AGAINST, leaderboard
+from bakeoff.report.format import number, percent
+from bakeoff.report.leaderboard import AGAINST, standing, test_accuracy, trained
 from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
 from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, accuracy_dot, name_cell
 
@@ -35,30 +36,18 @@ def blocks(context: Context) -> list[Block]:
         return []
     marks = {c.name: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
-    text = {
-        row["contender"].partition(" ")[0]: row
-        for row in leaderboard(context.findings.contenders, context.findings.pairs)
-    }
+    against = standing(context.findings.contenders, context.findings.pairs)
+    without = [c for c in context.findings.contenders if not c.trained and (not context.only or c.name in context.only)]
     rows = []
-    for c in (*ranked, *_without_result(context)):
-        row = text[c.name]
+    for c in (*ranked, *without):
         plot = Cell(dots=marks.get(c.name, ()))
-        trained, test, *others = (Cell(row[key]) for key in SHOWN)
-        rows.append([name_cell(context, c), trained, test, plot, *others])
+        others = (percent(c.validation_accuracy.mean), number(c.parameters), against[c.name])
+        rows.append([name_cell(context, c), Cell(trained(c)), Cell(test_accuracy(c)), plot, *map(Cell, others)])
     heads = columns("contender", "runs trained", "test accuracy, 95 % interval")
     heads.append(Column(axis.label, axis=axis))
     heads += columns("validation", "parameters", AGAINST, text=0, words=1)
     notes = [Paragraph(f"{c.name}: {c.note.rstrip('.')}.", tone="quiet") for c in ranked if c.note]
     return [Table(heads, rows, _note(context, ranked)), *notes]
-
-
-SHOWN = ("trained", "test accuracy", "validation", "parameters", AGAINST)
-"""Keys of the rows that findings give, in the order of the columns, the plot left out."""
-
-
-def _without_result(context: Context) -> list[ContenderResult]:
-    every = context.findings.contenders
-    return [c for c in every if not c.trained and (not context.only or c.name in context.only)]
 
 
 def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
