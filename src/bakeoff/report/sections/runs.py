@@ -7,7 +7,7 @@ from bakeoff.findings.runs import correct
 from bakeoff.record import Run
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval, percent
-from bakeoff.report.render.blocks import Block, Cell, Table, columns
+from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.sections.kind import Kind
 
 
@@ -24,8 +24,8 @@ def blocks(context: Context) -> list[Block]:
         if lost.kind != "diverged" and (not context.only or lost.contender in context.only):
             cells = [lost.contender, str(lost.seed), *"––––"]
             rows.append([*map(Cell, cells), Cell(lost.kind, tone="bad", title=lost.reason), Cell(lost.run)])
-    labels = ("contender", "seed", "test accuracy, Wilson 95 %", "validation", "seconds", "epochs", "status", "record")
-    return [Table(columns(*labels, words=2), rows)] if rows else []
+    labels = ("contender", "seed", "test accuracy, Wilson 95 %", "validation", "seconds", "epochs", "status")
+    return [Table([*columns(*labels, words=1), Column("record", "text")], rows)] if rows else []
 
 
 def _accuracies(run: Run) -> tuple[str, str]:
