@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bakeoff.evaluation.errors import confidence_of_errors, most_confused, worst_mistakes
-from bakeoff.evaluation.metrics import softmax
+from bakeoff.evaluation.metrics import confidence_of_errors, most_confused, softmax, worst_mistakes
 
 
 def test_worst_mistakes_are_wrong_and_sorted_by_confidence_in_the_wrong_answer():

@@ -19,7 +19,7 @@ def test_the_plan_reaches_its_power_by_the_noncentral_t():
     level = np.full(len(tests.difference), 0.005)
     for difference in (0.03, 0.05, 0.1):
         for k, need in enumerate(seeds_to_show(tests, level, difference)):
-            upper = tests.per_seed[k] * tests.seed_freedom[k] / stats.chi2.ppf(0.2, tests.seed_freedom[k])
+            upper = tests.per_seed[k] * tests.seed_df[k] / stats.chi2.ppf(0.2, tests.seed_df[k])
 
             def power(n, k=k, upper=upper, difference=difference):
                 variance = upper / n + tests.images_part[k]

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bakeoff.evaluation.seeds import chance_to_win
+from bakeoff.evaluation.exact import chance_to_win
 
 
 def test_chance_to_win_is_a_count_over_all_combinations() -> None:

@@ -129,8 +129,8 @@ def test_a_contender_far_more_spread_than_the_others_borrows_nothing():
     found = moments(list(correct.values()))
     spread = seed_variances(found)
     assert spread.seeds[1] == pytest.approx(found.seeds[1])
-    assert spread.freedom[1] == 2
-    assert (np.delete(spread.freedom, 1) == 2 + spread.borrowed).all()
+    assert spread.df[1] == 2
+    assert (np.delete(spread.df, 1) == 2 + spread.borrowed).all()
 
 
 @pytest.mark.parametrize("d0", [1.5, 4.0])

@@ -8,8 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from bakeoff.data import Dataset, Split
-from bakeoff.evaluation.errors import most_confused, worst_mistakes
-from bakeoff.evaluation.metrics import confusion, softmax
+from bakeoff.evaluation.metrics import confusion, most_confused, softmax, worst_mistakes
 from bakeoff.record import Run
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.training.measure import mistakes

@@ -22,11 +22,11 @@ class Tests:
     """(m,), accuracy of the first minus that of the second."""
     error: Floats
     """(tests, m): standard errors."""
-    freedom: Floats
+    df: Floats
     """(tests, m): degrees of freedom."""
     per_seed: Floats
     """(m,): variance of the difference of two runs between seeds; nan where it cannot be known."""
-    seed_freedom: Floats
+    seed_df: Floats
     """(m,): degrees of freedom of `per_seed`."""
     borrowed: Floats
     """(m,): those of them that are not from the runs themselves."""
@@ -43,11 +43,11 @@ class Tests:
 
     def above(self, bound: float) -> Floats:
         """One-sided p (m,) of "the difference is at most `bound`"."""
-        return np.asarray(special.stdtr(self.freedom, (bound - self.difference) / self.error).max(axis=0))
+        return np.asarray(special.stdtr(self.df, (bound - self.difference) / self.error).max(axis=0))
 
     def below(self, bound: float) -> Floats:
         """One-sided p (m,) of "the difference is at least `bound`"."""
-        return np.asarray(special.stdtr(self.freedom, (self.difference - bound) / self.error).max(axis=0))
+        return np.asarray(special.stdtr(self.df, (self.difference - bound) / self.error).max(axis=0))
 
     def different(self) -> Floats:
         """Two-sided p (m,) of "no difference"."""
@@ -64,7 +64,7 @@ class Tests:
 
     def half_width(self, confidence: float) -> Floats:
         """Half the width (m,) of the confidence interval."""
-        return np.asarray((special.stdtrit(self.freedom, (1 + confidence) / 2) * self.error).max(axis=0))
+        return np.asarray((special.stdtrit(self.df, (1 + confidence) / 2) * self.error).max(axis=0))
 
 
 def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances) -> Tests:
@@ -80,34 +80,34 @@ def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances)
     pair = i, j = np.array(np.triu_indices(len(correct), 1))
     images, noise, runs = found.images, found.noise / found.runs, found.runs[pair].max(axis=0)
     known = ~np.isnan(spread.seeds[pair]).any(axis=0)
-    own_freedom = np.where(known, spread.freedom[pair], 1)
+    own_df = np.where(known, spread.df[pair], 1)
     seeds = np.where(known, (spread.seeds / found.runs)[pair], 0)
     between = (found.shared[i, i] + found.shared[j, j] - 2 * found.shared[i, j]) / images
     part = np.maximum(between - np.where(known, noise[i] + noise[j], 0) / images, 0)
     part = np.maximum(part, least_error(images) ** 2 - seeds.sum(axis=0))
     of_images = np.full(len(part), images - 1.0)
     error = np.sqrt(seeds.sum(axis=0) + part)[None]
-    freedom = _joined(np.stack([*seeds, part]), np.stack([*own_freedom, of_images]))[None]
+    df = _joined(np.stack([*seeds, part]), np.stack([*own_df, of_images]))[None]
     per_seed = spread.seeds[pair].sum(axis=0)
-    seed_freedom = _joined(np.where(known, spread.seeds[pair], 0), own_freedom)
-    borrowed = (spread.freedom - found.runs + 1)[pair].min(axis=0)
+    seed_df = _joined(np.where(known, spread.seeds[pair], 0), own_df)
+    borrowed = (spread.df - found.runs + 1)[pair].min(axis=0)
     if not spread.borrowed:
         seeds_error = np.sqrt(np.maximum(seeds.sum(axis=0), _TINY))
         images_error = np.sqrt(np.maximum(between, least_error(images) ** 2))
         seeds_error = np.where(known, seeds_error, images_error)
         error = np.concatenate([[seeds_error, images_error], error])
-        freedom = np.concatenate([[np.where(known, _joined(seeds, own_freedom), of_images), of_images], freedom])
+        df = np.concatenate([[np.where(known, _joined(seeds, own_df), of_images), of_images], df])
         for k in np.flatnonzero(known & (found.runs[i] == found.runs[j])):
-            error[:, k], freedom[:, k], per_seed[k], part[k] = crossed(correct[i[k]], correct[j[k]])
+            error[:, k], df[:, k], per_seed[k], part[k] = crossed(correct[i[k]], correct[j[k]])
     difference = found.mean[i] - found.mean[j]
-    return Tests(difference, error, freedom, per_seed, seed_freedom, borrowed, runs, part, images)
+    return Tests(difference, error, df, per_seed, seed_df, borrowed, runs, part, images)
 
 
-def _joined(parts: Floats, freedom: Floats) -> Floats:
-    """Degrees of freedom (m,) of sums of variances (q, m) with `freedom` (q, m): 1/df weighed by the parts."""
+def _joined(parts: Floats, df: Floats) -> Floats:
+    """Degrees of freedom (m,) of sums of variances (q, m) with `df` (q, m): 1/df weighed by the parts."""
     total = parts.sum(axis=0)
     weights = np.where(total > 0, parts / np.where(total > 0, total, 1), 1 / len(parts))
-    return np.asarray(1 / (weights / freedom).sum(axis=0))
+    return np.asarray(1 / (weights / df).sum(axis=0))
 
 
 def least_error(images: int) -> float:
@@ -136,6 +136,6 @@ def crossed(a: Correct, b: Correct) -> tuple[Floats, Floats, float, float]:
     least = least_error(images) ** 2 * table.size
     part = max(of_images - rest, least - of_seeds, 0.0)
     both = of_seeds + part
-    freedom = [seeds - 1, images - 1, both / (of_seeds / (seeds - 1) + part / (images - 1))]
+    df = [seeds - 1, images - 1, both / (of_seeds / (seeds - 1) + part / (images - 1))]
     error = np.sqrt(np.array([max(of_seeds, _TINY), max(of_images, least), both]) / table.size)
-    return error, np.array(freedom), float(of_seeds / images), float(part / table.size)
+    return error, np.array(df), float(of_seeds / images), float(part / table.size)

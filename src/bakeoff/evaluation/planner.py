@@ -88,18 +88,18 @@ def _least(
     """
 
     def enough(runs: Floats) -> Bools:
-        freedom = runs - 1 + tests.borrowed
+        seeds_df = runs - 1 + tests.borrowed
         seeds = upper / runs
         part = np.maximum(tests.images_part, least**2 - seeds)
         variance = seeds + part
-        df = variance / (seeds / freedom + part / (tests.images - 1))
+        df = variance / (seeds / seeds_df + part / (tests.images - 1))
         limit = -special.stdtrit(df, one_sided)
         # non-central t by the normal approximation of sqrt(chi-squared / df): Johnson & Welch, Biometrika 31 (1940)
         shift = limit * (1 - 1 / (4 * df)) + special.ndtri(chance) * np.sqrt(1 + limit**2 / (2 * df))
         return np.asarray(distance >= shift * np.sqrt(variance))
 
-    limit = np.maximum(special.chdtri(tests.seed_freedom, CHANCE), 1e-6)  # next to nothing known: no end of variance
-    upper = tests.per_seed * tests.seed_freedom / limit
+    limit = np.maximum(special.chdtri(tests.seed_df, CHANCE), 1e-6)  # next to nothing known: no end of variance
+    upper = tests.per_seed * tests.seed_df / limit
     few, many = above, np.full(len(upper), MOST)  # few counts as too few
     reachable, unbounded = enough(many), enough(np.full(len(upper), 1e12))
     while (many - few > 1).any():

@@ -70,7 +70,7 @@ class Variances:
     """Between seeds, of each of k contenders; of one run with nothing to borrow nan, with no degrees of freedom."""
 
     seeds: Floats
-    freedom: Floats
+    df: Floats
     borrowed: float
     """The degrees of freedom d0 that each borrows; 0 where nothing is borrowed."""
 
@@ -85,29 +85,29 @@ def seed_variances(found: Moments) -> Variances:
     least = found.noise / found.images
     several = found.runs > 1
     own = np.maximum(found.seeds, least)
-    freedom: Floats = found.runs.astype(np.float64) - 1
+    df: Floats = found.runs.astype(np.float64) - 1
     k = int(several.sum())
     if k < BORROWING:
-        return Variances(own, freedom, 0.0)
+        return Variances(own, df, 0.0)
     answers = found.runs * found.images
     p = (found.mean * answers + 0.5) / (answers + 1)
-    scale, df = (p * (1 - p)) ** 2, np.maximum(freedom, 1)
+    scale, positive = (p * (1 - p)) ** 2, np.maximum(df, 1)
     expected = np.maximum(_spread(found.seeds, scale, least, df, several) * scale + least, _TINY)
     kept = several & (own <= OUTLIER * expected)
     ratio = np.maximum(own / expected, _TINY)
-    logs = np.log(ratio) - special.digamma(df / 2) + np.log(df / 2)
-    d0 = _prior_freedom(float(logs[kept].var(ddof=1) - special.polygamma(1, df[kept] / 2).mean()))
+    logs = np.log(ratio) - special.digamma(positive / 2) + np.log(positive / 2)
+    d0 = _prior_df(float(logs[kept].var(ddof=1) - special.polygamma(1, positive[kept] / 2).mean()))
     expected = _spread(found.seeds, scale, least, df, kept, d0) * scale + least
     d0 = min(d0, k - 3, MOST_BORROWED)
-    moderated = (d0 * expected + freedom * np.where(several, found.seeds, 0)) / (d0 + freedom)
+    moderated = (d0 * expected + df * np.where(several, found.seeds, 0)) / (d0 + df)
     borrows = kept | ~several
     seeds = np.where(borrows, np.maximum(moderated, least), own)
-    return Variances(seeds, np.where(borrows, d0 + freedom, freedom), d0)
+    return Variances(seeds, np.where(borrows, d0 + df, df), d0)
 
 
-def _spread(seeds: Floats, scale: Floats, least: Floats, freedom: Floats, kept: Bools, prior: float = np.inf) -> float:
+def _spread(seeds: Floats, scale: Floats, least: Floats, df: Floats, kept: Bools, prior: float = np.inf) -> float:
     """s0^2, at which half of the `kept` contenders have a ratio above the median of F; 0 where noise explains all."""
-    middle = _median_f(freedom[kept], prior)
+    middle = _median_f(df[kept], prior)
 
     def excess(spread: float) -> float:
         expected = np.maximum(spread * scale[kept] + least[kept], _TINY)
@@ -119,14 +119,14 @@ def _spread(seeds: Floats, scale: Floats, least: Floats, freedom: Floats, kept: 
     return root(excess, 0, most)
 
 
-def _median_f(freedom: Floats, prior: float) -> Floats:
-    """Median of F(freedom, prior); with an infinite prior that of chi-squared / freedom."""
+def _median_f(df: Floats, prior: float) -> Floats:
+    """Median of F(df, prior); with an infinite prior that of chi-squared / df."""
     if np.isinf(prior):
-        return np.asarray(special.chdtri(freedom, 0.5) / freedom)
-    return np.asarray(special.fdtri(freedom, prior, 0.5))
+        return np.asarray(special.chdtri(df, 0.5) / df)
+    return np.asarray(special.fdtri(df, prior, 0.5))
 
 
-def _prior_freedom(excess: float) -> float:
+def _prior_df(excess: float) -> float:
     """d0 with trigamma(d0 / 2) = excess, the variance of the logs beyond what their degrees of freedom give."""
     few, many = 1e-3, 1e6
     if excess <= special.polygamma(1, many):

@@ -230,9 +230,9 @@ def _estimate(found: Moments, spread: Variances, c: int) -> Estimate:
     p = (mean * answers + 0.5) / (answers + 1)
     variance = max(seeds + images, p * (1 - p) / answers)
     images = variance - seeds
-    freedom = variance / (seeds / spread.freedom[c] + images / (found.images - 1))
+    df = variance / (seeds / spread.df[c] + images / (found.images - 1))
     effective = p * (1 - p) / variance
-    t2 = float(special.stdtrit(freedom, (1 + CONFIDENCE) / 2)) ** 2 / effective
+    t2 = float(special.stdtrit(df, (1 + CONFIDENCE) / 2)) ** 2 / effective
     centre = (mean + t2 / 2) / (1 + t2)
     half = np.sqrt(t2 * mean * (1 - mean) + t2**2 / 4) / (1 + t2)
     return Estimate(mean, float(min(centre - half, mean)), float(max(centre + half, mean)), n, "new images")

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bakeoff.evaluation.errors import most_confused, worst_mistakes
-from bakeoff.evaluation.metrics import confusion
+from bakeoff.evaluation.metrics import confusion, most_confused, worst_mistakes
 from bakeoff.record import Row
 from bakeoff.spec.tta import OneView, Tta
 from bakeoff.training.setup import TrainingSetup

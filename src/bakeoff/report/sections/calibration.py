@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bakeoff.evaluation import errors, metrics
+from bakeoff.evaluation import metrics
 from bakeoff.report.context import Context
 from bakeoff.report.format import percent, plural
 from bakeoff.report.render import figures
@@ -33,7 +33,7 @@ def blocks(context: Context) -> list[Block]:
         bins.append((name, points, [int(calibration.count[i]) for i in full]))
         order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
         surest.append((name, (logits.argmax(axis=1) == labels)[order]))
-        sure = errors.confidence_of_errors(logits, labels)
+        sure = metrics.confidence_of_errors(logits, labels)
         wrong = ~surest[-1][1]
         unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
         lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.evaluation import errors, metrics
+from bakeoff.evaluation import metrics
 from bakeoff.report.context import Context
 from bakeoff.report.format import listing, plural
 from bakeoff.report.render import figures
@@ -25,7 +25,7 @@ def blocks(context: Context) -> list[Block]:
     found: list[Block] = []
     for name in context.shown(1 if not context.only else FEW):
         counts = metrics.confusion(*context.test(name), len(context.classes))
-        pairs = errors.most_confused(counts, PAIRS)
+        pairs = metrics.most_confused(counts, PAIRS)
         caption = f"{name}, test predictions of {plural(len(context.finished[name]), 'seed')} summed."
         if pairs:
             most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bakeoff.evaluation.seeds import chance_to_win
+from bakeoff.evaluation.exact import chance_to_win
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.report.context import Context
 from bakeoff.report.format import listing, percent
