@@ -18,6 +18,9 @@ from bakeoff.spec import RunSpec
 from bakeoff.training.digest import deciding, plugin_versions
 from bakeoff.training.setup import TrainingSetup, sample_size
 
+PLAIN = ("name", "fingerprint", "test_fingerprint", "classes", "shape", "header", "drawn")
+"""Of a dataset, what a record has as it is."""
+
 
 def segment(description: record.Row, step: int) -> record.Row:
     """An entry of a record's `segments`: this process, training from `step` on."""
@@ -34,17 +37,11 @@ def describe_run(
         "spec": spec.model_dump(mode="json"),
         "decides": deciding(spec, dataset, needs),
         "dataset": {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "test_fingerprint": dataset.test_fingerprint,
-            "classes": list(dataset.classes),
-            "shape": list(dataset.shape),
-            "header": list(dataset.header) if dataset.header else None,
+            **{name: getattr(dataset, name) for name in PLAIN},
             "mean": setup.mean.tolist(),
             "std": setup.std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
             "train_sample": sample_size(dataset),
-            "drawn": list(dataset.drawn),
             "duplicates": dataclasses.asdict(dataset.duplicates),
         },
         "environment": {
