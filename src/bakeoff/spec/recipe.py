@@ -40,75 +40,48 @@ class Recipe(Frozen):
 
     epochs: int = Field(10, ge=1, le=100_000, description="passes over the training split, in each round")
     batch_size: int = Field(128, ge=1, le=65_536, description="images a step")
-    optimizer: str = Field(
-        "adam", description=f"{OPTIMIZERS.menu()}: PyTorch's, with its defaults where no field says otherwise"
-    )
+    optimizer: str = Field("adam", description=f"PyTorch's, with its defaults for the rest: {OPTIMIZERS.menu()}")
     lr: float = Field(0.003, gt=0, le=1000, description="learning rate: the schedule's peak")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
     nesterov: bool = Field(False, description="Nesterov's form of sgd's momentum")
     l2: float = Field(0.0, ge=0, le=100, description="coupled weight decay: l2 x weight joins the gradient")
     l2_on: Literal["all", "hidden"] = Field(
-        "all", description="the weights that l2 is for; hidden: those of linear layers but the last, without biases"
+        "all", description="hidden: weights of linear layers but the last, no biases"
     )
-    weight_decay: float = Field(
-        0.0, ge=0, le=1, description="decoupled weight decay: each step takes lr x weight_decay x weight away"
-    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled: a step takes lr x weight_decay x weight away")
     schedule: str = Field("one-cycle", description=SCHEDULES.menu())
     loss: str = Field(
-        "cross_entropy",
-        description=f"{LOSSES.menu()}; balanced: classes weighted by inverse frequency, mean weight 1; softmax_output: "
-        "the fault of taking cross-entropy of probabilities, kept to reproduce reports",
+        "cross_entropy", description=f"{LOSSES.menu()}; balanced: by inverse class frequency; softmax_output: a fault"
     )
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="mass spread evenly over all classes")
     stop: str = Field("never", description=STOPS.menu())
     keep: str = Field("last", description=f"the weights that are evaluated: {KEEPS.menu()}")
     rounds: int = Field(1, ge=1, le=100, description="trainings in a row: each with a new optimiser and schedule")
-    fallback: str = Field(
-        "never", description=f"what is done if the training loss does not fall at all: {FALLBACKS.menu()}"
-    )
+    fallback: str = Field("never", description=f"where the training loss does not fall at all: {FALLBACKS.menu()}")
     gradient_clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0: no clipping")
     ema: float = Field(0.0, ge=0, lt=1, description="decay per step of the averaged weights that are evaluated; 0: off")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="bf16 autocast; auto: where the hardware multiplies bf16"
+        "auto", description="auto: bf16 where the hardware multiplies it"
     )
     init: Literal["torch", "glorot"] = Field("torch", description="PyTorch's own, or Glorot-uniform with zero biases")
     task: str = Field("images", description=f"what the network is taught, on which images: {TASKS.menu()}")
-    teacher: str = Field(
-        "",
-        description="pseudo-labels: the directory of a finished run, or a contender of the same study, that labels "
-        "the images of pool",
-    )
+    teacher: str = Field("", description="pseudo-labels: a run's directory, or a contender, that labels the pool")
     pool: str = Field(
-        "unlabelled:confidence=0.95",
-        description=f"the images that a teacher labels, and how sure of one it must be: {POOLS.menu()}",
+        "unlabelled:confidence=0.95", description=f"images that a teacher labels if so sure: {POOLS.menu()}"
     )
-    weights: str = Field(
-        "",
-        description="start from weights: imagenet, a .safetensors or .pth file, or the directory of a finished run; "
-        "the last layer is new where the classes differ",
-    )
-    freeze: str = Field(
-        "",
-        pattern=r"^(stages:[1-9][0-9]*)?$",
-        description="stages that are not trained: stages:4 keeps the first four as they are",
-    )
+    weights: str = Field("", description="to start from: imagenet, a .safetensors or .pth file, a run's directory")
+    freeze: str = Field("", pattern=r"^(stages:[1-9][0-9]*)?$", description="stages not trained: stages:4, the first 4")
     pixels: Literal["unit", "standardise"] = Field(
         "standardise",
         description="pixels / 255, or that less the training split's mean, over its deviation, per channel",
     )
     preprocess: tuple[str, ...] = Field(
-        (),
-        description=f"what is done to the images of every split, in order: {PREPROCESSING.menu()}; repeat and upscale "
-        "only copy pixels, and come last; on the command line the option is repeated",
+        (), description=f"for the images of every split, in order; repeated on the command line: {PREPROCESSING.menu()}"
     )
     augment: tuple[str, ...] = Field(
-        (),
-        description=f"augmentations of the training images, in order: {AUGMENTATIONS.menu()}; on the command line the "
-        "option is repeated",
+        (), description=f"for training images, in order; repeated on the command line: {AUGMENTATIONS.menu()}"
     )
-    tta: str = Field(
-        "one", description=f"test-time augmentation, the views of an image whose mean logits count: {TTAS.menu()}"
-    )
+    tta: str = Field("one", description=f"test-time augmentation, views whose mean logits count: {TTAS.menu()}")
 
     @model_validator(mode="before")
     @classmethod
