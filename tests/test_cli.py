@@ -65,7 +65,7 @@ def run(trained: Path) -> Path:
         (["train", "digits", "conv", "--epoch", "2"], "No such option '--epoch'"),
         (["train", "digits", "conv", "--epochs", "two"], "recipe: epochs = 'two': must be a valid integer"),
         (["train", "digits", "conv", "--lr", "-1"], "recipe: lr = '-1': must be greater than 0"),
-        (["train", "digits", "conv", "--optimizer", "sdg"], "recipe: optimizer = 'sdg': must be 'sgd'"),
+        (["train", "digits", "conv", "--optimizer", "sdg"], "recipe: optimizer: unknown choice 'sdg' (closest: sgd"),
         (["train", "digits", "conv", "--schedule", "stp"], "recipe: schedule: unknown choice 'stp' (closest: step"),
         (["train", "digits", "conv", "--augment", "spin"], "augment: unknown choice 'spin'"),
         (["train", "digits", "conv", "--images", "3"], "a subset of 3 images"),

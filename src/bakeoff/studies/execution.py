@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from bakeoff.errors import UsageError, closest
-from bakeoff.spec import Recipe
+from bakeoff.spec import Recipe, renamed
 from bakeoff.spec.settings import Frozen, validate
 from bakeoff.training.options import Progress, RunOptions
 
@@ -62,7 +62,8 @@ def execution_and_recipe(options: Mapping[str, Any], without: Collection[str] = 
         UsageError: one that is neither, or a value that cannot be.
     """
     known = [key for key in Execution.model_fields if key not in without]
-    if other := next((key for key in options if key not in known and key not in Recipe.model_fields), None):
+    fields = {*Recipe.model_fields, *renamed.RECIPE}  # Recipe itself tells what is called otherwise now
+    if other := next((key for key in options if key not in known and key not in fields), None):
         raise UsageError(f"unknown option {other!r}{closest(other, [*known, *Recipe.model_fields])}")
     execution = validate(Execution, {key: value for key, value in options.items() if key in known}, "options")
     return execution, {key: value for key, value in options.items() if key not in known}
