@@ -33,12 +33,32 @@ def bars(*, count: int = 60) -> Contents:
 def wrong(logits, labels):
     return (logits.argmax(1) != labels).mean()
 
+def half(logits, targets, weight, smoothing, reduction, *, part: float = 0.5):
+    return part * nn.functional.cross_entropy(logits, targets, weight, reduction=reduction)
+
 def count_of_runs(context):
     'How many contenders there are.'
     from bakeoff.report.render.blocks import Paragraph
     return [Paragraph(f"{len(context.study.contenders)} contenders, said the plug-in.")]
 
-MODELS, DATASETS, METRICS, SECTIONS = {"net": net}, {"bars": bars}, {"wrong": wrong}, {"runs": count_of_runs}
+MODELS, DATASETS, LOSSES = {"net": net}, {"bars": bars}, {"half": half}
+METRICS, SECTIONS = {"wrong": wrong}, {"runs": count_of_runs}
+"""
+
+
+STUDY = """
+title = 'a'
+question = 'b?'
+dataset = 'mine:bars'
+seeds = 1
+[recipe]
+epochs = 1
+schedule = 'constant'
+[contenders.one]
+model = 'mine:net'
+[contenders.two]
+model = 'mine:net'
+parameters = { bias = false }
 """
 
 
@@ -86,11 +106,7 @@ def test_the_example_is_trained_and_its_version_recorded(call, tmp_path: Path) -
 
 
 def test_a_file_is_handed_on_to_workers_and_recorded(mine: Path, call, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("study.toml").write_text(
-        "title = 'a'\nquestion = 'b?'\ndataset = 'mine:bars'\nseeds = 1\n"
-        "[recipe]\nepochs = 1\nschedule = 'constant'\n[contenders.one]\nmodel = 'mine:net'\n"
-        "[contenders.two]\nmodel = 'mine:net'\nparameters = { bias = false }\n"
-    )
+    Path("study.toml").write_text(STUDY)
     options = ("--jobs", 2, "--threads", 1, "--device", "cpu")
     code, _, err = call("run", "study.toml", *options, "--plugin", mine)
     assert code == 0, err
@@ -98,11 +114,11 @@ def test_a_file_is_handed_on_to_workers_and_recorded(mine: Path, call, monkeypat
     version = {"mine": f"sha256:{hashlib.sha256(mine.read_bytes()).hexdigest()}"}
     assert [run.environment["plugins"] for run in runs] == [run.decides["plugins"] for run in runs] == [version] * 2
     monkeypatch.setattr(plugins, "FILES", {})
-    code, _, err = call("report", runs[0].path.parent)
+    code, _, err = call("report", "runs/study")
     assert code == 0, err
-    page = runs[0].path.parent / "report.md"
+    (page,) = Path("runs/study").rglob("report.md")
     assert "said the plug-in" not in page.read_text()
-    assert call("report", runs[0].path.parent, "--plugin", mine)[0] == 0
+    assert call("report", "runs/study", "--plugin", mine)[0] == 0
     assert "2 contenders, said the plug-in." in page.read_text()
     plugins.FILES.clear()
     code, _, err = call("run", "study.toml", *options)
@@ -111,7 +127,8 @@ def test_a_file_is_handed_on_to_workers_and_recorded(mine: Path, call, monkeypat
 
 
 def test_a_verb_that_needs_an_absent_or_another_plug_in_says_so(mine: Path, call) -> None:
-    code, out, err = call("train", "mine:bars", "mine:net", *SHORT, "--plugin", mine, "--json")
+    loss = ("--loss", "mine:half:part=0.25")
+    code, out, err = call("train", "mine:bars", "mine:net", *loss, *SHORT, "--plugin", mine, "--json")
     assert code == 0, err
     run = json.loads(out)["run"]
     version = hashlib.sha256(mine.read_bytes()).hexdigest()[:12]
@@ -136,6 +153,18 @@ def test_a_verb_that_needs_an_absent_or_another_plug_in_says_so(mine: Path, call
     figures = json.loads(out)
     assert figures["mine:wrong"] == pytest.approx(1 - figures["accuracy"]["mean"])
     assert call("predict", run, "--split", "test", "--plugin", mine)[0] == 0
+
+
+def test_a_report_that_needs_an_absent_plug_in_says_so(mine: Path, call) -> None:
+    """Models and datasets it does not need: only what it reads again of a study's settings, such as a loss."""
+    text = f"{STUDY}[contenders.three]\nmodel = 'logistic'\nloss = 'mine:half'\n"
+    Path("study.toml").write_text(text)
+    assert call("run", "study.toml", "--jobs", 1, "--device", "cpu", "--plugin", mine)[0] == 0
+    plugins.FILES.clear()
+    code, _, err = call("report", "runs/study")
+    sentence = "loss: unknown choice 'mine:half': there is no plug-in 'mine': give its file with --plugin mine.py"
+    assert (code, sentence in err) == (1, True), err
+    assert call("report", "runs/study", "--plugin", mine)[0] == 0
 
 
 def test_models_of_a_file_are_listed_and_shown(mine: Path, call) -> None:
