@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import click
@@ -24,7 +25,11 @@ from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 @click.option(
     "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
 )
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), help="Train what ends within this time.  [all]")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Train what ends within this time; with --all, of all together.  [no limit]",
+)
 @click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [as many as the cores take; one on a GPU]")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of each run.  [1; from 16 cores on, cores / 8]")
 @DEVICE
@@ -52,8 +57,12 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
         raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
     summaries: dict[str, dict[str, Any]] = {}
     failures: list[BakeoffError] = []
-    for name in published_studies() if study is None else [study]:
+    names, minutes, started = published_studies() if study is None else [study], options.get("minutes"), monotonic()
+    for i, name in enumerate(names):
         found = find_study(name)
+        if minutes is not None:  # each study has an equal share of what is left
+            left = max(60 * minutes - (monotonic() - started), 1)
+            options["minutes"] = left / 60 / (len(names) - i)
         try:
             with display(found.title) as shown:
                 summary = run_study(name, only=only, show=shown.show, begin=shown.begin, done=shown.done, **options)

@@ -12,6 +12,7 @@ from bakeoff.record.files import (
     write_atomic,
     write_json,
 )
+from bakeoff.record.find import find_origin, find_runs
 from bakeoff.record.run import (
     FILES,
     FORMAT,
@@ -20,8 +21,6 @@ from bakeoff.record.run import (
     check_files,
     check_weights,
     earlier_note,
-    find_origin,
-    find_runs,
     only_writer,
     read_finished,
     read_outline,

@@ -127,21 +127,7 @@ def make_plan(
         asked = ", ".join((*only, *datasets))
         raise UsageError(f"{where}: scale {scale} with only {asked} leaves no contender")
     sweeps, left_out_points = _split_sweeps(study, reasons)
-    sizes = {
-        "dataset": cut.dataset or study.dataset,
-        "images": cut.images or study.images,
-        "seeds": seeds or cut.seeds or study.seeds,
-    }
-    overrides = [
-        Override(
-            path=(key,),
-            old=getattr(study, key),
-            new=value,
-            source=COMMAND if key == "seeds" and seeds else f"scale {scale}",
-        )
-        for key, value in sizes.items()
-        if value != getattr(study, key)
-    ]
+    sizes, overrides = _sizes(study, scale, seeds)
     for contender in contenders:
         overrides += _overrides(study.contender(contender.name), contender, scale, given)
     overrides += _overrides_of_left_out(study, reasons)
@@ -208,6 +194,22 @@ def _left_out(
             raise UsageError(f"study {study.name}: {named} needs {lacking[named]}, which is left out: name it as well")
         reasons |= {name: f"needs {needed}" for name, needed in lacking.items()}
     return reasons
+
+
+def _sizes(study: StudyFile, scale: str, seeds: int | None) -> tuple[dict[str, Any], list[Override]]:
+    """The dataset, images and seeds that the study has at a scale, and where these are not its own."""
+    cut = study.scales.get(scale, Scale())
+    sizes = {
+        "dataset": cut.dataset or study.dataset,
+        "images": cut.images or study.images,
+        "seeds": seeds or cut.seeds or study.seeds,
+    }
+    sources = {"seeds": COMMAND} if seeds else {}
+    return sizes, [
+        Override(path=(key,), old=getattr(study, key), new=value, source=sources.get(key, f"scale {scale}"))
+        for key, value in sizes.items()
+        if value != getattr(study, key)
+    ]
 
 
 def _split_sweeps(study: StudyFile, left_out: Collection[str]) -> tuple[list[Sweep], list[Sweep]]:

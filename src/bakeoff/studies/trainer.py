@@ -120,8 +120,9 @@ class Trainer:
         )
 
     def _execute_in_time(self, missing: Sequence[Work], plan: Plan, costs: dict[str, Cost], until: float) -> None:
-        """Train what would end before `until`, as far as can be told; what has begun already is gone on with."""
+        """Train what would end before `until`, as far as can be told; what has begun already comes first."""
         jobs, works = self._jobs(len(missing)), self._works(plan)
+        missing = sorted(missing, key=lambda work: record.status(work.path) != "running")
         while missing and (seconds_left := until - time.monotonic()) > 0:
             ended = [work for work in works if record.status(work.path) == "finished"]
             seconds = estimates(missing, costs, ended, self._kind)
