@@ -79,8 +79,6 @@ class Verdicts:
     method: Literal["moderated", "crossed"]
     plan: Mapping[float, Need]
     """Seeds that show a true difference of so much between two contenders as well told apart as half of the pairs."""
-    margin: float
-    level: float
 
 
 def decide(
@@ -101,7 +99,7 @@ def decide(
     """
     names = list(correct)
     if not names:
-        return Verdicts((), {}, (), "crossed", {}, margin, level)
+        return Verdicts((), {}, (), "crossed", {})
     answers = [np.asarray(correct[name], dtype=np.bool_) for name in names]
     _check(dict(zip(names, answers, strict=True)))
     found = moments(answers)
@@ -123,8 +121,6 @@ def decide(
         _can_be_best(names if candidates is None else [n for n in names if n in candidates], pairs, tests, level),
         "moderated" if spread.borrowed else "crossed",
         plan(family, levels[0]),
-        margin,
-        level,
     )
 
 

@@ -14,9 +14,6 @@ from bakeoff.report.format import few, listing, percent, plural
 from bakeoff.report.overrides import part_of_study
 from bakeoff.spec.plan import Plan
 
-PART = "This is a part of the study:"
-"""How the sentence begins that tells a scale's overrides."""
-
 Kind = Literal[
     "lead",
     "rivals",
@@ -48,7 +45,9 @@ def paragraphs(study: Plan, findings: Sequence[Findings], enough: Mapping[str, s
         lead, *others = _on_one_dataset(study, found, enough or {})
         parts += [replace(lead, text=f"On {dataset}: {lead.text}") if len(findings) > 1 else lead, *others]
     if words := part_of_study(study):
-        parts.append(Paragraph("overrides", f"{PART} {words}. What it shows holds for this part."))
+        parts.append(
+            Paragraph("overrides", f"This is a part of the study: {words}. What it shows holds for this part.")
+        )
     return parts
 
 

@@ -11,7 +11,6 @@ from urllib.parse import quote
 from bakeoff.errors import BakeoffError
 from bakeoff.findings.contenders import ContenderResult, ranking, selected
 from bakeoff.record import write_atomic
-from bakeoff.report.answer import PART
 from bakeoff.report.format import interval
 from bakeoff.report.leaderboard import trained
 from bakeoff.report.render import figures, html
@@ -35,7 +34,10 @@ def write_index(folders: Sequence[Path], out: Path) -> Path:
         try:
             summary = json.loads(file.read_text(encoding="utf-8"))
             name = folder.relative_to(out).as_posix()
-            shown = {"answers": _leads(summary), "thumbnails": _thumbnails(summary)}
+            shown = {
+                "answers": summary.get("leads", summary["answer"].split("\n")[:1]),
+                "thumbnails": _thumbnails(summary),
+            }
             entries.append({"folder": name, "link": quote(f"{name}/report.html"), "study": summary, **shown})
             rows += [[Cell(name), *map(Cell, cells)] for cells in _rows(summary)]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -64,13 +66,6 @@ def _rows(summary: dict[str, Any]) -> list[list[str]]:
         result = [best.name, trained(best), interval(best.test_accuracy)] if best else [*"–––"]
         rows.append([summary["study"], summary["scale"], name, *result, str(len(contenders))])
     return rows
-
-
-def _leads(summary: dict[str, Any]) -> list[str]:
-    """The first sentence of the answer, of several datasets one for each; and that it is of a part of the study."""
-    lines = summary["answer"].split("\n")
-    first = [line for line in lines if line.startswith("On ")] if len(datasets(summary)) > 1 else lines[:1]
-    return first + [line for line in lines if line.startswith(PART)]
 
 
 def _thumbnails(summary: dict[str, Any]) -> list[Figure]:

@@ -59,6 +59,7 @@ def summary(
         "comparable": study.comparable,
         "question": study.question,
         "answer": "\n".join(paragraph.text for paragraph in answer),
+        "leads": [paragraph.text for paragraph in answer if paragraph.kind in ("lead", "overrides")],
         "estimand": sentences.ESTIMAND,
         "margin": study.margin,
         "level": study.level,
