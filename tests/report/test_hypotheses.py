@@ -246,8 +246,8 @@ def test_the_page_has_a_list_for_the_report_and_one_for_us(runs):
     assert [row[1].text for row in second.rows] == ["poor over good"]
     assert first.rows[0][2].text == "+0.50 *", "within the 0.56 points that the report gives to one network"
     assert "figures that lie up to 0.56 points apart" in titles[-1]
-    assert "Of the report's 1 statement, 1 is supported: “theirs”." in summary["answer"]
-    assert "Of our own 1 statement, 1 is contradicted: “our own”." in summary["answer"]
+    assert "The report's one statement is supported: “theirs”." in summary["answer"]
+    assert "Our one statement is contradicted: “our own”." in summary["answer"]
 
 
 def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
@@ -256,7 +256,7 @@ def test_what_a_part_of_a_study_shows_is_said_of_that_part_alone(runs):
     summary = summarise(study, runs)
     context = Context.of(study, runs, "command")
     (part,) = [part for part in compose(context) if part.kind == "hypotheses"]
-    assert "As far as this part of the study tells, of the report's 1 statement, 1 is contradicted" in summary["answer"]
+    assert "As far as this part of the study tells, the report's one statement is contradicted" in summary["answer"]
     last = [block.text for block in part.blocks if isinstance(block, Paragraph)][-1]
     assert "not for the whole experiment" in last
 

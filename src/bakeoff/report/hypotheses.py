@@ -98,10 +98,12 @@ def paragraph(results: Sequence[HypothesisResult], *, whole: bool) -> str:
 
 
 def _counted(results: Sequence[HypothesisResult], whose: str) -> str:
-    """`Of the report's 3 statements, 1 is supported: “...”. 2 are undecided.`"""
+    """`Of the report's 3 statements, 1 is supported: “...”. 2 are undecided.`, `Our one statement is undecided.`"""
     parts = []
     for result, verbs in RESULTS.items():
         quoted = [f"“{one.hypothesis.says}”" for one in results if one.result == result]
         which = f": {'; '.join(quoted)}" if result in NAMED else ""
         parts += [f"{len(quoted)} {verbs[len(quoted) > 1]}{which}"] if quoted else []
+    if len(results) == 1:
+        return f"{whose.removesuffix(' own').capitalize()} one statement {parts[0].removeprefix('1 ')}."
     return f"Of {whose} {plural(len(results), 'statement')}, {'. '.join(parts)}." if parts else ""
