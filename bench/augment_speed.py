@@ -93,8 +93,8 @@ data = load_dataset("mnist", images=128 * 80)
 def loop(steps):
     recipe = Recipe(epochs=1000, augment=tuple(steps))
     spec = RunSpec(contender="conv", model="conv", dataset="mnist", recipe=recipe)
-    task = make_setup(spec, data, torch.device("cpu"))
-    return train(task, new_state(build_model(spec, data).to(memory_format=torch.channels_last), recipe))
+    setup = make_setup(spec, data, torch.device("cpu"))
+    return train(setup, new_state(build_model(spec, data).to(memory_format=torch.channels_last), recipe))
 sides = [loop([]), loop(json.loads(sys.argv[1]))]
 spent = [[], []]
 for turn in range(70):

@@ -47,9 +47,9 @@ dataset = load_dataset("mnist", images=int(sys.argv[3]))
 def timed(images, precision):
     spec = RunSpec(contender="conv", model="conv", dataset="mnist", recipe=Recipe(epochs=1, precision=precision))
     data = load_dataset("mnist", images=images)
-    task = make_setup(spec, data, torch.device("cpu"))
+    setup = make_setup(spec, data, torch.device("cpu"))
     state = new_state(build_model(spec, dataset).to(memory_format=torch.channels_last), spec.recipe)
-    ticks = [time.perf_counter() for _ in train(task, state)]
+    ticks = [time.perf_counter() for _ in train(setup, state)]
     return 128 * (len(ticks) - 1) / (ticks[-1] - ticks[0])
 timed(2560, sys.argv[1])
 print(json.dumps({"images_per_second": timed(int(sys.argv[3]), sys.argv[1])}))
