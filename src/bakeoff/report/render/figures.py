@@ -66,12 +66,9 @@ def _row_height(count: int) -> int:
 
 
 def dots_axis(axis: Axis) -> str:
-    """The labels that belong above a column of `dots_row`: the last, and of others as many as fit."""
-    shown: list[tuple[float, str]] = []
-    for tick in reversed(axis.ticks):
-        if not shown or axis.at(shown[-1][0]) - axis.at(tick[0]) > 0.14:
-            shown.append(tick)
-    drawn = [f'<text class="small middle" x="{_percent(axis, t)}" y="11">{escape(label)}</text>' for t, label in shown]
+    """The labels that belong above a column of `dots_row`, as many as fit."""
+    ticks = [(_percent(axis, tick), escape(label)) for tick, label in axis.spaced(0.14)]
+    drawn = [f'<text class="small middle" x="{x}" y="11">{label}</text>' for x, label in ticks]
     return f'<svg class="row" width="100%" height="14" aria-hidden="true">{"".join(drawn)}</svg>'
 
 

@@ -32,6 +32,15 @@ class Axis:
         """Where the value lies; one beyond the axis lies at its end."""
         return min(max(self.place(value), 0.0), 1.0)
 
+    def spaced(self, least: float) -> list[tuple[float, str]]:
+        """The first tick and the last, and of the others those that lie `least`, a part of the axis, from these and
+        each other."""
+        kept = [*self.ticks[:1], *self.ticks[-1:]]
+        for tick in self.ticks:
+            if all(abs(self.at(tick[0]) - self.at(other[0])) >= least for other in kept):
+                kept.append(tick)
+        return sorted(set(kept))
+
 
 def _round_values(low: float, high: float) -> list[float]:
     """About five values, 1, 2 or 5 x 10^n apart, that cover [low, high]."""
@@ -117,14 +126,7 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
     def place(value: float) -> float:
         return (first - math.log10(max(1 - value, 1e-12))) / (first - last)
 
-    ticks = [low]
-    for tick in (t for t in ROUND_ACCURACIES if low < t <= high):
-        if place(tick) - place(ticks[-1]) < 0.1:  # no room for both labels
-            ticks = ticks[:-1] if len(ticks) > 1 and tick == high else ticks
-            if tick != high:
-                continue
-        ticks.append(tick)
-    labels = [(t, f"{100 * t:g}") for t in ticks]
+    labels = [(t, f"{100 * t:g}") for t in sorted({low, *(t for t in ROUND_ACCURACIES if low <= t <= high)})]
     if max(known) == 1:
         labels[-1] = (high, f"≥ {100 * high:g}")
     return Axis(place, tuple(labels), f"{label}, % (log scale of the error)")
@@ -297,7 +299,7 @@ class Panel:
         end, base = self.width - RIGHT, self.height - 40
         down = base - self.top
         frame = [text(4, 14, self.y.label)]
-        for value, label in self.y.ticks:
+        for value, label in self.y.spaced(14 / down):
             y = self.top + (1 - self.y.at(value)) * down
             frame.append(path([(self.left, y), (end, y)], "grid"))
             frame.append(text(self.left - 6, y + 4, label, "end"))
