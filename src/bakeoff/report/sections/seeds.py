@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from bakeoff.evaluation.exact import chance_to_win
-from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings import one_seed
+from bakeoff.findings.one_seed import OneSeed
 from bakeoff.report.context import Context
 from bakeoff.report.format import listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
@@ -26,27 +24,15 @@ def blocks(context: Context) -> list[Block]:
         rows.append([Cell(c.name), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
     labels = ("contender", "n", "test accuracy", "deviation, points", "lowest", "highest")
     spread = Table(columns(*labels), rows, "Standard deviation over the seeds that trained.")
-    words = one_seed(ranked)
-    return [*([Paragraph(words)] if words else []), *_plan(context), spread]
+    return [*map(_one_seed, one_seed.find(ranked)), *_plan(context), spread]
 
 
-def one_seed(ranked: Sequence[ContenderResult]) -> str:
-    """How often a study with a single seed each would have named another winner; nothing where that cannot be told.
-
-    `ranked` are contenders in the order of their validation accuracy; those with one seed, or that may not be selected
-    for what they did with the test set, do not count.
-    """
-    eligible = [c for c in ranked if c.trained > 1 and c.may_be_selected]
-    if len(eligible) < 2:
-        return ""
-    chances = chance_to_win({c.name: [s.validation_accuracy for s in c.seeds] for c in eligible})
-    best = eligible[0].name
-    others = sorted(((chance, name) for name, chance in chances.items() if name != best and chance), reverse=True)
-    most = [f"{name} ({100 * chance:.0f} %)" for chance, name in others[:3]]
+def _one_seed(found: OneSeed) -> Paragraph:
+    most = [f"{name} ({100 * chance:.0f} %)" for name, chance in found.others[:3]]
     instead = f", most often {listing(most)}" if most else ""
-    return (
+    return Paragraph(
         f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
-        f"winner than {best} in {100 * (1 - chances[best]):.0f} % of the draws{instead}."
+        f"winner than {found.winner} in {100 * (1 - found.chance):.0f} % of the draws{instead}."
     )
 
 
