@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import estimate
-from bakeoff.findings.contenders import NOTHING
+from bakeoff.findings import contenders
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.runs import all_correct, by_contender, only_learnt
 from bakeoff.record import Run
+from bakeoff.spec import Contender
 
 
-@dataclass(frozen=True)
-class Confirmation:
-    """Of the fresh runs `n` finished, `trained` of these learnt something, and `failed` did not finish."""
-
-    contender: str
-    n: int
-    trained: int
-    failed: int
-    interval: Literal["new images", "wilson"] | None
-    test_accuracy: Interval
-    seeds: tuple[int, ...]
-
-    @property
-    def ended(self) -> int:
-        return self.n + self.failed
-
-
-def find(name: str, fresh: Sequence[Run]) -> tuple[Confirmation, ...]:
-    """That of the contender `name`, if it has fresh runs that ended."""
-    finished, diverged = (by_contender([name], fresh, status)[name] for status in ("finished", "diverged"))
-    if not finished and not diverged:
+def find(selected: Contender, dataset: str, fresh: Sequence[Run]) -> tuple[ContenderResult, ...]:
+    """Its numbers over the fresh runs, if there are any that ended."""
+    name = selected.name
+    ended, diverged = (by_contender([name], fresh, status) for status in ("finished", "diverged"))
+    if not ended[name] and not diverged[name]:
         return ()
-    groups = only_learnt({name: finished})
-    answers = all_correct(groups).get(name)
-    found = None if answers is None else estimate(answers)
-    seeds = tuple(run.spec.seed for run in groups[name])
-    kind, accuracy = (found.kind, found) if found else (None, NOTHING)
-    return (Confirmation(name, len(finished), len(seeds), len(diverged), kind, accuracy, seeds),)
+    groups = only_learnt(ended)
+    test = {key: estimate(answers) for key, answers in all_correct(groups).items()}
+    return contenders.find([selected], {name: dataset}, ended, groups, [name] * len(diverged[name]), test)

@@ -88,8 +88,8 @@ class Accuracy:
     """Whether the difference is shown to be below the margin."""
     seconds: Seconds | None
     """Where the hypothesis is about them, too."""
-    flattered: tuple[tuple[str, Literal["selects", "trains"]], ...]
-    """Which of the two chose or trained on the test set."""
+    flattered: tuple[ContenderResult, ...]
+    """Those of the two that chose or trained on the test set."""
 
 
 Basis = NotRun | Failures | Speed | NoSpeed | Accuracy
@@ -116,22 +116,22 @@ def find(
 ) -> tuple[HypothesisResult, ...]:
     """Each hypothesis with its result, given the runs that trained, and the report's `noise` between single runs."""
     by_name = {c.name: c for c in results}
-    timed = sum(hypothesis.relation == "faster" for hypothesis in hypotheses)
+
+    def judge(h: Hypothesis) -> tuple[Result, Basis]:
+        if not by_name.keys() >= {h.better, h.worse}:
+            return "not run", NotRun()
+        if not (groups[h.better] and groups[h.worse]):
+            return _of_failures(h, by_name, hypotheses)
+        if h.relation == "faster":
+            tests = sum(hypothesis.relation == "faster" for hypothesis in hypotheses)
+            return _of_speed(groups[h.better], groups[h.worse], tests)
+        return _of_accuracy(h, groups, by_name, pairs)
+
     found = []
     for h in hypotheses:
-        result: Result
-        basis: Basis
-        if not by_name.keys() >= {h.better, h.worse}:
-            result, basis = "not run", NotRun()
-        elif not (groups[h.better] and groups[h.worse]):
-            result, basis = _of_failures(h, by_name, hypotheses)
-        elif h.relation == "faster":
-            result, basis = _of_speed(groups[h.better], groups[h.worse], timed)
-        else:
-            result, basis = _of_accuracy(h, groups, by_name, pairs)
         difference = h.reported[0] - h.reported[1] if h.reported else None
         within = round(abs(difference), 9) <= round(noise, 9) if difference is not None and noise else None
-        found.append(HypothesisResult(h, result, basis, difference, within))
+        found.append(HypothesisResult(h, *judge(h), difference, within))
     return tuple(found)
 
 
@@ -168,8 +168,7 @@ def _of_accuracy(
     pair = versus(pairs, *two)
     within = pair.p_equivalent is not None and pair.p_equivalent < LEVEL
     seconds = _seconds(groups[two[0]], groups[two[1]]) if "cheaper" in relation else None
-    suspects = [by_name[name] for name in two if not by_name[name].may_be_selected]
-    flattered = tuple((c.name, _flatters(c)) for c in suspects)
+    flattered = tuple(by_name[name] for name in two if not by_name[name].may_be_selected)
     basis = Accuracy(pair, within, seconds, flattered)
     if relation == "better" and pair.verdict == "equivalent":
         return "as good", basis
@@ -179,13 +178,9 @@ def _of_accuracy(
     if seconds:
         both = {holds, {"less": True, "more": False}.get(seconds.order)}
         holds = False if False in both else None if None in both else True
-    if holds and two[0] in dict(flattered):
+    if holds and by_name[two[0]] in flattered:
         holds = None
     return "undecided" if holds is None else "supported" if holds else "contradicted", basis
-
-
-def _flatters(contender: ContenderResult) -> Literal["selects", "trains"]:
-    return "selects" if contender.selects_on_test else "trains"
 
 
 def _seconds(runs: Sequence[Run], others: Sequence[Run]) -> Seconds:

@@ -18,14 +18,13 @@ from bakeoff.findings import (
     hypotheses,
     one_change,
     pairs,
-    published,
+    reported,
     rising,
     softmax,
     sweeps,
     test_choices,
 )
 from bakeoff.findings.additions import Addition
-from bakeoff.findings.confirmation import Confirmation
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.fallbacks import Fallback
 from bakeoff.findings.guessing import Guessing
@@ -59,7 +58,7 @@ class Findings:
     pairs: tuple[Pair, ...]
     can_be_best: tuple[str, ...]
     plan: tuple[SeedsToShow, ...]
-    confirmation: tuple[Confirmation, ...]
+    confirmation: tuple[ContenderResult, ...]
     sweeps: tuple[SweepResult, ...]
     hypotheses: tuple[HypothesisResult, ...]
     additions: tuple[Addition, ...]
@@ -128,9 +127,9 @@ def _find(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: Seq
         pairs=decided.pairs,
         can_be_best=decided.can_be_best,
         plan=tuple(SeedsToShow(study.dataset, size, need) for size, need in decided.plan.items()),
-        confirmation=confirmation.find(best.name, fresh) if best else (),
+        confirmation=confirmation.find(study.contender(best.name), study.dataset, fresh) if best else (),
         sweeps=sweeps.find(study.sweeps, results, decided.pairs),
-        hypotheses=hypotheses.find(study.hypotheses, groups, results, decided.pairs, published.noise(study)),
+        hypotheses=hypotheses.find(study.hypotheses, groups, results, decided.pairs, reported.noise(study)),
         additions=additions.find(every, results, decided.pairs),
         one_change=single,
         softmax=softmax.find(every, ended, results, decided.pairs, single),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import assert_never
 
+from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.hypotheses import Accuracy, Failures, HypothesisResult, NoSpeed, NotRun, Result, Seconds, Speed
 from bakeoff.report.format import listing, margin, number, plural
 from bakeoff.report.sentences import difference, verdict, what_would_decide
@@ -21,7 +22,6 @@ RESULTS: dict[Result, tuple[str, str]] = {
 NAMED = ("supported", "contradicted", "as good")
 """Results of which each statement is named."""
 WHOSE = {"report": "the report's", "ours": "our own"}
-FLATTERED = {"selects": "chose by test accuracy", "trains": "trained on test images"}
 NO_SPEED = {
     "different machines": "undecided: trained on different machines",
     "one run": "no verdict: one run",
@@ -46,9 +46,14 @@ def judgement(found: HypothesisResult, equal: float) -> str:
         case Accuracy():
             words = _accuracy(basis, equal)
             words = words if words.startswith((found.result, "no verdict")) else f"{found.result}: {words}"
-            return words + "".join(f"; {name} {FLATTERED[how]}, which flatters it" for name, how in basis.flattered)
+            return "; ".join([words, *map(_flattered, basis.flattered)])
         case _ as never:
             assert_never(never)
+
+
+def _flattered(found: ContenderResult) -> str:
+    did = "chose by test accuracy" if found.selects_on_test else "trained on test images"
+    return f"{found.name} {did}, which flatters it"
 
 
 def _failures(basis: Failures) -> str:

@@ -71,7 +71,7 @@ def summary(
         "plan": [_need(one, several=len(study.datasets) > 1) for one in found.plan],
         "sweeps": [_sweep(one) for one in found.sweeps],
         "environment": environment(runs),
-        "confirmation": found.confirmation,
+        "confirmation": [_confirmation(one) for one in found.confirmation],
         "hypotheses": [_hypothesis(one, study.margin) for one in found.hypotheses],
         "additions": found.additions,
         "diagnoses": {
@@ -86,6 +86,11 @@ def summary(
 
 def _need(one: SeedsToShow, several: bool) -> dict[str, Any]:
     return {**({"dataset": one.dataset} if several else {}), "difference": one.difference, **vars(one.need)}
+
+
+def _confirmation(one: ContenderResult) -> dict[str, Any]:
+    measured = {key: getattr(one, key) for key in ("n", "trained", "failed", "interval", "test_accuracy")}
+    return {"contender": one.name, **measured, "seeds": [seed.seed for seed in one.seeds]}
 
 
 def _sweep(one: SweepResult) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bakeoff.findings.hypotheses import Accuracy, Failures, HypothesisResult
-from bakeoff.findings.published import noise
+from bakeoff.findings.reported import noise
 from bakeoff.report import sentences
 from bakeoff.report.context import Context
 from bakeoff.report.format import points

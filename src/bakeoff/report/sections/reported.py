@@ -7,8 +7,16 @@ from collections.abc import Sequence
 
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.findings import reported
-from bakeoff.findings.published import figures_of
-from bakeoff.findings.reported import MEASURES, UNDECIDABLE, Judgement, Order, Reason, ReportedFigure, Verdict
+from bakeoff.findings.reported import (
+    MEASURES,
+    UNDECIDABLE,
+    Judgement,
+    Order,
+    Reason,
+    ReportedFigure,
+    Verdict,
+    figures_of,
+)
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval, listing, number, percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, columns
