@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
@@ -36,10 +36,7 @@ class Entry(Generic[S_co]):
     @functools.cached_property
     def function(self) -> Callable[..., Any]:
         """What does the work."""
-        if callable(self.code):
-            return self.code
-        module, _, name = self.code.partition(":")
-        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        function: Callable[..., Any] = pkgutil.resolve_name(self.code) if isinstance(self.code, str) else self.code
         return function
 
     @functools.cached_property
@@ -101,9 +98,6 @@ class Registry(Mapping[str, E_co]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.builtin or any(name == other for other in plugins.names(self.group))
-
     def find(self, name: str) -> E_co:
         """The entry of that name.
 
@@ -144,7 +138,11 @@ class Registry(Mapping[str, E_co]):
 
     def menu(self) -> str:
         """The package's choices with their settings and defaults: `constant | step:every=3,gamma=0.1`."""
-        return menu({name: entry.settings for name, entry in self.builtin.items()})
+        lines = []
+        for name, entry in self.builtin.items():
+            pairs = [f"{key}={_text(field.default)}" for key, field in entry.settings.model_fields.items()]
+            lines.append(f"{name}:{','.join(pairs)}" if pairs else name)
+        return " | ".join(lines)
 
 
 def parse_choice(text: str) -> tuple[str, dict[str, str]]:
@@ -156,15 +154,6 @@ def parse_choice(text: str) -> tuple[str, dict[str, str]]:
     assert match is not None
     pairs = (match["options"] or "").split(",") if match["options"] else []
     return match["name"], dict(pair.split("=", 1) for pair in pairs)
-
-
-def menu(table: Mapping[str, type[Frozen]]) -> str:
-    """Choices with their settings and defaults: `constant | step:every=3,gamma=0.1`."""
-    lines = []
-    for name, settings in table.items():
-        pairs = ",".join(f"{key}={_text(field.default)}" for key, field in settings.model_fields.items())
-        lines.append(f"{name}:{pairs}" if pairs else name)
-    return " | ".join(lines)
 
 
 def _text(value: Any) -> str:
