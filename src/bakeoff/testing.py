@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
 
 from bakeoff.data.dataset import Contents, Dataset
 from bakeoff.data.sources import Source, draw_splits, load_dataset
 from bakeoff.errors import UsageError
 from bakeoff.models import Model, find_model
 from bakeoff.spec.settings import validate
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 BATCH, CLASSES = 8, 7
 
@@ -47,11 +47,9 @@ def check_model(model: str | Model | Callable[..., nn.Module], **parameters: Any
     settings = validate(entry.settings, parameters, "model").model_dump()
 
     def make(channels: int, size: tuple[int, int], seed: int = 0) -> nn.Module:
-        import torch
-
         torch.manual_seed(seed)
         made = entry.function(channels, CLASSES, size, **settings)
-        assert isinstance(made, torch.nn.Module), f"the function must return an nn.Module, not {type(made).__name__}"
+        assert isinstance(made, nn.Module), f"the function must return an nn.Module, not {type(made).__name__}"
         return made
 
     _check_shapes(make, entry.smallest)
@@ -72,8 +70,6 @@ def _check_parameters(entry: Model) -> None:
 
 def _check_shapes(make: Callable[..., nn.Module], smallest: int) -> None:
     """Shapes alone, at the smallest size that is promised, at odd ones and oblong ones."""
-    import torch
-
     sizes = {(smallest, smallest), *((max(h, smallest), max(w, smallest)) for h, w in ((28, 28), (33, 33), (32, 40)))}
     for channels in (1, 3):
         for size in sorted(sizes):
@@ -87,15 +83,11 @@ def _check_shapes(make: Callable[..., nn.Module], smallest: int) -> None:
 
 
 def _images(size: tuple[int, int]) -> Tensor:
-    import torch
-
     return torch.rand(BATCH, 1, *size, generator=torch.Generator().manual_seed(0))
 
 
 def _check_training(make: Callable[..., nn.Module], size: tuple[int, int]) -> None:
     """Weights from the seed alone, and one step."""
-    import torch
-
     model, same, other = (make(1, size, seed) for seed in (0, 0, 1))
     weights, others = dict(same.named_parameters()), dict(other.named_parameters())
     assert weights, "it has no parameters"
@@ -108,7 +100,7 @@ def _check_training(make: Callable[..., nn.Module], size: tuple[int, int]) -> No
     assert logits.isfinite().all(), "logits of a fresh model are not finite"
     probabilities = (logits >= 0).all() and torch.allclose(logits.sum(1), torch.ones(BATCH), atol=1e-3)
     assert not probabilities, "it must end in logits: leave the softmax out"
-    torch.nn.functional.cross_entropy(logits, torch.arange(BATCH) % CLASSES).backward()
+    nn.functional.cross_entropy(logits, torch.arange(BATCH) % CLASSES).backward()
     named = [(name, value.grad) for name, value in model.named_parameters() if value.requires_grad]
     without = [name for name, gradient in named if gradient is None or not gradient.any()]
     assert not without, f"no gradient reaches {', '.join(without)}"
@@ -118,9 +110,6 @@ def _check_training(make: Callable[..., nn.Module], size: tuple[int, int]) -> No
 
 def _check_evaluation(make: Callable[..., nn.Module], size: tuple[int, int]) -> None:
     """One answer for one image, and the same after a file."""
-    import torch
-    from safetensors.torch import load, save
-
     model, images = make(1, size).eval(), _images(size)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():
