@@ -65,6 +65,7 @@ def test_a_contender_under_another_name_is_not_trained_again(run_text: RunText, 
     assert "quick" not in (tmp_path / "tiny" / "full" / "report.md").read_text().replace("quick-seed", "")
 
 
+@pytest.mark.filterwarnings("ignore:.*no better than guessing")
 def test_scales_lie_side_by_side_and_share_their_runs(run_text: RunText, tmp_path: Path) -> None:
     """Both are rendered again, each by itself or both; compare takes the runs of the report written last."""
     text = STUDY + "[scales.small]\nseeds = 1\n"

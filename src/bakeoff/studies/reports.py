@@ -28,7 +28,7 @@ def report(folder: Path) -> dict[Path, dict[str, Any]]:
     Raises:
         UsageError: not a study's directory.
     """
-    return {place: render(read_manifest(place), place) for place in find_reports(folder)}
+    return {place: render(read_manifest(place), place, new=False) for place in find_reports(folder)}
 
 
 def report_all(out: Path) -> tuple[Path, dict[Path, dict[str, Any]]]:
@@ -40,7 +40,7 @@ def report_all(out: Path) -> tuple[Path, dict[Path, dict[str, Any]]]:
     places = sorted(file.parent for file in out.rglob(FILE))
     if not places:
         raise UsageError(f"{out}: no study's directory there: `bakeoff run STUDY --out {out}` makes one")
-    summaries = {place: render(read_manifest(place), place) for place in places}
+    summaries = {place: render(read_manifest(place), place, new=False) for place in places}
     return index(out), summaries
 
 
@@ -49,11 +49,16 @@ def index(out: Path) -> Path:
     return write_index(sorted(file.parent for file in out.rglob("summary.json") if (file.parent / FILE).exists()), out)
 
 
-def render(manifest: Manifest, folder: Path) -> dict[str, Any]:
+def render(manifest: Manifest, folder: Path, *, new: bool = True) -> dict[str, Any]:
     """Write a report to its folder from the records beside that; returns the summary. A process that writes one there
-    as well is waited for, so that all files are of one page."""
+    as well is waited for, so that all files are of one page.
+
+    Args:
+        new: the manifest is written as well: it was not read there.
+    """
     with only_process(folder / "report", "writing this report", REPORT_SECONDS):
-        write_manifest(folder, manifest)
+        if new:
+            write_manifest(folder, manifest)
         return _page(manifest, folder).write(folder)
 
 
