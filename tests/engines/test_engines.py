@@ -192,7 +192,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_run(tmp_path: Path, alone: dic
     assert set(_workers()) <= before
     missing = {name for name in alone if kills == 2 and name.startswith("quick-seed0")}
     assert _bits(folder) == {name: bits for name, bits in alone.items() if name not in missing}
-    summary = json.loads((folder / "summary.json").read_text())
+    summary = json.loads((folder / "full" / "summary.json").read_text())
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {"slow": 2, "quick": 2 - len(missing)}
     assert [failure["run"] for failure in summary["failures"]] == sorted(missing)
 
