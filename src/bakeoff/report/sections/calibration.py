@@ -46,14 +46,9 @@ def blocks(context: Context) -> list[Block]:
     below = (
         f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
     )
-    drawn = [
-        Figure("reliability", figures.reliability("Reliability", bins), below),
-        Figure(
-            "coverage",
-            figures.coverage("Accuracy of the surest", surest),
-            "Accuracy if the least sure images are set aside.",
-        ),
-    ]
+    coverage = figures.coverage("Accuracy of the surest", surest)
+    drawn = [Figure("reliability", figures.reliability("Reliability", bins), below)]
+    drawn.append(Figure("coverage", coverage, "Accuracy if the least sure images are set aside."))
     note = (
         "Calibration error (the mean distance between confidence and accuracy over 15 bins) and likelihood are means "
         "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "

@@ -17,7 +17,7 @@ from bakeoff.report.format import interval, listing, p_value, sample_sizes
 from bakeoff.report.leaderboard import marks
 from bakeoff.report.render.blocks import Cell
 from bakeoff.report.render.figures import Series
-from bakeoff.report.render.svg import Axis, Dot, accuracy
+from bakeoff.report.render.svg import Axis, Dot, Key, accuracy
 from bakeoff.spec.plan import Plan
 from bakeoff.spec.registry import Entry
 from bakeoff.spec.settings import Frozen
@@ -74,16 +74,17 @@ def accuracy_axis(marks: Sequence[Dot], label: str) -> Axis:
     return accuracy([mark.mean for mark in marks], [end for mark in marks for end in (mark.low, mark.high)], label)
 
 
-def dot(name: str, found: Interval, classes: str, what: str, shape: str = "circle") -> Dot:
-    """An accuracy with its interval as a mark."""
-    return Dot(found.mean, found.low, found.high, classes, f"{name}: {what} {interval(found)}", shape)
+def dot(name: str, found: Interval, what: str, key: Key) -> Dot:
+    """An accuracy with its interval as a mark, that of `key`."""
+    classes = key.classes.removeprefix("dot ")
+    return Dot(found.mean, found.low, found.high, classes, f"{name}: {what} {interval(found)}", key.shape)
 
 
 def accuracy_dot(contender: ContenderResult, what: str = "test accuracy") -> Dot:
     """A contender's test accuracy as a mark, grey where it is that of one run."""
     one = contender.interval == "wilson"
-    classes, what = ("s0", f"one run, {what}") if one else ("s1", what)
-    return dot(contender.name, contender.test_accuracy, classes, what)
+    key = Key("one run", "dot s0", "circle") if one else Key("", "dot s1", "circle")
+    return dot(contender.name, contender.test_accuracy, f"one run, {what}" if one else what, key)
 
 
 def how_many(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:

@@ -31,12 +31,8 @@ def blocks(context: Context) -> list[Block]:
     for k, label in enumerate(context.classes):
         of_class = [_of_class(right[name][:, labels == k]) for name in names]
         texts.append([label, f"{(labels == k).sum():,}", *(percent(found.mean) for found in of_class)])
-        marks.append(
-            [
-                dot(f"{key.label}, class {label}", found, key.classes.removeprefix("dot "), "accuracy", key.shape)
-                for key, found in zip(keys, of_class, strict=True)
-            ]
-        )
+        pairs = zip(keys, of_class, strict=True)
+        marks.append([dot(f"{key.label}, class {label}", found, "accuracy", key) for key, found in pairs])
     axis = accuracy_axis([mark for dots in marks for mark in dots], "accuracy")
     rows = [[*map(Cell, cells), Cell(dots=dots)] for cells, dots in zip(texts, marks, strict=True)]
     heads = [*columns("class", "test images"), *(Column(key.label, key=key) for key in keys)]

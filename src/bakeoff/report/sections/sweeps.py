@@ -57,7 +57,7 @@ def _by_step(context: Context, sweep: Sweep, labels: Sequence[str]) -> list[Figu
     if not lines:
         return []
     svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES], "other value")
-    return [Figure(f"{sweep.name}-by-step", svg, f"{sweep.question or sweep.name} Train accuracy by step.")]
+    return [Figure(f"{sweep.name}-by-step", svg, f"{sweep.question or f'{sweep.name}.'} Train accuracy by step.")]
 
 
 SECTION = Kind(blocks, title="Sweeps", applies=lambda study: bool(study.sweeps), names_all=True)

@@ -41,7 +41,7 @@ def _dot(contender: ContenderResult, key: Key) -> Dot:
     found: Interval = getattr(contender, f"{key.label}_accuracy")
     if key.label == "train":
         found = Interval(found.mean, found.mean, found.mean)
-    return dot(contender.name, found, key.classes.removeprefix("dot "), key.label, key.shape)
+    return dot(contender.name, found, key.label, key)
 
 
 SECTION = Kind(blocks, title="Train, validation, test")
