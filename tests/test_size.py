@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-CODE_LINES = 14_030
-LONGEST_FUNCTION, LONG_FUNCTION = 70, 30
+CODE_LINES = 14_050
+LONGEST_FUNCTION, LONG_FUNCTION = 60, 30
 """Lines of the longest, and of the 95th percentile."""
-LONGEST_FILE = 420
+LONGEST_FILE = 400
 
 ROOT = Path(__file__).parents[1]
 

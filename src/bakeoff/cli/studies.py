@@ -45,7 +45,6 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     """
     from bakeoff.cli.terminal import display
     from bakeoff.studies.packaged import find_study, published_studies
-    from bakeoff.studies.reports import index
     from bakeoff.studies.runner import run_study
 
     if (study is None) != every:
@@ -78,6 +77,8 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
         if not (every and json_out):
             show_summary(summary, options["out"] / found.name / summary["scale"], json_out)
     if every and summaries:
+        from bakeoff.studies.reports import index
+
         page = index(options["out"])
         as_json({"index": str(page), "studies": summaries}) if json_out else click.echo(f"index: {page}")
     if failures:

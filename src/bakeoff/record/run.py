@@ -277,14 +277,13 @@ def read_outline(path: Path) -> Run:
 
 
 def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> Run:
-    file = path / "run.json"
     try:
         spec, notes = read_spec(description["spec"])
         metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
         check_kinds(description, spec)
         fields = {f.name: description[f.name] for f in dataclasses.fields(Run) if f.name in description}
         whole = {"started": None, "step": 0, "environment": description["environment"]}
-        run = Run(
+        return Run(
             **{
                 **fields,
                 "path": path,
@@ -299,13 +298,11 @@ def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> 
             }
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise Damaged(f"{file}: damaged: {type(error).__name__}: {error}") from None
-    return run
+        raise Damaged(f"{path / 'run.json'}: damaged: {type(error).__name__}: {error}") from None
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    """What run.json says, checked against its checksum; of a run that has not ended, unless it is whole, the status
-    only.
+    """What run.json says, checked against its checksum; of a run that has not ended the status only, unless whole.
 
     Raises:
         As `read_run`.
@@ -369,9 +366,8 @@ def read_finished(path: Path) -> Run:
     Raises:
         BakeoffError: it has none, or none with predictions.
     """
-    said = status(path)
-    if said != "finished":
-        raise BakeoffError(f"needs {path.name}, which {'diverged' if said == 'diverged' else 'has no finished record'}")
+    if (state := status(path)) != "finished":
+        raise BakeoffError(f"needs {path.name}, which {state if state == 'diverged' else 'has no finished record'}")
     return read_run(path)
 
 

@@ -13,6 +13,9 @@ from bakeoff.spec import Recipe, renamed
 from bakeoff.spec.settings import Frozen, validate
 from bakeoff.training.options import Progress, RunOptions
 
+MAX_SEEDS = 10
+"""Of a contender, where seeds are added until a study is decided."""
+
 
 class Execution(Frozen):
     """All that does not say what is trained."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
-from bakeoff.report.sections import check_sections
 from bakeoff.spec import Contender
 from bakeoff.spec.override import ABSENT_DATA, ABSENT_WEIGHTS
 from bakeoff.spec.plan import Plan, make_plan
@@ -78,6 +77,7 @@ def check_plan(plan: Plan, datasets: Mapping[str, Dataset]) -> Plan:
     Raises:
         UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
     """
+    from bakeoff.report.sections import check_sections
     from bakeoff.training.run import check_spec, check_tta
 
     check_sections(plan)

@@ -17,11 +17,9 @@ from bakeoff.record.manifest import Failed, Manifest, read_manifest, write_manif
 from bakeoff.spec.override import TIME, Override
 from bakeoff.spec.plan import Plan, split_names
 from bakeoff.spec.study_file import StudyFile
-from bakeoff.studies.execution import Execution, execution_and_recipe
+from bakeoff.studies.execution import MAX_SEEDS, Execution, execution_and_recipe
 from bakeoff.studies.packaged import find_study
 from bakeoff.studies.prepare import check_plan, plan_at_hand
-from bakeoff.studies.reports import collect, render
-from bakeoff.studies.sequential import MAX_SEEDS, on_fresh_seeds, until_decided
 from bakeoff.studies.trainer import RESERVE, Trainer
 
 
@@ -77,13 +75,15 @@ def run_study(
     with interruptible() as stop:
         trainer = Trainer(folder.parent, data, execution, stop, until)
         manifest = _execute(Manifest(command=command, plan=plan), folder, trainer, most)
-        summary = _confirm(manifest, render(manifest, folder), folder, trainer)
+        summary = _report(manifest, folder, trainer)
     _raise_failures(trainer.failures, summary, folder)
     return summary
 
 
 def _execute(manifest: Manifest, folder: Path, trainer: Trainer, most: int | None) -> Manifest:
     """Train the manifest's plan, with seeds added up to `most` if given; the manifest of what became of it."""
+    from bakeoff.studies.reports import collect  # statistics and pages are imported once there is something to say
+    from bakeoff.studies.sequential import until_decided
 
     def train(plan: Plan) -> Plan:
         located = trainer.locate(plan)
@@ -103,9 +103,13 @@ def _execute(manifest: Manifest, folder: Path, trainer: Trainer, most: int | Non
     return manifest.model_copy(update={"plan": plan, "failed": failed, "enough": enough})
 
 
-def _confirm(manifest: Manifest, summary: dict[str, Any], folder: Path, trainer: Trainer) -> dict[str, Any]:
-    """Train the selected contenders again on fresh seeds, where the plan does that and all it has is trained; the
-    summary with them."""
+def _report(manifest: Manifest, folder: Path, trainer: Trainer) -> dict[str, Any]:
+    """Write the report, and where the plan does that and all it has is trained, train the selected contenders again
+    on fresh seeds and write it with them; the summary."""
+    from bakeoff.studies.reports import render
+    from bakeoff.studies.sequential import on_fresh_seeds
+
+    summary = render(manifest, folder)
     complete = not any(override.source == TIME for override in manifest.plan.overrides)
     fresh = on_fresh_seeds(manifest.plan, summary) if manifest.plan.confirms and complete else None
     if fresh is None:

@@ -14,9 +14,6 @@ from bakeoff.record.manifest import Enough
 from bakeoff.report.summary import contenders_of
 from bakeoff.spec.plan import Plan
 
-MAX_SEEDS = 10
-"""Of a contender, where seeds are added until a study is decided."""
-
 
 def on_fresh_seeds(plan: Plan, summary: Mapping[str, Any]) -> Plan | None:
     """The part of a plan that trains its selected contenders again, each with all that it needs, on as many seeds
