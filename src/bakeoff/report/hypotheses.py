@@ -45,7 +45,8 @@ def judgement(found: HypothesisResult, equal: float) -> str:
             return f"{found.result}: {_speed(basis)}"
         case Accuracy():
             words = _accuracy(basis, equal)
-            words = words if words.startswith((found.result, "no verdict")) else f"{found.result}: {words}"
+            if basis.pair.p_adjusted is not None and verdict(basis.pair) != found.result:
+                words = f"{found.result}: {words}"
             return "; ".join([words, *map(_flattered, basis.flattered)])
         case _ as never:
             assert_never(never)
@@ -81,7 +82,7 @@ def _accuracy(basis: Accuracy, equal: float) -> str:
     pair, words = basis.pair, verdict(basis.pair)
     if basis.within:
         words += f", {'' if pair.verdict == 'equivalent' else 'but '}within {margin(equal)}"
-    elif words == "undecided":
+    elif pair.verdict == "undecided" and pair.p_adjusted is not None:
         words += f": {what_would_decide(pair)}"
     return words + (f"; {_seconds(basis.seconds)}" if basis.seconds else "")
 
