@@ -116,7 +116,7 @@ def main() -> int:
     record = ROOT / "results" / "bench" / "models.json"
     if "--render" not in sys.argv:
         rows = []
-        for name in MODELS:
+        for name in MODELS.builtin:
             rows.append(measure(name))
             print(f"{name}: {rows[-1]['training']:,.0f} images/s in training", flush=True)
         write_json(record, {"models": rows, "environment": environment()})

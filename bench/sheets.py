@@ -34,7 +34,7 @@ def pixels(image: NDArray[np.float32]) -> Image.Image:
 
 def augmentations(datasets: dict[str, Dataset]) -> Image.Image:
     """Rows: a step each, on images of each dataset; the first column is the image as it is."""
-    steps = [*AUGMENTATIONS, "rotate, zoom, shift"]
+    steps = [*AUGMENTATIONS.builtin, "rotate, zoom, shift"]
     block = (DRAWS + 1) * (SIDE + GAP) + 3 * GAP
     width, height = LABEL + len(datasets) * block, len(steps) * (SIDE + GAP) + 60
     sheet = Image.new("RGB", (width, height), "#ffffff")

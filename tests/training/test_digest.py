@@ -147,8 +147,7 @@ def test_a_model_that_was_renamed_is_the_same_run(
     made = spec(recipe=Recipe(epochs=1))
     before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1))
     monkeypatch.setitem(renamed.MODELS, "logistic", "linear")
-    monkeypatch.setitem(MODELS.builtin, "linear", MODELS.builtin["logistic"])
-    monkeypatch.delitem(MODELS.builtin, "logistic")
+    monkeypatch.setattr(MODELS, "builtin", {"linear": MODELS.builtin["logistic"]})
     now = spec(model="linear", recipe=Recipe(epochs=1))
     assert run_directory(now, blocks) != before.path.name
     assert find_run(tmp_path, now, blocks) == before.path
