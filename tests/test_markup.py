@@ -52,7 +52,7 @@ def test_a_study_with_markup_in_every_name(call: Call, folder: Path) -> None:
     assert r"[red]stop \x1b[31mred\x07 &lt;script&gt;" in page
     for name in CLASSES:
         assert html.escape(name) in page
-    text = (folder / "runs" / "odd" / "report.md").read_text()
+    text = (folder / "runs" / "odd" / "full" / "report.md").read_text()
     assert text.startswith("# \\[red\\]stop \\\\x1b\\[31mred\\\\x07 \\<script>alert(1)\\</script>\n")
     assert r"**Does \[a\] beat \[b\]? \<i>Or\</i> \| not**" in text
     everything = out + err + page + text
