@@ -103,12 +103,11 @@ def train_run(
         record.tidy(path)
         return record.read_run(path)
     with record.only_writer(path, options.wait), computing(find_device(options.device), options.threads):
-        if record.status(path) in ("finished", "diverged"):
-            pass
-        elif spec.members:
-            average(spec, dataset, path, options, needs)
-        else:
-            _train(spec, dataset, path, options, needs, teacher)
+        if record.status(path) not in ("finished", "diverged"):
+            if spec.members:
+                average(spec, dataset, path, options, needs)
+            else:
+                _train(spec, dataset, path, options, needs, teacher)
         record.remove_checkpoint(path)
         return record.read_run(path)
 
