@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from bakeoff.data import Split
-from bakeoff.data.batches import coins, derived_seed, load, normaliser, permutation
+from bakeoff.data.batches import derived_seed, flip_phases, normaliser, permutation, to_device
 
 
 def test_a_permutation_depends_on_seed_and_epoch_only() -> None:
@@ -24,12 +24,12 @@ def test_derived_seeds_do_not_meet() -> None:
     assert all(0 <= seed < 2**63 for seed in seeds)
 
 
-def test_coins_are_fair_and_depend_on_the_seed_only() -> None:
-    first = coins(5, 10_000)
-    assert torch.equal(first, coins(5, 10_000))
+def test_flip_phases_are_fair_and_depend_on_the_seed_only() -> None:
+    first = flip_phases(5, 10_000)
+    assert torch.equal(first, flip_phases(5, 10_000))
     assert set(first.tolist()) == {0, 1}
     assert abs(float(first.double().mean()) - 0.5) < 0.02
-    assert abs(float((first == coins(6, 10_000)).double().mean()) - 0.5) < 0.02
+    assert abs(float((first == flip_phases(6, 10_000)).double().mean()) - 0.5) < 0.02
 
 
 def test_normaliser_against_numpy() -> None:
@@ -48,7 +48,7 @@ def test_loading_and_normalising_do_all_preprocessing() -> None:
     """Thresholded, shrunk, standardised, repeated and blown up, against numpy step by step."""
     images = np.random.default_rng(0).integers(0, 256, (4, 1, 6, 8), dtype=np.uint8)
     steps = ["threshold:at=128", "downscale", "repeat", "upscale:times=3"]
-    loaded = load(Split(images, np.zeros(4, np.int64)), torch.device("cpu"), steps)
+    loaded = to_device(Split(images, np.zeros(4, np.int64)), torch.device("cpu"), steps)
     mean, std = np.array([0.3]), np.array([0.5])
     made = normaliser("standardise", mean, std, torch.device("cpu"), steps)(loaded.images)
     sharp = (images >= 128) * 255

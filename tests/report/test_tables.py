@@ -77,7 +77,7 @@ def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
     assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
     assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
     assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
-    assert {row["against the selected"] for row in board(summary)} == {
+    assert {row["against the selected one"] for row in board(summary)} == {
         "selected",
         "no verdict: one run",
         "–",
@@ -251,7 +251,7 @@ def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(su
     names = [row["contender"].removesuffix(" †") for row in rows]
     assert names[-1] == "lr=100.0"
     assert names[:-1] == sorted(names[:-1], key=lambda name: -means[name])
-    against = dict(zip(names, [row["against the selected"] for row in rows], strict=True))
+    against = dict(zip(names, [row["against the selected one"] for row in rows], strict=True))
     for p in summary["comparisons"]:
         if names[0] in (p["a"], p["b"]):
             other = p["b"] if p["a"] == names[0] else p["a"]
