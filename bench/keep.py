@@ -2,8 +2,8 @@
 
     python bench/keep.py runs laptop [--out results]
 
-Copies, for every study in RUNS whose report is of that scale, summary.json, report.md, report.html, the tables, and the
-figures that report.md shows, to OUT/STUDY/SCALE/. A study keeps at most 2 MB, in this order; a file that would pass
+Copies, for every study in RUNS whose report is of that scale, summary.json, report.md, report.html and the figures that
+report.md shows, to OUT/STUDY/SCALE/. A study keeps at most 2 MB, in this order; a file that would pass
 that is left out and named.
 """
 
@@ -29,8 +29,7 @@ def keep(folder: Path, target: Path, limit: int = LIMIT) -> list[str]:
         The names of files that would pass the limit, and are left out.
     """
     text = (folder / "report.md").read_text(encoding="utf-8")
-    tables = sorted(path.relative_to(folder).as_posix() for path in folder.glob("tables/*"))
-    wanted = ["summary.json", "report.md", "report.html", *tables, *dict.fromkeys(FIGURE.findall(text))]
+    wanted = ["summary.json", "report.md", "report.html", *dict.fromkeys(FIGURE.findall(text))]
     kept, left_out, total = [], [], 0
     for name in wanted:
         size = (folder / name).stat().st_size
@@ -39,8 +38,7 @@ def keep(folder: Path, target: Path, limit: int = LIMIT) -> list[str]:
         else:
             kept.append(name)
             total += size
-    for place in ("tables", "figures"):
-        shutil.rmtree(target / place, ignore_errors=True)
+    shutil.rmtree(target / "figures", ignore_errors=True)
     (target / "report.html").unlink(missing_ok=True)
     for name in kept:
         make_folder((target / name).parent)

@@ -29,7 +29,7 @@ HEADS = (
     "study",
     "the report's best",
     "ours, the same network",
-    "chosen on validation: test accuracy, 95 % interval",
+    "selected on validation: test accuracy, 95 % interval",
     "n",
     "our own contender",
 )
@@ -71,7 +71,7 @@ def _link(folder: Path, root: Path) -> str:
 
 
 def _rows(summary: Summary, link: str) -> list[list[str]]:
-    """A study's row, or one for each of its datasets: the report's best, who is chosen, and our own contender."""
+    """A study's row, or one for each of its datasets: the report's best, who is selected, and our own contender."""
     study = find_study(summary["study"])
     parts: dict[str, list[ContenderResult]] = {}
     for c in contenders_of(summary):
@@ -81,7 +81,7 @@ def _rows(summary: Summary, link: str) -> list[list[str]]:
         part = {**summary, "contenders": contenders}
         where = f", {name}" if len(parts) > 1 else ""
         choice = selected(contenders)
-        ours = selected(c for c in contenders if c.name.startswith(("ours", "house")))  # house: in pages made before
+        ours = selected(c for c in contenders if c.name.startswith("ours"))
         row = [f"[{summary['study']}]({link}){where}: {summary['title']}", *_best_reported(study, part, name)]
         row += [_accuracy(choice), str(choice.n) if choice else "–", _accuracy(ours)]
         rows.append(row)

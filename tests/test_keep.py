@@ -29,7 +29,6 @@ def folder(tmp_path: Path) -> Path:
         "report.md": REPORT,
         "report.html": "<p>page</p>",
         "manifest.json": "{}",
-        "tables/league.tex": "league",
         "figures/league.svg": "<svg/>",
         "figures/large.svg": "x" * 5000,
         "figures/other.svg": "<svg/>",
@@ -48,7 +47,7 @@ def kept(target: Path) -> list[str]:
 
 def test_what_the_report_shows_is_kept(folder: Path, tmp_path: Path) -> None:
     assert keep(folder, tmp_path / "kept") == []
-    names = ["figures/large.svg", "figures/league.svg", "report.html", "report.md", "summary.json", "tables/league.tex"]
+    names = ["figures/large.svg", "figures/league.svg", "report.html", "report.md", "summary.json"]
     assert kept(tmp_path / "kept") == names
     assert (tmp_path / "kept/report.md").read_text() == REPORT
 

@@ -185,13 +185,6 @@ def test_no_results_no_table(tmp_path: Path) -> None:
     assert bench()["scale_block"](tmp_path, "laptop") == ""
 
 
-def _renamed(contender: str) -> str:
-    """What a contender of a kept page is called now."""
-    for before, now in (("house-views", "ours-tta"), ("house-all-seeds", "ours-ensemble"), ("house", "ours")):
-        contender = contender.replace(before, now)
-    return "student" if contender == "pupil" else contender
-
-
 @pytest.mark.parametrize("path", sorted((ROOT / "results").rglob("summary.json")), ids=str)
 def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
     """Each committed summary is of a study that is there, with contenders that study has; its report names every run
@@ -199,9 +192,9 @@ def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
     summary = json.loads(path.read_text())
     study = make_plan(find_study(summary["study"]), summary["scale"])
     seeds = {c.name: len(study.seeds_of(c)) for c in study.contenders}
-    names = [_renamed(c["name"]) for c in summary["contenders"]]
+    names = [c["name"] for c in summary["contenders"]]
     assert names == [name for name in seeds if name in names]
-    partial = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"] < seeds[_renamed(c["name"])]]
+    partial = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"] < seeds[c["name"]]]
     report = (path.parent / "report.md").read_text() if partial else ""
     said = {name: re.search(rf"{re.escape(name)}, seeds? .*: no finished record", report) for name in partial}
     assert all(said.values()), said
