@@ -118,13 +118,7 @@ def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alterna
     return batch.moved(side, zero, zero, one, zero, zero)
 
 
-def elastic(
-    batch: Batch,
-    generator: Generator,
-    *,
-    alpha: float,
-    sigma: float,
-) -> Batch:
+def elastic(batch: Batch, generator: Generator, *, alpha: float, sigma: float) -> Batch:
     """Move each pixel along both axes by `alpha` pixels times noise of -1 ... 1 smoothed by a Gaussian of `sigma`
     pixels (Simard, Steinkraus & Platt 2003)."""
     count, _, height, width = batch.images.shape
@@ -169,13 +163,7 @@ def crop(batch: Batch, generator: Generator, *, padding: int) -> Batch:
     return dataclasses.replace(batch, images=images.view_as(batch.images))
 
 
-def cutout(
-    batch: Batch,
-    generator: Generator,
-    *,
-    size: int,
-    fill: float,
-) -> Batch:
+def cutout(batch: Batch, generator: Generator, *, size: int, fill: float) -> Batch:
     """Paint a square of `size` pixels about a random pixel, cut off at the border, with the grey level `fill`
     (DeVries & Taylor 2017)."""
     batch = batch.resampled()

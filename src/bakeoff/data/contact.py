@@ -43,10 +43,7 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
     columns = min(columns, max(counts))
     sheet = Image.new(
         "RGB",
-        (
-            2 * MARGIN + max(label + columns * (width + GAP) - GAP, 560),
-            HEADER + len(names) * row - GAP + MARGIN,
-        ),
+        (2 * MARGIN + max(label + columns * (width + GAP) - GAP, 560), HEADER + len(names) * row - GAP + MARGIN),
         PAPER,
     )
     draw = ImageDraw.Draw(sheet)

@@ -7,16 +7,13 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.characters import fit_for_display
+from bakeoff.data.duplicates import Duplicates, find_duplicates
 from bakeoff.errors import BakeoffError, UsageError, closest
-
-if TYPE_CHECKING:
-    from bakeoff.data.duplicates import Duplicates
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -157,9 +154,7 @@ class Dataset:
     @cached_property
     def duplicates(self) -> Duplicates:
         """What is there more than once; worked out when it is first asked for (seconds for 70,000 small images)."""
-        from bakeoff.data.duplicates import find_duplicates
-
-        return find_duplicates(self)
+        return find_duplicates({name: (split.images, split.labels) for name, split in self.splits.items()})
 
     def split_ids(self) -> dict[str, Ids]:
         """`validation_ids` and `test_ids`, for a record: which images of the data these splits hold."""

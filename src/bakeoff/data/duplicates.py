@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bakeoff.data.dataset import Images, Split
-
-if TYPE_CHECKING:
-    from bakeoff.data.dataset import Dataset
+Images = NDArray[np.uint8]
 
 NEAR = 0.03
 """Two images are near-duplicates where the mean absolute difference of their pixels is at most this part of their
@@ -68,18 +65,18 @@ def _are(count: int) -> str:
     return "are" if count > 1 else "is"
 
 
-def find_duplicates(dataset: Dataset) -> Duplicates:
-    """Every exact duplicate, and near-duplicates among each image's CANDIDATES."""
-    digests = {name: _digests(split.images) for name, split in dataset.splits.items()}
+def find_duplicates(splits: Mapping[str, tuple[Images, NDArray[np.int64]]]) -> Duplicates:
+    """Every exact duplicate, and near-duplicates among each image's CANDIDATES, in splits by name."""
+    digests = {name: image_digests(images) for name, (images, _) in splits.items()}
     sets = {name: set(values) for name, values in digests.items()}
     exact, near = {}, {}
-    for first, second in combinations(dataset.splits, 2):
+    for first, second in combinations(splits, 2):
         new = np.array([digest not in sets[first] for digest in digests[second]])
         exact[f"{first}, {second}"] = int((~new).sum())
-        near[f"{first}, {second}"] = _near(dataset.splits[first], dataset.splits[second].images[new])
+        near[f"{first}, {second}"] = _near(splits[first][0], splits[second][0][new])
     labels: dict[bytes, set[int]] = {}
-    for name, split in dataset.splits.items():
-        for digest, label in zip(digests[name], split.labels.tolist(), strict=True):
+    for name, (_, given) in splits.items():
+        for digest, label in zip(digests[name], given.tolist(), strict=True):
             labels.setdefault(digest, set()).add(label)
     copies = Counter(digest for values in digests.values() for digest in values)
     return Duplicates(
@@ -90,25 +87,26 @@ def find_duplicates(dataset: Dataset) -> Duplicates:
     )
 
 
-def _digests(images: Images) -> list[bytes]:
+def image_digests(images: Images) -> list[bytes]:
+    """A digest of the pixels of each image (N, C, H, W)."""
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
 
 
-def _near(split: Split, images: Images) -> int:
-    """How many of `images` (N, C, H, W) have a near-duplicate in `split`."""
+def _near(others: Images, images: Images) -> int:
+    """How many of `images` (N, C, H, W) have a near-duplicate among `others` (M, C, H, W)."""
     from scipy.spatial import cKDTree
 
     if not len(images):
         return 0
     reach = NEAR * _contrast(images)
-    tree, means, total = cKDTree(_block_means(split.images)), _block_means(images), 0
-    count = min(CANDIDATES, len(split))
+    tree, means, total = cKDTree(_block_means(others)), _block_means(images), 0
+    count = min(CANDIDATES, len(others))
     for chunk in np.array_split(np.argsort(reach), -(-len(reach) // 512)):  # of like reach: the search is bounded by it
         most = float(reach[chunk[-1]]) * BLOCKS**2 + ROUNDING
         nearest = tree.query(means[chunk], k=[*range(1, count + 1)], p=1, distance_upper_bound=most)[1]
-        has_neighbour = nearest[:, 0] < len(split)  # a place beyond the last stands for none
+        has_neighbour = nearest[:, 0] < len(others)  # a place beyond the last stands for none
         for place, candidates in zip(chunk[has_neighbour], nearest[has_neighbour], strict=True):
-            near = split.images[candidates[candidates < len(split)]].astype(np.int16)
+            near = others[candidates[candidates < len(others)]].astype(np.int16)
             total += bool((np.abs(near - images[place]).mean((1, 2, 3)) <= reach[place]).any())
     return total
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,26 +19,9 @@ class Erratum(NamedTuple):
 
 
 WRONG_LABELS: dict[str, Mapping[int, Erratum]] = {
-    "mnist": {
-        947: Erratum(8, 9),
-        1621: Erratum(0, 6),
-        1901: Erratum(9, 4),
-        2130: Erratum(4, 9),
-        2462: Erratum(2, 0),
-        2597: Erratum(5, 3),
-        2654: Erratum(6, 1),
-        3520: Erratum(6, 4),
-        3558: Erratum(5, 0),
-        5937: Erratum(5, 3),
-        6651: Erratum(0, 6),
-        6783: Erratum(1, 6),
-        8527: Erratum(4, 9),
-        9679: Erratum(6, 3),
-        9729: Erratum(5, 6),
-    }
+    name: {int(place): Erratum(*labels) for place, labels in errata.items()}
+    for name, errata in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
 }
-
-
 TEST_IMAGES = {"mnist": 10_000}
 """How many images the published test split has."""
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-
 from bakeoff.data.dataset import Dataset, Images
+from bakeoff.data.duplicates import image_digests
 from bakeoff.data.sources import load_dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, find_origin, read_run
@@ -70,10 +68,10 @@ def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
     knows_test = not declared and (theirs.recipe.trains_on_test or theirs.recipe.selects_on_test)
     if cut_alike and not knows_test:
         return
-    seen = {*_digests(data.train.images), *(_digests(data.test.images) if knows_test else ())}
-    seen -= set(_digests(dataset.train.images))
+    seen = {*image_digests(data.train.images), *(image_digests(data.test.images) if knows_test else ())}
+    seen -= set(image_digests(dataset.train.images))
     for name, split in (("validation", dataset.validation), ("test", dataset.test)):
-        if shared := sum(digest in seen for digest in _digests(split.images)):
+        if shared := sum(digest in seen for digest in image_digests(split.images)):
             what = "was trained on, or chosen by," if knows_test else "was trained on"
             alike = theirs.dataset == spec.dataset and not knows_test
             mend = f"validation = {theirs.validation:g}, as that run did" if alike else "another run, or other data"
@@ -90,9 +88,5 @@ def count_trained_on(run: Run, images: Images) -> int | None:
         return None
     if data.fingerprint != run.dataset["fingerprint"]:
         return None
-    seen = set(_digests(data.train.images))
-    return sum(digest in seen for digest in _digests(images))
-
-
-def _digests(images: Images) -> Iterator[bytes]:
-    return (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
+    seen = set(image_digests(data.train.images))
+    return sum(digest in seen for digest in image_digests(images))

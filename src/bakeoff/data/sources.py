@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import tomllib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -68,7 +69,7 @@ class Source(Entry[Frozen]):
     """What is downloaded: the SHA-256 of each published file by its name."""
     contents: Mapping[str, str] = field(default_factory=dict)
     """What is read: the published SHA-256, or MD5, of each file by its name, unzipped."""
-    mirrors: tuple[str, ...] = ()
+    mirrors: Sequence[str] = ()
     """Addresses of folders with the files, in the order to try."""
 
     @property
@@ -275,107 +276,26 @@ def _digits() -> Contents:
 
 
 DIGITS = tuple("0123456789")
+FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FACTS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+"""By name, what else is told of each source: fields of `Source`."""
 
 SOURCES: Registry[Source] = Registry(
     "dataset",
     {
-        "digits": Source(
-            _digits,
-            description="1,797 handwritten digits embedded in scikit-learn, 8x8 up-scaled to 28x28 grey",
-            classes=DIGITS,
-            mirror=False,
-        ),
-        "mnist": Source(
-            lambda: _published("mnist"),
-            description="MNIST: 70,000 handwritten digits, 28x28 grey (LeCun, Cortes & Burges 1998)",
-            classes=DIGITS,
-            mirror=False,
-            files={
-                "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-            },
-            contents={
-                "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-                "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-                "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-                "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-            },
-            mirrors=(
-                "https://storage.googleapis.com/cvdf-datasets/mnist/",
-                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        name: replace(source, **FACTS[name])
+        for name, source in {
+            "digits": Source(_digits, classes=DIGITS, mirror=False),
+            "mnist": Source(lambda: _published("mnist"), classes=DIGITS, mirror=False),
+            "fashion-mnist": Source(lambda: _published("fashion-mnist"), classes=FASHION, mirror=True),
+            "cifar10": Source(_cifar10, classes=cifar.CLASSES, mirror=True),
+            "largest-digit": Source(
+                lambda options: _composite("largest-digit", options), LargestDigitOptions, classes=DIGITS, mirror=False
             ),
-        ),
-        "fashion-mnist": Source(
-            lambda: _published("fashion-mnist"),
-            description="Fashion-MNIST: 70,000 articles of clothing, 28x28 grey (Xiao, Rasul & Vollgraf 2017)",
-            classes=(
-                "T-shirt/top",
-                "Trouser",
-                "Pullover",
-                "Dress",
-                "Coat",
-                "Sandal",
-                "Shirt",
-                "Sneaker",
-                "Bag",
-                "Ankle boot",
+            "highest-digit": Source(
+                lambda options: _composite("highest-digit", options), HighestDigitOptions, classes=DIGITS, mirror=False
             ),
-            mirror=True,
-            files={
-                "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-            },
-            contents={
-                "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-            },
-            mirrors=(
-                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-            ),
-        ),
-        "cifar10": Source(
-            _cifar10,
-            description="CIFAR-10: 60,000 photographs of 10 kinds of things, 32x32 colour (Krizhevsky 2009)",
-            classes=cifar.CLASSES,
-            mirror=True,
-            files={"cifar-10-binary.tar.gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
-            contents={
-                "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
-                "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
-                "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
-                "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
-                "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
-                "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
-                "data_batch_1": "c99cafc152244af753f735de768cd75f",
-                "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-                "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-                "data_batch_4": "634d18415352ddfa80567beed471001a",
-                "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-                "test_batch": "40351d587109b95175f43aff81a1287e",
-            },
-            mirrors=("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kriz/"),
-        ),
-        "largest-digit": Source(
-            lambda options: _composite("largest-digit", options),
-            LargestDigitOptions,
-            description="Modified MNIST, generated: 2 or 3 digits on a texture, 64x64 grey; which is the largest?",
-            classes=DIGITS,
-            mirror=False,
-        ),
-        "highest-digit": Source(
-            lambda options: _composite("highest-digit", options),
-            HighestDigitOptions,
-            description="Modified MNIST, generated: 3 digits on a texture, 128x128 grey; which is the highest?",
-            classes=DIGITS,
-            mirror=False,
-        ),
+        }.items()
     },
     kind=Source,
     group="datasets",

@@ -37,14 +37,7 @@ class DenseNet(nn.Module):
     """
 
     def __init__(
-        self,
-        channels: int,
-        classes: int,
-        size: Size,
-        blocks: tuple[int, ...],
-        growth: int,
-        stem: str,
-        dropout: float,
+        self, channels: int, classes: int, size: Size, blocks: tuple[int, ...], growth: int, stem: str, dropout: float
     ) -> None:
         super().__init__()
         width = 2 * growth

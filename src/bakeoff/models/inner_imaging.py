@@ -28,8 +28,7 @@ FOLD = 8
 first stage of 16 channels with two rows, too few for a 3x3 convolution."""
 
 View = Annotated[
-    Literal["2x1", "3x3"],
-    Field(description="kernel: 2x1 sees the pair of rows, 3x3 sees it folded to rows of 8"),
+    Literal["2x1", "3x3"], Field(description="kernel: 2x1 sees the pair of rows, 3x3 sees it folded to rows of 8")
 ]
 
 
