@@ -5,7 +5,6 @@ import pytest
 from bakeoff.data.sources import SOURCES
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.reference import NAMED
 from bakeoff.spec.registry import parse_choice
 from bakeoff.spec.schedules import SCHEDULES, Cosine, Plateau, Step
 from bakeoff.spec.settings import validate
@@ -44,8 +43,9 @@ def test_a_path_is_written_in_one_way(reference: str, written: str) -> None:
     assert RunSpec(contender="c", model="conv", dataset=reference).dataset == written
 
 
-def test_the_names_that_are_no_paths_are_those_of_the_datasets() -> None:
-    assert set(SOURCES.builtin) == NAMED
+@pytest.mark.parametrize("name", SOURCES.builtin)
+def test_a_folder_called_as_a_dataset_is_another_thing(name: str) -> None:
+    assert RunSpec(contender="c", model="conv", dataset=f"./{name}/").dataset == f"./{name}/"
 
 
 def test_choices_are_typed() -> None:

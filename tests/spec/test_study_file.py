@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 import bakeoff
-from bakeoff.cli import bakeoff as program
-from bakeoff.cli import exit_code
+from bakeoff.cli import bakeoff as program, exit_code
 from bakeoff.errors import UsageError
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study_file import load_study, parse_study

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 import bakeoff
-from bakeoff.cli import bakeoff as bakeoff_cli
-from bakeoff.cli import exit_code
+from bakeoff.cli import bakeoff as bakeoff_cli, exit_code
 from bakeoff.errors import MissingData, RunsFailed
 from bakeoff.record import find_runs
 from bakeoff.spec import RunSpec

@@ -11,8 +11,7 @@ from bakeoff.data import Dataset
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.record import Run, check_weights, read_run, status
 from bakeoff.spec import RESULTS, Recipe, RunSpec
-from bakeoff.training import digest as naming
-from bakeoff.training import setup
+from bakeoff.training import digest as naming, setup
 from bakeoff.training.digest import run_directory
 from bakeoff.training.inference import mean_answer
 from bakeoff.training.options import RunOptions

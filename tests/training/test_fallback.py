@@ -16,7 +16,7 @@ from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.stopping import NoFallback, Switch
+from bakeoff.spec.stopping import Fallback, Switch
 from bakeoff.training.loss import make_loss
 from bakeoff.training.options import RunOptions
 from bakeoff.training.run import check_spec, train_run
@@ -60,7 +60,7 @@ def test_training_gets_nowhere_where_no_epoch_gains(
     """ln 10 is 2.3026, and 1 % less is 2.2796: decided once, by all epochs up to `after`."""
     rows = [{"train_loss": loss} for loss in losses]
     assert Switch(after=after, gain=gain).applies(rows, 10) is expected
-    assert not NoFallback().applies(rows, 10)
+    assert not Fallback().applies(rows, 10)
 
 
 def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:

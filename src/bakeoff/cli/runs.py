@@ -38,8 +38,7 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
     """
     from bakeoff.cli.terminal import display, print_table
-    from bakeoff.studies.train import train as train_one
-    from bakeoff.studies.train import train_further
+    from bakeoff.studies.train import train as train_one, train_further
 
     options = given(options)
     fixed = [key for key in ("dataset", "model", "seed", "validation", "images") if key in options]
@@ -114,8 +113,7 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
     from bakeoff.evaluation.metrics import Interval
     from bakeoff.record import read_run
     from bakeoff.report.format import interval as show_interval
-    from bakeoff.ship.predict import evaluate as measure
-    from bakeoff.ship.predict import training_note
+    from bakeoff.ship.predict import evaluate as measure, training_note
 
     said = measure(read_run(run), dataset, split, device=device)
     if json_out:

@@ -106,8 +106,7 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 @JSON
 def report(folder: Path, every: bool, json_out: bool) -> None:
     """Render a study's FOLDER again from its records: all scales there are, or the one of FOLDER/SCALE."""
-    from bakeoff.studies.reports import report as render
-    from bakeoff.studies.reports import report_all
+    from bakeoff.studies.reports import report as render, report_all
 
     if every:
         page, summaries = report_all(folder)

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff.data import Dataset
-from bakeoff.engines.execute import Key, Outcome, Queue, Work, attempt, load
 from bakeoff.engines.sharing import SharedDataset, share
+from bakeoff.engines.work import Key, Outcome, Queue, Work, attempt, load
 from bakeoff.errors import Interrupted
 from bakeoff.spec.plugins import loaded_files, run_plugin
 from bakeoff.training.options import Progress, RunOptions, ignore, never

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 from pathlib import PurePath
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 from bakeoff.spec.registry import parse_choice
-
-NAMED = {"digits", "mnist", "fashion-mnist", "cifar10", "largest-digit", "highest-digit"}
-"""Datasets that have a name (`data.sources.SOURCES`); any other reference is a path."""
 
 
 def plain_reference(reference: str) -> str:
@@ -20,7 +18,10 @@ def plain_reference(reference: str) -> str:
     """
     name = parse_choice(reference)[0]
     path = PurePath(name).as_posix()
-    return reference if not name or path in NAMED else reference.replace(name, path, 1)
+    if not name or path == name:
+        return reference
+    named = pkgutil.resolve_name("bakeoff.data.sources:SOURCES").builtin  # `./digits` is a path, `digits` a dataset
+    return reference if path in named else reference.replace(name, path, 1)
 
 
 Reference = Annotated[str, AfterValidator(plain_reference)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 
 from pydantic import Field
 
@@ -13,11 +12,10 @@ from bakeoff.spec.stopping import Monitor, Rows, waits
 
 
 class Schedule(Frozen):
-    """What the learning rate is multiplied by."""
+    """The same learning rate throughout."""
 
-    @abstractmethod
-    def multiplier(self, step: int, steps: int, epochs: int, rows: Rows) -> float:
-        """The multiplier, 0 ... 1.
+    def multiplier(self, step: int, steps: int, epochs: int, rows: Rows) -> float:  # noqa: ARG002
+        """What the learning rate is multiplied by, 0 ... 1.
 
         Args:
             step: steps done in this round.
@@ -25,12 +23,6 @@ class Schedule(Frozen):
             epochs: epochs in this round.
             rows: the history rows of this round's finished epochs.
         """
-
-
-class Constant(Schedule):
-    """The same learning rate throughout."""
-
-    def multiplier(self, step: int, steps: int, epochs: int, rows: Rows) -> float:  # noqa: ARG002
         return 1.0
 
 
@@ -94,7 +86,7 @@ class Plateau(Schedule):
 SCHEDULES: Registry[Entry[Schedule]] = Registry(
     "schedule",
     {
-        "constant": Entry(Constant),
+        "constant": Entry(Schedule),
         "step": Entry(Step),
         "cosine": Entry(Cosine),
         "one-cycle": Entry(OneCycle),

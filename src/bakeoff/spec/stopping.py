@@ -6,7 +6,6 @@ Each is a pure function of the history, so that there is nothing to carry along 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -37,17 +36,10 @@ def waits(rows: Rows, monitor: str, min_delta: float) -> list[int]:
 
 
 class Stop(Frozen):
-    """When a round ends before its last epoch."""
-
-    @abstractmethod
-    def stops(self, rows: Rows) -> bool:
-        """True where the round ends after the last of `rows`, its finished epochs."""
-
-
-class Never(Stop):
     """Every round runs all its epochs."""
 
     def stops(self, rows: Rows) -> bool:  # noqa: ARG002
+        """True where the round ends after the last of `rows`, its finished epochs."""
         return False
 
 
@@ -63,22 +55,15 @@ class Early(Stop):
         return waits(rows, self.monitor, self.min_delta)[-1] >= max(self.patience, 1)
 
 
-STOPS: Registry[Entry[Stop]] = Registry("stop", {"never": Entry(Never), "early": Entry(Early)})
+STOPS: Registry[Entry[Stop]] = Registry("stop", {"never": Entry(Stop), "early": Entry(Early)})
 
 
 class Keep(Frozen):
-    """Which epoch's weights are evaluated."""
-
-    @abstractmethod
-    def is_best(self, rows: Rows) -> bool:
-        """True where the weights after the last of `rows` must be set aside, since those of a later epoch may not be
-        the ones that are evaluated."""
-
-
-class Last(Keep):
     """The weights after the last epoch."""
 
     def is_best(self, rows: Rows) -> bool:  # noqa: ARG002
+        """True where the weights after the last of `rows` must be set aside, since those of a later epoch may not be
+        the ones that are evaluated."""
         return False
 
 
@@ -96,14 +81,13 @@ class Best(Keep):
         return all(values[-1] < value for value in values[:-1])
 
 
-KEEPS: Registry[Entry[Keep]] = Registry("keep", {"last": Entry(Last), "best": Entry(Best)})
+KEEPS: Registry[Entry[Keep]] = Registry("keep", {"last": Entry(Keep), "best": Entry(Best)})
 
 
 class Fallback(Frozen):
-    """What is done where the training loss does not fall at all."""
+    """Training goes on as it began, whether or not the loss falls."""
 
-    @abstractmethod
-    def applies(self, rows: Rows, outputs: int) -> bool:
+    def applies(self, rows: Rows, outputs: int) -> bool:  # noqa: ARG002
         """True after the epoch at which training restarts.
 
         Equal logits have a loss of ln(outputs) under every loss, unless smoothed labels and weighted classes meet.
@@ -112,12 +96,6 @@ class Fallback(Frozen):
             rows: all finished epochs of the run.
             outputs: the logits that the loss is over.
         """
-
-
-class NoFallback(Fallback):
-    """Training goes on as it began, whether or not the loss falls."""
-
-    def applies(self, rows: Rows, outputs: int) -> bool:  # noqa: ARG002
         return False
 
 
@@ -144,4 +122,4 @@ class Switch(Fallback):
         return {**settings, "nesterov": False, "fallback": "never"}
 
 
-FALLBACKS: Registry[Entry[Fallback]] = Registry("fallback", {"never": Entry(NoFallback), "switch": Entry(Switch)})
+FALLBACKS: Registry[Entry[Fallback]] = Registry("fallback", {"never": Entry(Fallback), "switch": Entry(Switch)})

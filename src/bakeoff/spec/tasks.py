@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 
 
 class TaskSettings(Frozen):
-    """What a network is taught."""
+    """The classes of the images of the training split."""
 
     def epoch_size(self, images: int) -> int:
         """Images in an epoch, for a training split of so many."""
@@ -31,10 +31,6 @@ class TaskSettings(Frozen):
     def outputs(self, classes: int) -> int:
         """How many logits the training loss is over, for a dataset of so many classes."""
         return classes
-
-
-class ImagesSettings(TaskSettings):
-    """The classes of the images of the training split."""
 
 
 class GeneratedSettings(TaskSettings):
@@ -77,7 +73,7 @@ class HeatmapSettings(GeneratedSettings):
 TASKS: Registry[Entry[TaskSettings]] = Registry(
     "task",
     {
-        "images": Entry("bakeoff.training.tasks.images:ImagesTask", ImagesSettings),
+        "images": Entry("bakeoff.training.tasks.images:ImagesTask", TaskSettings),
         "generated": Entry("bakeoff.training.tasks.generated:GeneratedTask", GeneratedSettings),
         "crops": Entry("bakeoff.training.tasks.crops:CropsTask", CropsSettings),
         "heatmap": Entry("bakeoff.training.tasks.heatmap:HeatmapTask", HeatmapSettings),
@@ -87,15 +83,12 @@ TASKS: Registry[Entry[TaskSettings]] = Registry(
 
 
 class Pool(Frozen):
-    """Images whose labels are not read: a teacher labels them, and those it is sure of join the training split."""
+    """The images without labels that the data bring, such as a competition's: a teacher labels them, and those it is
+    sure of join the training split."""
 
     of_test: ClassVar[bool] = False
     """They are the images of the test split."""
     confidence: float = Field(0.95, ge=0, le=1, description="lowest probability that the teacher gives its label")
-
-
-class UnlabelledPool(Pool):
-    """The images without labels that the data bring, such as a competition's."""
 
 
 class PoolOfTest(Pool):
@@ -104,4 +97,4 @@ class PoolOfTest(Pool):
     of_test: ClassVar[bool] = True
 
 
-POOLS: Registry[Entry[Pool]] = Registry("pool", {"unlabelled": Entry(UnlabelledPool), "test": Entry(PoolOfTest)})
+POOLS: Registry[Entry[Pool]] = Registry("pool", {"unlabelled": Entry(Pool), "test": Entry(PoolOfTest)})

@@ -11,7 +11,7 @@ import numpy as np
 
 from bakeoff import record
 from bakeoff.data import Dataset
-from bakeoff.engines.execute import Work
+from bakeoff.engines.work import Work
 from bakeoff.errors import BakeoffError
 from bakeoff.spec import RunSpec
 from bakeoff.spec.plan import Plan

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bakeoff import record
-from bakeoff.engines.execute import Failure, interruptible
+from bakeoff.engines.execute import interruptible
+from bakeoff.engines.work import Failure
 from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 from bakeoff.record import Run
 from bakeoff.record.manifest import Failed, Manifest, read_manifest, write_manifest

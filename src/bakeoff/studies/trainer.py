@@ -13,7 +13,8 @@ from pathlib import Path
 
 from bakeoff import record
 from bakeoff.data import Dataset
-from bakeoff.engines.execute import Failure, Work, default_jobs, default_threads, execute
+from bakeoff.engines.execute import default_jobs, default_threads, execute
+from bakeoff.engines.work import Failure, Work
 from bakeoff.errors import BakeoffError, Damaged, Interrupted
 from bakeoff.record import readings
 from bakeoff.record.locks import Locked, only_process
