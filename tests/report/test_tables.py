@@ -13,10 +13,10 @@ from scipy import stats
 from bakeoff.errors import BakeoffError
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import Pair
-from bakeoff.findings import sweeps
 from bakeoff.findings.contenders import ContenderResult, ranking, selected
 from bakeoff.findings.pairs import facing
 from bakeoff.findings.runs import correct
+from bakeoff.findings.sweeps import find_sweeps
 from bakeoff.report import leaderboard, sentences
 from bakeoff.report.format import interval, points
 from bakeoff.report.page import Page
@@ -289,7 +289,7 @@ def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, i
     points = tuple(Point(label=label, contender=name) for label, name in zip(labels, names, strict=True))
     accuracies = [math.nan if mean is None else mean for mean in means]
     results = [ContenderResult(n, test_accuracy=Interval(m, m, m)) for n, m in zip(names, accuracies, strict=True)]
-    (result,) = sweeps.find([Sweep(name="learning-rate", points=points)], results, pairs)
+    (result,) = find_sweeps([Sweep(name="learning-rate", points=points)], results, pairs)
     return result
 
 

@@ -23,7 +23,7 @@ class Addition:
     """Whether what was added was trained on test images."""
 
 
-def find(
+def find_additions(
     contenders: Sequence[Contender], results: Sequence[ContenderResult], pairs: Sequence[Pair]
 ) -> tuple[Addition, ...]:
     """One for each ensemble and student with a result, and one to compare it with; the best member by validation."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bakeoff.evaluation.verdicts import estimate
-from bakeoff.findings import contenders
-from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.contenders import ContenderResult, find_results
 from bakeoff.findings.runs import all_correct, by_contender, only_learnt
 from bakeoff.record import Run
 from bakeoff.spec import Contender
 
 
-def find(selected: Contender, dataset: str, fresh: Sequence[Run]) -> tuple[ContenderResult, ...]:
+def find_confirmation(selected: Contender, dataset: str, fresh: Sequence[Run]) -> tuple[ContenderResult, ...]:
     """Its numbers over the fresh runs, if there are any that ended."""
     name = selected.name
     ended, diverged = (by_contender([name], fresh, status) for status in ("finished", "diverged"))
@@ -20,4 +19,4 @@ def find(selected: Contender, dataset: str, fresh: Sequence[Run]) -> tuple[Conte
         return ()
     groups = only_learnt(ended)
     test = {key: estimate(answers) for key, answers in all_correct(groups).items()}
-    return contenders.find([selected], {name: dataset}, ended, groups, [name] * len(diverged[name]), test)
+    return find_results([selected], {name: dataset}, ended, groups, [name] * len(diverged[name]), test)

@@ -76,7 +76,7 @@ class ContenderResult:
         return not (self.selects_on_test or self.trains_on_test)
 
 
-def find(
+def find_results(
     contenders: Sequence[Contender],
     datasets: Mapping[str, str],
     ended: Groups,

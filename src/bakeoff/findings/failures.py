@@ -8,7 +8,7 @@ from bakeoff.record import Run
 from bakeoff.record.manifest import Failed
 
 
-def find(names: Collection[str], runs: Sequence[Run], failed: Sequence[Failed]) -> tuple[Failed, ...]:
+def find_failures(names: Collection[str], runs: Sequence[Run], failed: Sequence[Failed]) -> tuple[Failed, ...]:
     """Those of the named contenders: runs that diverged, then those that could not be trained or read."""
     diverged = [
         Failed(

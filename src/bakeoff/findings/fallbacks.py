@@ -19,7 +19,7 @@ class Fallback:
     after: str
 
 
-def find(groups: Groups) -> tuple[Fallback, ...]:
+def find_fallbacks(groups: Groups) -> tuple[Fallback, ...]:
     """One for each contender with such runs."""
     found = []
     for name, runs in groups.items():

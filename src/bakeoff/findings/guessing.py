@@ -39,7 +39,7 @@ class Guessing:
     trains: tuple[Way, ...]
 
 
-def find(contenders: Sequence[Contender], groups: Groups) -> tuple[Guessing, ...]:
+def find_guessing(contenders: Sequence[Contender], groups: Groups) -> tuple[Guessing, ...]:
     """One for each contender with such runs, with the nearest that learn."""
     lost = {name: [run for run in runs if run.history and not learnt(run)] for name, runs in groups.items()}
     found = []

@@ -107,7 +107,7 @@ class HypothesisResult:
     """Whether the report's difference is no larger than those between its figures of one network."""
 
 
-def find(
+def find_hypotheses(
     hypotheses: Sequence[Hypothesis],
     groups: Groups,
     results: Sequence[ContenderResult],

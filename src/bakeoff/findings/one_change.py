@@ -33,7 +33,7 @@ class OneChange:
         return int(options["at"]) if name == "threshold" and "at" in options else None
 
 
-def find(
+def find_one_change(
     contenders: Sequence[Contender], swept: Collection[str], groups: Groups, pairs: Sequence[Pair]
 ) -> tuple[OneChange, ...]:
     """Repairs first, then other changes to one network, then networks of which one is named after the other.

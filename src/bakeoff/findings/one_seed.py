@@ -18,7 +18,7 @@ class OneSeed:
     others: tuple[tuple[str, float], ...]
 
 
-def find(ranked: Sequence[ContenderResult]) -> tuple[OneSeed, ...]:
+def find_one_seed(ranked: Sequence[ContenderResult]) -> tuple[OneSeed, ...]:
     """One for two or more contenders with several seeds, given in the order of their validation accuracy; those that
     may not be selected for what they did with the test set do not count."""
     eligible = [c for c in ranked if c.trained > 1 and c.may_be_selected]

@@ -134,7 +134,7 @@ MEASURES = {
 """What a report may give: the fields of `Reported`."""
 
 
-def find(study: Plan, ended: Groups, contenders: Sequence[ContenderResult]) -> tuple[ReportedFigure, ...]:
+def find_reported(study: Plan, ended: Groups, contenders: Sequence[ContenderResult]) -> tuple[ReportedFigure, ...]:
     """Every figure that reports give, once; those of contenders that this scale leaves out are `not run`."""
     failed = {c.name: c.failed for c in contenders}
     found: dict[tuple[str, str, float], ReportedFigure] = {}

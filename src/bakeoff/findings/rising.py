@@ -18,7 +18,7 @@ class Rise:
     gain: float
 
 
-def find(groups: Groups) -> tuple[Rise, ...]:
+def find_rising(groups: Groups) -> tuple[Rise, ...]:
     """Over the last fifth of the epochs, of contenders that were trained for five or more."""
     found = []
     for name, runs in groups.items():

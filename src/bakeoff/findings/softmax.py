@@ -49,7 +49,7 @@ class SoftmaxBeforeLoss:
     gap: Gap | None
 
 
-def find(
+def find_softmax(
     contenders: Sequence[Contender],
     groups: Groups,
     results: Sequence[ContenderResult],

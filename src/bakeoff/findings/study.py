@@ -8,33 +8,21 @@ from dataclasses import dataclass, fields, replace
 from bakeoff.evaluation import verdicts
 from bakeoff.evaluation.planner import Need
 from bakeoff.evaluation.verdicts import Pair
-from bakeoff.findings import (
-    additions,
-    confirmation,
-    contenders,
-    failures,
-    fallbacks,
-    guessing,
-    hypotheses,
-    one_change,
-    pairs,
-    reported,
-    rising,
-    softmax,
-    sweeps,
-    test_choices,
-)
-from bakeoff.findings.additions import Addition
-from bakeoff.findings.contenders import ContenderResult
-from bakeoff.findings.fallbacks import Fallback
-from bakeoff.findings.guessing import Guessing
-from bakeoff.findings.hypotheses import HypothesisResult
-from bakeoff.findings.one_change import OneChange
-from bakeoff.findings.rising import Rise
+from bakeoff.findings import pairs
+from bakeoff.findings.additions import Addition, find_additions
+from bakeoff.findings.confirmation import find_confirmation
+from bakeoff.findings.contenders import ContenderResult, find_results, ranking, saw_test, selected
+from bakeoff.findings.failures import find_failures
+from bakeoff.findings.fallbacks import Fallback, find_fallbacks
+from bakeoff.findings.guessing import Guessing, find_guessing
+from bakeoff.findings.hypotheses import HypothesisResult, find_hypotheses
+from bakeoff.findings.one_change import OneChange, find_one_change
+from bakeoff.findings.reported import noise
+from bakeoff.findings.rising import Rise, find_rising
 from bakeoff.findings.runs import all_correct, by_contender, only_learnt
-from bakeoff.findings.softmax import SoftmaxBeforeLoss
-from bakeoff.findings.sweeps import SweepResult
-from bakeoff.findings.test_choices import ChosenOnTest
+from bakeoff.findings.softmax import SoftmaxBeforeLoss, find_softmax
+from bakeoff.findings.sweeps import SweepResult, find_sweeps
+from bakeoff.findings.test_choices import ChosenOnTest, find_test_choices
 from bakeoff.record import Run
 from bakeoff.record.manifest import Failed
 from bakeoff.spec.plan import Plan
@@ -72,25 +60,29 @@ class Findings:
     @property
     def ranking(self) -> list[ContenderResult]:
         """Contenders with a result, best by validation accuracy first."""
-        return contenders.ranking(self.contenders)
+        return ranking(self.contenders)
 
     @property
     def selected(self) -> ContenderResult | None:
         """The contender that validation accuracy selects."""
-        return contenders.selected(self.contenders)
+        return selected(self.contenders)
 
     def facing(self, name: str) -> list[Pair]:
         """The comparisons of one contender with the others, best by validation accuracy first."""
         return pairs.facing(self.pairs, name, [c.name for c in self.ranking])
 
 
-def find(study: Plan, runs: Sequence[Run], fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()) -> list[Findings]:
+def find_all(
+    study: Plan, runs: Sequence[Run], fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()
+) -> list[Findings]:
     """The findings on each of a study's datasets. `fresh` are runs of selected contenders on seeds of their own.
 
     Raises:
         BakeoffError: runs on one dataset were made from different data.
     """
-    return [_find(study.on(name) if len(study.datasets) > 1 else study, runs, fresh, failed) for name in study.datasets]
+    return [
+        _find_on(study.on(name) if len(study.datasets) > 1 else study, runs, fresh, failed) for name in study.datasets
+    ]
 
 
 def together(parts: Sequence[Findings]) -> Findings:
@@ -101,40 +93,40 @@ def together(parts: Sequence[Findings]) -> Findings:
     )
 
 
-def _find(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: Sequence[Failed]) -> Findings:
+def _find_on(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: Sequence[Failed]) -> Findings:
     """The findings on a study's only dataset."""
     every = study.contenders
     ended = by_contender([c.name for c in every], runs)
     groups = only_learnt(ended)
     correct = all_correct(groups)
-    lost = failures.find(ended.keys(), runs, untrained)
+    failures = find_failures(ended.keys(), runs, untrained)
     decided = verdicts.decide(
         correct,
         declared=pairs.declared(every, study.hypotheses, study.sweeps, correct),
-        candidates=[c.name for c in every if not contenders.saw_test(c, every)],
+        candidates=[c.name for c in every if not saw_test(c, every)],
         margin=study.margin,
         level=study.level,
     )
     datasets = {c.name: study.dataset_of(c) for c in every}
-    failed = [one.contender for one in lost]
-    results = contenders.find(every, datasets, ended, groups, failed, decided.estimates)
-    best = contenders.selected(results)
+    failed = [one.contender for one in failures]
+    results = find_results(every, datasets, ended, groups, failed, decided.estimates)
+    best = selected(results)
     swept = [point.contender for sweep in study.sweeps for point in sweep.points]
-    single = one_change.find(every, swept, groups, decided.pairs)
+    single = find_one_change(every, swept, groups, decided.pairs)
     return Findings(
         contenders=results,
-        failures=lost,
+        failures=failures,
         pairs=decided.pairs,
         can_be_best=decided.can_be_best,
         plan=tuple(SeedsToShow(study.dataset, size, need) for size, need in decided.plan.items()),
-        confirmation=confirmation.find(study.contender(best.name), study.dataset, fresh) if best else (),
-        sweeps=sweeps.find(study.sweeps, results, decided.pairs),
-        hypotheses=hypotheses.find(study.hypotheses, groups, results, decided.pairs, reported.noise(study)),
-        additions=additions.find(every, results, decided.pairs),
+        confirmation=find_confirmation(study.contender(best.name), study.dataset, fresh) if best else (),
+        sweeps=find_sweeps(study.sweeps, results, decided.pairs),
+        hypotheses=find_hypotheses(study.hypotheses, groups, results, decided.pairs, noise(study)),
+        additions=find_additions(every, results, decided.pairs),
         one_change=single,
-        softmax=softmax.find(every, ended, results, decided.pairs, single),
-        guessing=guessing.find(every, ended),
-        fallbacks=fallbacks.find(ended),
-        rising=rising.find(groups),
-        test_choices=test_choices.find(ended),
+        softmax=find_softmax(every, ended, results, decided.pairs, single),
+        guessing=find_guessing(every, ended),
+        fallbacks=find_fallbacks(ended),
+        rising=find_rising(groups),
+        test_choices=find_test_choices(ended),
     )

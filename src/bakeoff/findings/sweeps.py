@@ -22,7 +22,9 @@ class SweepResult:
     pairs: tuple[Pair, ...]
 
 
-def find(sweeps: Iterable[Sweep], results: Sequence[ContenderResult], pairs: Sequence[Pair]) -> tuple[SweepResult, ...]:
+def find_sweeps(
+    sweeps: Iterable[Sweep], results: Sequence[ContenderResult], pairs: Sequence[Pair]
+) -> tuple[SweepResult, ...]:
     """One for each sweep."""
     means = {c.name: c.test_accuracy.mean for c in results if not math.isnan(c.test_accuracy.mean)}
     found = []

@@ -27,7 +27,7 @@ class ChosenOnTest:
     """The gain of the best epoch by test over the others, with Student's t interval over the seeds, not below 0."""
 
 
-def find(groups: Groups) -> tuple[ChosenOnTest, ...]:
+def find_test_choices(groups: Groups) -> tuple[ChosenOnTest, ...]:
     """One for each such contender with finished runs."""
     found = []
     for name, all_runs in groups.items():

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from bakeoff.characters import displayable
 from bakeoff.data.duplicates import Duplicates
-from bakeoff.findings import study as findings_of
 from bakeoff.findings.contenders import ContenderResult
-from bakeoff.findings.runs import by_contender, only_learnt
-from bakeoff.findings.study import Findings
+from bakeoff.findings.runs import Groups, by_contender, only_learnt
+from bakeoff.findings.study import Findings, find_all, together
 from bakeoff.record import Run
 from bakeoff.record.manifest import Failed
 from bakeoff.report.format import plural
@@ -26,44 +25,52 @@ from bakeoff.spec.study import Section
 class Context:
     """One report's material.
 
-    Of each contender by name, in order of seed: `ended` holds the runs with predictions, `finished` those of them that
-    trained, on which all means rest. `by_dataset` has the findings on each of the study's datasets.
+    `by_dataset` has the findings on each of the study's datasets; `enough` says why contenders got no more seeds.
     """
 
     study: Plan
     runs: Sequence[Run]
-    ended: Mapping[str, Sequence[Run]]
-    finished: Mapping[str, Sequence[Run]]
     by_dataset: Sequence[Findings]
     command: str
+    enough: Mapping[str, str]
     section: Section | None = None
     """The section that is made of it."""
 
     @classmethod
     def of(
-        cls, study: Plan, runs: Sequence[Run], command: str, fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()
+        cls,
+        study: Plan,
+        runs: Sequence[Run],
+        command: str,
+        fresh: Sequence[Run] = (),
+        failed: Sequence[Failed] = (),
+        enough: Mapping[str, str] | None = None,
     ) -> Context:
-        return cls._of(study, runs, findings_of.find(study, runs, fresh, failed), command)
+        """The material of a plan's runs; see `Page.of`."""
+        return cls(study, runs, find_all(study, runs, fresh, failed), command, enough or {})
 
-    @classmethod
-    def _of(cls, study: Plan, runs: Sequence[Run], by_dataset: Sequence[Findings], command: str) -> Context:
-        ended = by_contender([c.name for c in study.contenders], runs)
-        return cls(study, runs, ended, only_learnt(ended), by_dataset, command)
+    @functools.cached_property
+    def ended(self) -> Groups:
+        """The runs with predictions of each contender by its name, in order of seed."""
+        return by_contender([c.name for c in self.study.contenders], self.runs)
+
+    @functools.cached_property
+    def finished(self) -> Groups:
+        """Those of them that trained, on which all means rest."""
+        return only_learnt(self.ended)
 
     @functools.cached_property
     def findings(self) -> Findings:
         """Those on all of the study's datasets."""
-        return findings_of.together(self.by_dataset)
+        return together(self.by_dataset)
 
     @functools.cached_property
     def parts(self) -> list[Context]:
         """This context for each of its datasets."""
         if len(self.study.datasets) == 1:
             return [self]
-        return [
-            self._of(self.study.on(name), self.runs, [found], self.command)
-            for name, found in zip(self.study.datasets, self.by_dataset, strict=True)
-        ]
+        each = zip(self.study.datasets, self.by_dataset, strict=True)
+        return [dataclasses.replace(self, study=self.study.on(name), by_dataset=[found]) for name, found in each]
 
     @property
     def ranked(self) -> list[ContenderResult]:

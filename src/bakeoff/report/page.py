@@ -12,7 +12,8 @@ from typing import Any
 
 from bakeoff.record import Run, make_folder, write_atomic, write_json
 from bakeoff.record.manifest import Failed
-from bakeoff.report import answer, overrides
+from bakeoff.report import overrides
+from bakeoff.report.answer import paragraphs
 from bakeoff.report.context import Context
 from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Block, Figure, Figures, Items, Paragraph, Table
@@ -32,7 +33,6 @@ class Page:
     context: Context
     parts: Sequence[Part]
     notes: Sequence[str]
-    enough: Mapping[str, str]
 
     @classmethod
     def of(
@@ -53,18 +53,13 @@ class Page:
             UsageError: a section of the study that does not exist.
             BakeoffError: a damaged record, or runs of different data.
         """
-        context = Context.of(study, runs, command, fresh, failed)
-        return cls(context, compose(context), notes, enough or {})
-
-    @functools.cached_property
-    def answer(self) -> list[answer.Paragraph]:
-        """The answer's paragraphs, of each dataset."""
-        return answer.paragraphs(self.context.study, self.context.by_dataset, self.enough)
+        context = Context.of(study, runs, command, fresh, failed, enough)
+        return cls(context, compose(context), notes)
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:
         """The object of summary.json."""
-        return summary_of(self.context.study, self.context.runs, self.context.findings, self.answer, self.enough)
+        return summary_of(self.context)
 
     @property
     def tables(self) -> list[Table]:
@@ -100,8 +95,9 @@ class Page:
     @functools.cached_property
     def header(self) -> list[Block]:
         """The answer, a sentence a sweep as a list; the notes, and what the numbers are of and rest on."""
-        sweeps = [paragraph.text for paragraph in self.answer if paragraph.kind == "sweep"]
-        first, *others = (paragraph.text for paragraph in self.answer if paragraph.kind != "sweep")
+        answer = paragraphs(self.context)
+        sweeps = [paragraph.text for paragraph in answer if paragraph.kind == "sweep"]
+        first, *others = (paragraph.text for paragraph in answer if paragraph.kind != "sweep")
         blocks: list[Block] = [Paragraph(first, "lead"), *map(Paragraph, others)]
         blocks += [Items(sweeps)] if sweeps else []
         blocks += [Paragraph(note, "note") for note in self.notes]

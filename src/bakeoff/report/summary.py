@@ -12,19 +12,19 @@ from pydantic import BaseModel
 
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import Pair
-from bakeoff.findings import study as findings_of
 from bakeoff.findings.additions import Addition
 from bakeoff.findings.changes import Change
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.hypotheses import Accuracy, HypothesisResult, Speed
 from bakeoff.findings.one_change import OneChange
 from bakeoff.findings.softmax import Gap, Part
-from bakeoff.findings.study import Findings, SeedsToShow
+from bakeoff.findings.study import SeedsToShow
 from bakeoff.findings.sweeps import SweepResult
 from bakeoff.record import Run
 from bakeoff.record.manifest import Failed
 from bakeoff.report import hypotheses, overrides, sentences
-from bakeoff.report.answer import Paragraph, paragraphs
+from bakeoff.report.answer import paragraphs
+from bakeoff.report.context import Context
 from bakeoff.spec.plan import Plan
 
 ONE_CHANGES = 20
@@ -43,14 +43,12 @@ def summarise(
     Raises:
         BakeoffError: runs on one dataset were made from different data.
     """
-    found = findings_of.find(study, runs, fresh, failed)
-    return summary(study, runs, findings_of.together(found), paragraphs(study, found, enough), enough or {})
+    return summary(Context.of(study, runs, "", fresh, failed, enough))
 
 
-def summary(
-    study: Plan, runs: Sequence[Run], found: Findings, answer: Sequence[Paragraph], enough: Mapping[str, str]
-) -> dict[str, Any]:
+def summary(context: Context) -> dict[str, Any]:
     """The object of summary.json. Accuracies are fractions, intervals 95 %, seconds a run's mean."""
+    study, found, answer = context.study, context.findings, paragraphs(context)
     value: dict[str, Any] = {
         "study": study.name,
         "title": study.title,
@@ -63,14 +61,14 @@ def summary(
         "estimand": sentences.ESTIMAND,
         "margin": study.margin,
         "level": study.level,
-        "enough": enough,
+        "enough": context.enough,
         "contenders": found.contenders,
         "failures": found.failures,
         "comparisons": found.pairs,
         "can_be_best": found.can_be_best,
         "plan": [_need(one, several=len(study.datasets) > 1) for one in found.plan],
         "sweeps": [_sweep(one) for one in found.sweeps],
-        "environment": environment(runs),
+        "environment": environment(context.runs),
         "confirmation": [_confirmation(one) for one in found.confirmation],
         "hypotheses": [_hypothesis(one, study.margin) for one in found.hypotheses],
         "additions": found.additions,

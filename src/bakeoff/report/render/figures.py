@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -237,24 +238,23 @@ def _labels(panel: Panel, labels: Sequence[tuple[Spot, str, str]]) -> list[str]:
     return drawn
 
 
-def _matrix(
-    rows: Sequence[str], columns: Sequence[str], cells: Iterable[str], size: float, title: str, across: str
-) -> str:
-    """A frame of labels around square cells that are drawn already; long names of columns stand slantwise."""
-    longest, widest = (min(max(map(len, names)), 34) for names in (rows, columns))
-    slant = widest > size / 5.5
-    left, top = 30 + 6.4 * longest, 30 + (4.2 * widest if slant else 0)
-    body = [text(left, 12, across)]
-    for i, row in enumerate(rows):
-        body.append(text(left - 8, top + 6 + size * (i + 0.5) + 4, row, "end strong", most=longest))
-    for j, column in enumerate(columns):
-        x = left + size * (j + 0.5)
-        label = text(0, 0, column, "small" if slant else "middle small", most=widest)
-        turned = " rotate(-45)" if slant else ""
-        body.append(f'<g transform="translate({number(x)} {number(top)}){turned}">{label}</g>')
+def _matrix(names: Sequence[str], cells: Iterable[str], size: float, title: str, across: str) -> str:
+    """A frame of labels around square cells that are drawn already, a row and a column of each name; long names of
+    columns stand slantwise."""
+    longest = min(max(map(len, names)), 34)
+    slant = longest > size / 5.5
+    left, top = 30 + 6.4 * longest, 30 + (4.2 * longest if slant else 0)
+    turned, classes = (" rotate(-45)", "small") if slant else ("", "middle small")
+    rows, body = [], [text(left, 12, across)]
+    for i, name in enumerate(names):
+        middle = size * (i + 0.5)
+        rows.append(text(left - 8, top + 6 + middle + 4, name, "end strong", most=longest))
+        label = text(0, 0, name, classes, most=longest)
+        body.append(f'<g transform="translate({number(left + middle)} {number(top)}){turned}">{label}</g>')
     inner = f'<g transform="translate({number(left)} {number(top + 6)})">{"".join(cells)}</g>'
-    width = max(left + size * len(columns) + (4.2 * widest if slant else 6), left + 6.4 * len(across))
-    return picture(width, top + 12 + size * len(rows), "".join([*body, inner]), title, natural=True)
+    width = max(left + size * len(names) + (4.2 * longest if slant else 6), left + 6.4 * len(across))
+    body[1:1] = rows
+    return picture(width, top + 12 + size * len(names), "".join([*body, inner]), title, natural=True)
 
 
 def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, title: str) -> str:
@@ -275,17 +275,13 @@ def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[flo
     decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
     largest = max(decided, default=1.0) or 1.0
     cells = []
-    for i, a in enumerate(names):
-        for j, b in enumerate(names):
-            if (a, b) not in pairs:
-                continue
-            difference, verdict, title = pairs[a, b]
-            classes, sign = VERDICTS[verdict]
-            depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
-            words = format.points(difference) if few else sign
-            cells.append(_cell(i, j, size, classes, min(depth, 1.0), words, title))
+    for (i, a), (j, b) in itertools.permutations(enumerate(names), 2):
+        difference, verdict, title = pairs[a, b]
+        classes, sign = VERDICTS[verdict]
+        depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
+        cells.append(_cell(i, j, size, classes, depth, format.points(difference) if few else sign, title))
     across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
-    return _matrix(names, names, cells, size, "Differences of test accuracy", across)
+    return _matrix(names, cells, size, "Differences of test accuracy", across)
 
 
 def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:
@@ -296,15 +292,14 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> 
     errors = counts / totals[:, None] * (1 - np.eye(len(classes)))
     worst = float(errors.max()) or 1.0
     cells = []
-    for i, true in enumerate(classes):
-        for j, predicted in enumerate(classes):
-            count, part = int(counts[i, j]), float(counts[i, j] / totals[i])
-            label = f"{true} taken for {predicted}" if i != j else f"{true} recognised"
-            kind = "better" if i == j else "worse" if count else "same"
-            depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
-            tooltip = f"{label}: {count} of {totals[i]}, {100 * part:.2f} %"
-            cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", tooltip))
-    return _matrix(classes, classes, cells, size, title, "true class (row) by predicted class (column)")
+    for (i, true), (j, predicted) in itertools.product(enumerate(classes), repeat=2):
+        count, part = int(counts[i, j]), float(counts[i, j] / totals[i])
+        label = f"{true} taken for {predicted}" if i != j else f"{true} recognised"
+        kind = "better" if i == j else "worse" if count else "same"
+        depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
+        tooltip = f"{label}: {count} of {totals[i]}, {100 * part:.2f} %"
+        cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", tooltip))
+    return _matrix(classes, cells, size, title, "true class (row) by predicted class (column)")
 
 
 def roc(title: str, curves: Mapping[str, Curve], zoom: float) -> str:

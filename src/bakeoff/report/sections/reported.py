@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 
 from bakeoff.evaluation.metrics import Interval
-from bakeoff.findings import reported
 from bakeoff.findings.reported import (
     MEASURES,
     UNDECIDABLE,
@@ -16,6 +15,7 @@ from bakeoff.findings.reported import (
     ReportedFigure,
     Verdict,
     figures_of,
+    find_reported,
 )
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval, listing, number, percent
@@ -24,11 +24,7 @@ from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.plan import Plan
 
 LABELS = {
-    "test_accuracy": "test accuracy",
     "best_test_accuracy": "test accuracy of the best epoch",
-    "validation_accuracy": "validation accuracy",
-    "train_accuracy": "train accuracy",
-    "train_error": "train error",
     "weakest_class_accuracy": "test accuracy of the weakest class",
     "second_epoch_validation_accuracy": "validation accuracy after 2 epochs",
     "first_fit_validation_accuracy": "validation accuracy after the first fit",
@@ -36,10 +32,9 @@ LABELS = {
     "top5": "top-5 accuracy",
     "roc_area": "smallest area under a class's ROC curve",
     "loss": "validation loss",
-    "seconds": "seconds",
     "epoch_seconds": "seconds an epoch",
-    "parameters": "parameters",
 }
+"""Of the figures whose key does not say it."""
 DIGITS = {"roc_area": 4, "loss": 3, "seconds": 1, "epoch_seconds": 1}
 """Of figures that are not shares of images."""
 REASONS: dict[Reason, str] = {
@@ -106,10 +101,15 @@ def _of_unprinted_values(study: Plan) -> list[str]:
 def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     study, rows, left_out = context.study, [], []
-    for figure in reported.find(study, context.ended, context.findings.contenders):
+    for figure in find_reported(study, context.ended, context.findings.contenders):
         if context.only and figure.contender not in context.only:
             continue
-        name, label, published, judgement = _name(figure), LABELS[figure.key], _published(figure), figure.judgement
+        name, label, published, judgement = (
+            _name(figure),
+            LABELS.get(figure.key, figure.key.replace("_", " ")),
+            _published(figure),
+            figure.judgement,
+        )
         if judgement.verdict == "not run":
             left_out.append(f"{name} ({label}, {published})")
             continue

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bakeoff.findings import one_seed
-from bakeoff.findings.one_seed import OneSeed
+from bakeoff.findings.one_seed import OneSeed, find_one_seed
 from bakeoff.report.context import Context
 from bakeoff.report.format import listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
@@ -24,7 +23,7 @@ def blocks(context: Context) -> list[Block]:
         rows.append([Cell(c.name), *map(Cell, [*cells, percent(values.min()), percent(values.max())])])
     labels = ("contender", "n", "test accuracy", "deviation, points", "lowest", "highest")
     spread = Table(columns(*labels), rows, "Standard deviation over the seeds that trained.")
-    return [*map(_one_seed, one_seed.find(ranked)), *_plan(context), spread]
+    return [*map(_one_seed, find_one_seed(ranked)), *_plan(context), spread]
 
 
 def _one_seed(found: OneSeed) -> Paragraph:
