@@ -148,8 +148,7 @@ def sweep(
     y = accuracy([*(d.mean for d in known), *published], ends(known), "test accuracy")
     panel = Panel(categories(labels, head), y, title)
     ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in labels)
-    drawn = [(i, dot.mean) for i, dot in enumerate(dots) if dot]
-    body = [panel.line(drawn, "s1")] if ordered else []
+    body = [panel.line([(i, dot.mean) for i, dot in enumerate(dots) if dot], "s1")] if ordered else []
     for i, dot in enumerate(dots):
         if dot:
             body += [panel.whisker(i, dot.low, dot.high, "s1"), panel.dot(i, dot.mean, "dot s1", dot.title)]
@@ -159,8 +158,8 @@ def sweep(
         if value is not None:
             label = f"{labels[i]}: reported {100 * value:.2f} %"
             body.append(panel.dot(i + 0.12, value, "hollow", label, "diamond"))
-    keys = [Key("measured, 95 % interval", "dot s1", "circle")]
-    return panel.draw(body, [*keys, Key("reported", "hollow", "diamond")] if published else keys)
+    keys = [Key("measured, 95 % interval", "dot s1", "circle"), Key("reported", "hollow", "diamond")]
+    return panel.draw(body, keys if published else keys[:1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,11 +191,8 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
     y = accuracy([s.dot.mean for s in spots], ends([s.dot for s in spots]), "test accuracy")
     panel = Panel(x, y, f"Test accuracy against {x_label}", height=280)
     front = pareto(spots)
-    steps: list[Point] = []
-    for spot in front:
-        if steps:
-            steps.append((spot.cost, steps[-1][1]))
-        steps.append((spot.cost, spot.dot.mean))
+    corners = [(after.cost, before.dot.mean) for before, after in itertools.pairwise(front)]
+    steps = sorted([*((spot.cost, spot.dot.mean) for spot in front), *corners])
     body = [panel.line(steps, "front")]
     for spot in sorted(spots, key=lambda s: s in front):
         classes = "s1" if spot in front else "s0"
@@ -207,9 +203,13 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
     labels = [(s, s.name if len(s.name) < 22 else s.name[:20] + "…", "halo strong") for s in reversed(front)]
     labels += [(s, str(s.place) if many else s.name, "halo small" if many else "halo") for s in others]
     body += _labels(panel, labels)
-    keys = [Key("Pareto front, 95 % intervals", "dot s1", "circle")]
     rest = "others; number: place below" if many else "others, 95 % intervals"
-    return panel.draw(body, [*keys, Key(rest, "dot s0", "circle")] if others else keys)
+    keys = [Key("Pareto front, 95 % intervals", "dot s1", "circle"), Key(rest, "dot s0", "circle")]
+    return panel.draw(body, keys if others else keys[:1])
+
+
+PLACES = ((-1, 4), (1, 4), (-1, -5), (1, -5), (0, -5), (-1, 13), (1, 13), (0, 13), (0, -9), (0, 17))
+"""Where a label may lie beside its mark: left (-1), right (1) or in the middle, and so many pixels lower."""
 
 
 def _labels(panel: Panel, labels: Sequence[tuple[Spot, str, str]]) -> list[str]:
@@ -220,15 +220,9 @@ def _labels(panel: Panel, labels: Sequence[tuple[Spot, str, str]]) -> list[str]:
     for spot, words, classes in labels:
         x, y = panel.at(spot.cost, spot.dot.mean)
         width = (5.6 if "small" in classes else 6.6) * len(words)
-        places = [
-            (x + 8 * side, y + rise, anchor)
-            for rise in (4, -5, 13)
-            for side, anchor in ((-1, "end"), (1, ""), (0, "middle"))
-            if side or rise != 4
-        ]
-        places += [(x, y - 9, "middle"), (x, y + 17, "middle")]
-        for at, base, anchor in places:
-            start = at - {"end": 1.0, "middle": 0.5, "": 0.0}[anchor] * width
+        for side, rise in PLACES:
+            at, base, anchor = x + 8 * side, y + rise, ("middle", "", "end")[side]
+            start = at - (0.5, 0.0, 1.0)[side] * width
             box = (start, base - 10, start + width, base + 3)
             inside = box[0] > panel.left and box[2] < panel.width and panel.top - 8 < box[1] < panel.height - 54
             if inside and not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
@@ -274,12 +268,13 @@ def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[flo
     size = 52.0 if few else 15.0
     decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
     largest = max(decided, default=1.0) or 1.0
-    cells = []
-    for (i, a), (j, b) in itertools.permutations(enumerate(names), 2):
-        difference, verdict, title = pairs[a, b]
+    places, cells = {name: i for i, name in enumerate(names)}, []
+    for (a, b), (difference, verdict, title) in pairs.items():
         classes, sign = VERDICTS[verdict]
         depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
-        cells.append(_cell(i, j, size, classes, depth, format.points(difference) if few else sign, title))
+        cells.append(
+            _cell(places[a], places[b], size, classes, depth, format.points(difference) if few else sign, title)
+        )
     across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
     return _matrix(names, cells, size, "Differences of test accuracy", across)
 
@@ -318,15 +313,14 @@ def roc(title: str, curves: Mapping[str, Curve], zoom: float) -> str:
         body.append(panel.line(points, f"s{i + 1}" if i < SERIES else "s0", name))
     keys = [Key(f"{name} ({curve.area:.4f})", f"s{i + 1}") for i, (name, curve) in enumerate(order[:SERIES])]
     if others := order[SERIES:]:
-        rest = "1 other class" if len(others) == 1 else f"{len(others)} other classes"
+        rest = f"{len(others)} other class{'es' * (len(others) > 1)}"
         keys.append(Key(f"{rest} (from {others[0][1].area:.4f})", "s0"))
     return panel.draw(body, [*keys, Key("chance", "diagonal")] if zoom == 1 else keys)
 
 
 def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequence[int]]]) -> str:
     """Accuracy against confidence: a line a contender, (name, points, images in each bin)."""
-    x = linear([0, 1], "confidence, %", lambda v: f"{100 * v:g}")
-    y = linear([0, 1], "accuracy, %", lambda v: f"{100 * v:g}")
+    x, y = (linear([0, 1], f"{what}, %", lambda v: f"{100 * v:g}") for what in ("confidence", "accuracy"))
     panel = Panel(x, y, title, height=300)
     body = [panel.line([(0, 0), (1, 1)], "diagonal")]
     for i, (name, points, counts) in reversed(list(enumerate(series))):
@@ -341,15 +335,12 @@ def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequenc
 def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str:
     """Accuracy on the surest part of the images against that part: (name, right or wrong, surest first)."""
     parts = np.linspace(0.1, 1.0, 46)
-    lines = []
-    for name, right in series:
-        counts = np.maximum(np.rint(parts * len(right)), 1).astype(int)
-        lines.append((name, (np.cumsum(right)[counts - 1] / counts).tolist()))
+    counts = {name: np.maximum(np.rint(parts * len(right)), 1).astype(int) for name, right in series}
+    lines = [(name, (np.cumsum(right)[counts[name] - 1] / counts[name]).tolist()) for name, right in series]
     y = linear([1.0, *(v for _, values in lines for v in values)], "accuracy on these, %", lambda v: f"{100 * v:.6g}")
     x = linear([0.1, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}", tight=True)
     panel = Panel(x, y, title, height=300)
-    body = [
-        panel.line(zip(parts.tolist(), values, strict=True), f"s{i + 1}", name)
-        for i, (name, values) in reversed(list(enumerate(lines)))
-    ]
-    return panel.draw(body, [Key(name, f"s{i + 1}") for i, (name, _) in enumerate(lines)])
+    keys = [Key(name, f"s{i + 1}") for i, (name, _) in enumerate(lines)]
+    drawn = zip(keys, lines, strict=True)
+    body = [panel.line(zip(parts, values, strict=True), key.classes, key.label) for key, (_, values) in drawn]
+    return panel.draw(reversed(body), keys)

@@ -151,10 +151,14 @@ def number(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
+def _title(words: str) -> str:
+    return f"<title>{escape(words)}</title>" if words else ""
+
+
 def text(x: float, y: float, words: str, classes: str = "", *, most: int = 200) -> str:
     """A line of text, cut to `most` characters; the whole is then its tooltip."""
     cut = words if len(words) <= most else words[: most - 1] + "…"
-    title = "" if cut == words else f"<title>{escape(words)}</title>"
+    title = "" if cut == words else _title(words)
     kind = f' class="{classes}"' if classes else ""
     return f'<text x="{number(x)}" y="{number(y)}"{kind}>{escape(cut)}{title}</text>'
 
@@ -166,8 +170,7 @@ def path(points: Iterable[Point], classes: str, title: str = "", *, closed: bool
         if not kept or abs(point[0] - kept[-1][0]) + abs(point[1] - kept[-1][1]) >= 0.5:
             kept.append(point)
     shape = "M" + "L".join(f"{number(x)},{number(y)}" for x, y in kept) + ("Z" if closed else "")
-    said = f"<title>{escape(title)}</title>" if title else ""
-    return f'<path class="{classes}" d="{shape}">{said}</path>'
+    return f'<path class="{classes}" d="{shape}">{_title(title)}</path>'
 
 
 SHAPES = {
@@ -185,8 +188,8 @@ SHAPES = {
 
 def mark(x: str, y: str, shape: str, classes: str, title: str = "") -> str:
     """A point mark. `x` and `y` are lengths: pixels, or percent of what it lies in."""
-    said = f"<title>{escape(title)}</title>" if title else ""
-    return f'<svg x="{x}" y="{y}" width="1" height="1"><path class="{classes}" d="{SHAPES[shape]}">{said}</path></svg>'
+    drawn = f'<path class="{classes}" d="{SHAPES[shape]}">{_title(title)}</path>'
+    return f'<svg x="{x}" y="{y}" width="1" height="1">{drawn}</svg>'
 
 
 @dataclasses.dataclass(frozen=True)
