@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakeoff.evaluation.exact import binomial_tail
 from bakeoff.evaluation.verdicts import LEVEL
@@ -58,8 +57,7 @@ def guesses(accuracy: float, counts: Sequence[int]) -> bool:
     return binomial_tail(round(accuracy * images), images, max(counts) / images) >= LEVEL
 
 
-@dataclass(frozen=True)
-class EpochChoice:
+class EpochChoice(NamedTuple):
     """Test accuracies of one run: of its best epoch by test, of its best by validation, and of its last."""
 
     by_test: float

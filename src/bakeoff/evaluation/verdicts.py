@@ -9,7 +9,7 @@ has the formulas and what simulated studies show of them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -114,7 +114,7 @@ def decide(
     levels = level * shares(~(adjusted[:, known] < level), weights)
     needs = iter(seeds_to_decide(family, levels, margin))
     needed = [next(needs) if one else Need(None, "single run") for one in known]
-    pairs = _pairs(names, found, tests, adjusted, among, needed, level)
+    pairs = tuple(_pairs(names, found, tests, adjusted, among, needed, level))
     return Verdicts(
         pairs,
         {name: _estimate(found, spread, c) for c, name in enumerate(names)},
@@ -137,15 +137,14 @@ def _pairs(
     declared: Sequence[bool],
     needed: Sequence[Need],
     level: float,
-) -> tuple[Pair, ...]:
+) -> Iterator[Pair]:
     """All pairs, given the adjusted p (2, m) of both tests, nan where no verdict is possible."""
     p, half = tests.different(), tests.half_width(CONFIDENCE)
-    pairs = []
     for k, (i, j) in enumerate(itertools.combinations(range(len(names)), 2)):
         difference, known = float(tests.difference[k]), not np.isnan(adjusted[0, k])
         verdict = _verdict(difference, adjusted[0, k], adjusted[1, k], level)
         need = needed[k] if verdict == "undecided" else Need(None)
-        pair = Pair(
+        yield Pair(
             names[i],
             names[j],
             difference,
@@ -163,8 +162,6 @@ def _pairs(
             seeds_needed=need.seeds,
             limited_by=need.limited_by,
         )
-        pairs.append(pair)
-    return tuple(pairs)
 
 
 def _check(answers: Mapping[str, Correct]) -> None:

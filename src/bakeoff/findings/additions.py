@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,13 +11,15 @@ from bakeoff.findings.contenders import ContenderResult, ranking
 from bakeoff.findings.pairs import partner, versus
 from bakeoff.spec import Contender
 
+Against = Literal["best member", "only member", "twin", "teacher"]
+
 
 @dataclass(frozen=True)
 class Addition:
     """The comparison of what was added with what it was added to."""
 
     what: Literal["ensemble", "student"]
-    against: Literal["best member", "only member", "twin", "teacher"]
+    against: Against
     pair: Pair
     trained_on_test: bool
     """Whether what was added was trained on test images."""
@@ -25,17 +27,16 @@ class Addition:
 
 def find_additions(
     contenders: Sequence[Contender], results: Sequence[ContenderResult], pairs: Sequence[Pair]
-) -> tuple[Addition, ...]:
+) -> Iterator[Addition]:
     """One for each ensemble and student with a result, and one to compare it with; the best member by validation."""
     trained = {c.name: c for c in ranking(results)}
-    found: list[Addition] = []
+    which: Against
     for c in (c for c in contenders if c.name in trained):
         on_test = trained[c.name].trains_on_test
         if c.ensemble:
             if member := next((name for name in trained if name in c.ensemble), None):
-                which: Literal["best member", "only member"] = "best member" if c.ensemble[1:] else "only member"
-                found.append(Addition("ensemble", which, versus(pairs, c.name, member), on_test))
+                which = "best member" if c.ensemble[1:] else "only member"
+                yield Addition("ensemble", which, versus(pairs, c.name, member), on_test)
         elif other := partner(c, contenders, trained):
-            against: Literal["twin", "teacher"] = "teacher" if other == c.recipe.teacher else "twin"
-            found.append(Addition("student", against, versus(pairs, c.name, other), on_test))
-    return tuple(found)
+            which = "teacher" if other == c.recipe.teacher else "twin"
+            yield Addition("student", which, versus(pairs, c.name, other), on_test)

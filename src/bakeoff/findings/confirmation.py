@@ -19,4 +19,4 @@ def find_confirmation(selected: Contender, dataset: str, fresh: Sequence[Run]) -
         return ()
     groups = only_learnt(ended)
     test = {key: estimate(answers) for key, answers in all_correct(groups).items()}
-    return find_results([selected], {name: dataset}, ended, groups, [name] * len(diverged[name]), test)
+    return tuple(find_results([selected], {name: dataset}, ended, groups, [name] * len(diverged[name]), test))

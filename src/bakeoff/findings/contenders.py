@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -83,7 +83,7 @@ def find_results(
     trained: Groups,
     failures: Sequence[str],
     test: Mapping[str, Estimate],
-) -> tuple[ContenderResult, ...]:
+) -> Iterator[ContenderResult]:
     """Every contender's numbers.
 
     Args:
@@ -93,10 +93,9 @@ def find_results(
         test: the estimates of test accuracy that the verdicts rest on.
     """
     validation = {name: estimate(answers) for name, answers in all_correct(trained, "validation").items()}
-    results = []
     for c in contenders:
         runs, recipes = trained[c.name], [other.recipe for other in all_needed(c, contenders)]
-        result = ContenderResult(
+        yield ContenderResult(
             name=c.name,
             model=c.model,
             ensemble=c.ensemble,
@@ -115,8 +114,6 @@ def find_results(
             train_accuracy=_train_accuracy(runs),
             **_measured(runs),
         )
-        results.append(result)
-    return tuple(results)
 
 
 def _measured(runs: Sequence[Run]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bakeoff.findings.runs import Groups
@@ -19,14 +20,12 @@ class Fallback:
     after: str
 
 
-def find_fallbacks(groups: Groups) -> tuple[Fallback, ...]:
+def find_fallbacks(groups: Groups) -> Iterator[Fallback]:
     """One for each contender with such runs."""
-    found = []
     for name, runs in groups.items():
         fell = {run.path: run.fallback_epoch for run in runs if run.fallback_epoch is not None}
         if fell:
             first = next(run for run in runs if run.path in fell)
             epochs = tuple(sorted(set(fell.values())))
             before, after = first.spec.recipe.optimizer, first.history[-1]["optimizer"]
-            found.append(Fallback(name, len(fell), len(runs), epochs, before, after))
-    return tuple(found)
+            yield Fallback(name, len(fell), len(runs), epochs, before, after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,6 @@ from bakeoff.evaluation import faults
 from bakeoff.findings.changes import Change
 from bakeoff.findings.one_change import between, related
 from bakeoff.findings.runs import Groups, counted_epochs, learnt, least_loss, outputs
-from bakeoff.record import Run
 from bakeoff.spec import Contender
 
 
@@ -39,30 +38,23 @@ class Guessing:
     trains: tuple[Way, ...]
 
 
-def find_guessing(contenders: Sequence[Contender], groups: Groups) -> tuple[Guessing, ...]:
+def find_guessing(contenders: Sequence[Contender], groups: Groups) -> Iterator[Guessing]:
     """One for each contender with such runs, with the nearest that learn."""
     lost = {name: [run for run in runs if run.history and not learnt(run)] for name, runs in groups.items()}
-    found = []
     for c in contenders:
         if runs := lost[c.name]:
             counts = runs[0].dataset["counts"]["validation"]
-            entry = Guessing(
+            yield Guessing(
                 contender=c.name,
                 runs=len(runs),
                 n=len(groups[c.name]),
-                stuck=sum(map(_stuck, runs)),
+                stuck=sum(faults.stuck(counted_epochs(run), outputs(run), len(run.dataset["classes"])) for run in runs),
                 train_loss=least_loss(runs),
                 equal_loss=faults.equal_loss(outputs(runs[0])),
                 validation_accuracy=float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
                 most_frequent=max(counts) / sum(counts),
                 trains=_trains(c, contenders, groups, [name for name, some in lost.items() if some]),
             )
-            found.append(entry)
-    return tuple(found)
-
-
-def _stuck(run: Run) -> bool:
-    return faults.stuck(counted_epochs(run), outputs(run), len(run.dataset["classes"]))
 
 
 def _trains(

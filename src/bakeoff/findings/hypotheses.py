@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -113,7 +113,7 @@ def find_hypotheses(
     results: Sequence[ContenderResult],
     pairs: Sequence[Pair],
     noise: float,
-) -> tuple[HypothesisResult, ...]:
+) -> Iterator[HypothesisResult]:
     """Each hypothesis with its result, given the runs that trained, and the report's `noise` between single runs."""
     by_name = {c.name: c for c in results}
 
@@ -127,12 +127,10 @@ def find_hypotheses(
             return _of_speed(groups[h.better], groups[h.worse], tests)
         return _of_accuracy(h, groups, by_name, pairs)
 
-    found = []
     for h in hypotheses:
         difference = h.reported[0] - h.reported[1] if h.reported else None
         within = round(abs(difference), 9) <= round(noise, 9) if difference is not None and noise else None
-        found.append(HypothesisResult(h, *judge(h), difference, within))
-    return tuple(found)
+        yield HypothesisResult(h, *judge(h), difference, within)
 
 
 def _of_failures(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -175,12 +177,9 @@ def generated_anew(study: Plan, name: str) -> bool:
 
 def _reasons(study: Plan, name: str, unprinted: str) -> list[Reason]:
     """Why a contender's figures cannot be held against published ones, the most basic reason first."""
-    reasons: dict[Reason, bool] = {
-        "generated": generated_anew(study, name),
-        "unprinted": bool(unprinted or study.unprinted),
-        "cut": not study.comparable,
-    }
-    return [reason for reason, holds in reasons.items() if holds]
+    holds = generated_anew(study, name), unprinted or study.unprinted, not study.comparable
+    every: tuple[Reason, ...] = ("generated", "unprinted", "cut")
+    return list(itertools.compress(every, holds))
 
 
 def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[Reason] = ()) -> Judgement:
@@ -241,16 +240,9 @@ def _prediction(key: str, values: Sequence[float], run: Run) -> Interval:
 
 def figures_of(study: Plan) -> dict[str, list[float]]:
     """Of each contender to which the report gives several test accuracies: those, in ascending order."""
-    given: dict[str, set[float]] = {}
-    for contender in (*study.contenders, *study.left_out):
-        reported = contender.reported
-        given.setdefault(contender.name, set()).update(
-            value for value in (reported.test_accuracy, *reported.repeats) if value is not None
-        )
-    for sweep in (*study.sweeps, *study.left_out_points):
-        for point in sweep.points:
-            if point.reported.test_accuracy is not None:
-                given.setdefault(point.contender, set()).add(point.reported.test_accuracy)
+    given = defaultdict[str, set[float]](set)
+    for name, _, _, figures, _ in _published(study):
+        given[name] |= {value for key, value in figures.items() if key == "test_accuracy"}
     return {name: sorted(values) for name, values in given.items() if len(values) > 1}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +19,12 @@ class Rise:
     gain: float
 
 
-def find_rising(groups: Groups) -> tuple[Rise, ...]:
+def find_rising(groups: Groups) -> Iterator[Rise]:
     """Over the last fifth of the epochs, of contenders that were trained for five or more."""
-    found = []
     for name, runs in groups.items():
         histories = [[row["validation_accuracy"] for row in counted_epochs(run)] for run in runs]
         epochs = min(map(len, histories), default=0)
         if epochs >= 5:
             last = epochs // 5
             gain = float(np.mean([values[-1] - values[-1 - last] for values in histories]))
-            found.append(Rise(name, last, gain))
-    return tuple(found)
+            yield Rise(name, last, gain)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bakeoff.evaluation import faults
@@ -55,9 +55,8 @@ def find_softmax(
     results: Sequence[ContenderResult],
     pairs: Sequence[Pair],
     single: Sequence[OneChange],
-) -> tuple[SoftmaxBeforeLoss, ...]:
+) -> Iterator[SoftmaxBeforeLoss]:
     """One for each such contender with finished runs; `single` are the pairs that differ in one thing."""
-    found = []
     repaired = {c.name: c for c in contenders if c.variant == "repaired"}
     for c in contenders:
         runs = groups[c.name]
@@ -65,7 +64,7 @@ def find_softmax(
             continue
         classes, reached = outputs(runs[0]), least_loss(runs)
         changes = [one for one in single if one.before == c.name]
-        entry = SoftmaxBeforeLoss(
+        yield SoftmaxBeforeLoss(
             contender=c.name,
             n=len(runs),
             classes=classes,
@@ -78,8 +77,6 @@ def find_softmax(
             without=next((one for one in changes if one.change.what == "loss"), None),
             gap=_gap(c, repaired, results, pairs, [one for one in changes if one.after in repaired]),
         )
-        found.append(entry)
-    return tuple(found)
 
 
 def _gap(

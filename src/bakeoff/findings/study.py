@@ -109,7 +109,7 @@ def _find_on(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: 
     )
     datasets = {c.name: study.dataset_of(c) for c in every}
     failed = [one.contender for one in failures]
-    results = find_results(every, datasets, ended, groups, failed, decided.estimates)
+    results = tuple(find_results(every, datasets, ended, groups, failed, decided.estimates))
     best = selected(results)
     swept = [point.contender for sweep in study.sweeps for point in sweep.points]
     single = find_one_change(every, swept, groups, decided.pairs)
@@ -120,13 +120,13 @@ def _find_on(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: 
         can_be_best=decided.can_be_best,
         plan=tuple(SeedsToShow(study.dataset, size, need) for size, need in decided.plan.items()),
         confirmation=find_confirmation(study.contender(best.name), study.dataset, fresh) if best else (),
-        sweeps=find_sweeps(study.sweeps, results, decided.pairs),
-        hypotheses=find_hypotheses(study.hypotheses, groups, results, decided.pairs, noise(study)),
-        additions=find_additions(every, results, decided.pairs),
+        sweeps=tuple(find_sweeps(study.sweeps, results, decided.pairs)),
+        hypotheses=tuple(find_hypotheses(study.hypotheses, groups, results, decided.pairs, noise(study))),
+        additions=tuple(find_additions(every, results, decided.pairs)),
         one_change=single,
-        softmax=find_softmax(every, ended, results, decided.pairs, single),
-        guessing=find_guessing(every, ended),
-        fallbacks=find_fallbacks(ended),
-        rising=find_rising(groups),
-        test_choices=find_test_choices(ended),
+        softmax=tuple(find_softmax(every, ended, results, decided.pairs, single)),
+        guessing=tuple(find_guessing(every, ended)),
+        fallbacks=tuple(find_fallbacks(ended)),
+        rising=tuple(find_rising(groups)),
+        test_choices=tuple(find_test_choices(ended)),
     )

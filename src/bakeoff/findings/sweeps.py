@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bakeoff.evaluation.verdicts import Pair
@@ -24,14 +24,11 @@ class SweepResult:
 
 def find_sweeps(
     sweeps: Iterable[Sweep], results: Sequence[ContenderResult], pairs: Sequence[Pair]
-) -> tuple[SweepResult, ...]:
+) -> Iterator[SweepResult]:
     """One for each sweep."""
     means = {c.name: c.test_accuracy.mean for c in results if not math.isnan(c.test_accuracy.mean)}
-    found = []
     for sweep in sweeps:
-        order = sorted(
-            dict.fromkeys(p.contender for p in sweep.points if p.contender in means), key=lambda n: -means[n]
-        )
+        names = dict.fromkeys(p.contender for p in sweep.points if p.contender in means)
+        order = sorted(names, key=lambda name: -means[name])
         compared = tuple(versus(pairs, a, b) for a, b in itertools.combinations(order, 2))
-        found.append(SweepResult(sweep, tuple(order), compared))
-    return tuple(found)
+        yield SweepResult(sweep, tuple(order), compared)

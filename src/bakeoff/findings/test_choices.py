@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -27,15 +27,13 @@ class ChosenOnTest:
     """The gain of the best epoch by test over the others, with Student's t interval over the seeds, not below 0."""
 
 
-def find_test_choices(groups: Groups) -> tuple[ChosenOnTest, ...]:
+def find_test_choices(groups: Groups) -> Iterator[ChosenOnTest]:
     """One for each such contender with finished runs."""
-    found = []
     for name, all_runs in groups.items():
         runs = [counted_epochs(run) for run in all_runs if run.spec.recipe.selects_on_test]
         if runs:
-            table = np.array([astuple(faults.epoch_choice(epochs)) for epochs in runs])
-            by_test, by_validation, last = table.T
-            entry = ChosenOnTest(
+            by_test, by_validation, last = np.array([faults.epoch_choice(epochs) for epochs in runs]).T
+            yield ChosenOnTest(
                 contender=name,
                 n=len(runs),
                 epochs=max(map(len, runs)),
@@ -44,8 +42,6 @@ def find_test_choices(groups: Groups) -> tuple[ChosenOnTest, ...]:
                 last=float(last.mean()),
                 over={"by_validation": _gain(by_test - by_validation), "last": _gain(by_test - last)},
             )
-            found.append(entry)
-    return tuple(found)
 
 
 def _gain(values: Sequence[float]) -> Interval:

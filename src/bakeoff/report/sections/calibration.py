@@ -22,8 +22,6 @@ UNSURE = 0.05
 def blocks(context: Context) -> list[Block]:
     """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
     names = context.shown(FEW)
-    if not names:
-        return []
     bins, surest, rows, lead = [], [], [], ""
     for name in names:
         logits, labels = context.test(name)
@@ -68,4 +66,4 @@ def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:
     return f"Of the {wrong:,} errors that {name} makes{within}, {100 * unsure:.0f} % are {among}."
 
 
-SECTION = Kind(blocks, title="Is it right when it is sure?")
+SECTION = Kind(blocks, title="Is it right when it is sure?", least=1)

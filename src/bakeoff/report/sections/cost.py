@@ -16,38 +16,26 @@ COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds an image", 
 def blocks(context: Context) -> list[Block]:
     """Accuracy against what it costs."""
     ranked = context.asked
-    if len(ranked) < 2:
-        return []
     drawn = []
     for key, label in COSTS.items():
-        spots = [
-            figures.Spot(c.name, place, value, accuracy_dot(c, f"{short(value)} {label}, test accuracy"))
-            for place, c in enumerate(ranked, 1)
-            for value in [getattr(c, key)]
-        ]
+        costs = [getattr(c, key) for c in ranked]
+        dots = [accuracy_dot(c, f"{short(cost)} {label}, test accuracy") for c, cost in zip(ranked, costs, strict=True)]
+        spots = [figures.Spot(c.name, i + 1, costs[i], dots[i]) for i, c in enumerate(ranked)]
         front = [spot.name for spot in figures.pareto(spots)]
         caption = f"Front of the means, cheapest first: {listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
     many = len(ranked) > figures.MANY
-    labels = ["contender", *(["place"] if many else []), "n", "parameters", "multiply-adds", "seconds"]
-    rows = [
-        [
-            name_cell(context, c),
-            *([Cell(str(place))] if many else []),
-            Cell(trained(c)),
-            Cell(number(c.parameters)),
-            Cell(short(c.multiply_adds or 0)),
-            Cell(number(c.seconds, 1)),
-            Cell(number(c.images_per_second or None)),
-            Cell(percent(c.test_accuracy.mean)),
-        ]
-        for place, c in enumerate(ranked, 1)
-    ]
+    labels = ["contender", *["place"][:many], "n", "parameters", "multiply-adds", "seconds", "training images/s"]
+    rows = []
+    for place, c in enumerate(ranked, 1):
+        cells = [*[str(place)][:many], trained(c), number(c.parameters), short(c.multiply_adds or 0)]
+        cells += [number(c.seconds, 1), number(c.images_per_second or None), percent(c.test_accuracy.mean)]
+        rows.append([name_cell(context, c), *map(Cell, cells)])
     note = "Multiply-adds of one image, forward; seconds and images/s of training, mean over seeds."
     averaged = [c.name for c in ranked if context.study.contender(c.name).ensemble]
     if averaged:
         note += f" Of {listing(averaged)}: sums over the members of the ensemble."
-    return [Figures(drawn), Table(columns(*labels, "training images/s", "test accuracy"), rows, note)]
+    return [Figures(drawn), Table(columns(*labels, "test accuracy"), rows, note)]
 
 
-SECTION = Kind(blocks, title="Accuracy and its cost", applies=lambda study: len(study.contenders) > 1)
+SECTION = Kind(blocks, title="Accuracy and its cost", least=2, applies=lambda study: len(study.contenders) > 1)

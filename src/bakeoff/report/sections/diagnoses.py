@@ -29,14 +29,14 @@ def blocks(context: Context) -> list[Block]:
         return [one for one in findings if not only or only & {getattr(one, key) for key in keys or ("contender",)}]
 
     found = context.findings
-    changes = [
-        *_one_change(asked(found.one_change, "before", "after")),
-        *_softmax(asked(found.softmax)),
-        *_guessing(asked(found.guessing)),
-    ]
-    fallbacks: list[Block] = [Paragraph(sentences.of_fallback(entry)) for entry in asked(found.fallbacks)]
-    optimisers = [Heading("Another optimiser took over"), *fallbacks] if fallbacks else []
-    return [*changes, *optimisers, *_test_choices(asked(found.test_choices))]
+    parts: dict[str, list[Block]] = {
+        "One change at a time": _one_change(asked(found.one_change, "before", "after")),
+        "Softmax before the cross-entropy": _softmax(asked(found.softmax)),
+        "Hardly better than guessing": _guessing(asked(found.guessing)),
+        "Another optimiser took over": [Paragraph(sentences.of_fallback(one)) for one in asked(found.fallbacks)],
+        "Choosing on the test set": _test_choices(asked(found.test_choices)),
+    }
+    return [block for title, blocks in parts.items() if blocks for block in (Heading(title), *blocks)]
 
 
 def _one_change(changes: Sequence[OneChange]) -> list[Block]:
@@ -55,7 +55,7 @@ def _one_change(changes: Sequence[OneChange]) -> list[Block]:
     if others := len(changes) - len(shown):
         note += f" There was no room for {plural(others, 'more pair')}."
     lead = [Paragraph(sentence) for one in shown if (sentence := sentences.of_threshold(one))]
-    return [Heading("One change at a time"), *lead, Table(columns(*labels, text=3, words=1), rows, note)]
+    return [*lead, Table(columns(*labels, text=3, words=1), rows, note)]
 
 
 def _softmax(entries: Sequence[SoftmaxBeforeLoss]) -> list[Block]:
@@ -79,8 +79,7 @@ def _softmax(entries: Sequence[SoftmaxBeforeLoss]) -> list[Block]:
         rows.append([*map(Cell, cells[: len(labels)])])
     note = "The lowest mean training loss of an epoch, mean over seeds. 100 % is the floor."
     words = [lead, *(sentence for entry in entries for sentence in sentences.of_softmax(entry))]
-    table = Table(columns(*labels), rows, note)
-    return [Heading("Softmax before the cross-entropy"), *map(Paragraph, words), table]
+    return [*map(Paragraph, words), Table(columns(*labels), rows, note)]
 
 
 def _guessing(entries: Sequence[Guessing]) -> list[Block]:
@@ -101,7 +100,7 @@ def _guessing(entries: Sequence[Guessing]) -> list[Block]:
         "least from it, and in what."
     )
     heads = [*columns(*labels), Column("nearest that learns", "text")]
-    return [Heading("Hardly better than guessing"), Table(heads, rows, note)]
+    return [Table(heads, rows, note)]
 
 
 def _test_choices(entries: Sequence[ChosenOnTest]) -> list[Block]:
@@ -117,7 +116,7 @@ def _test_choices(entries: Sequence[ChosenOnTest]) -> list[Block]:
         "epoch that was chosen without it is flattery; its 95 % interval is Student's t over the seeds."
     )
     lead = [Paragraph(sentences.of_test_choice(entry)) for entry in entries]
-    return [Heading("Choosing on the test set"), *lead, Table(columns(*labels), rows, note)]
+    return [*lead, Table(columns(*labels), rows, note)]
 
 
 SECTION = Kind(blocks, title="Diagnoses")

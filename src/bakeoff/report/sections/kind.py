@@ -32,6 +32,8 @@ class Kind(Entry[Frozen]):
     """Over the section; none: the function's name in words."""
     applies: Callable[[Plan], bool] = lambda _: True
     """Which studies it can be about."""
+    least: int = 0
+    """How many contenders with a result it needs: of fewer it shows nothing."""
     all_runs: bool = False
     """Whether it is about the runs of all datasets at once."""
     names_all: bool = False

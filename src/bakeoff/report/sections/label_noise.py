@@ -24,8 +24,6 @@ def blocks(context: Context) -> list[Block]:
     """Errors where the label itself is known to be wrong, for the selected contender and the best after it, and what
     changes without these images."""
     names = context.shown(FEW)
-    if not names:
-        return []
     first = context.finished[names[0]][0]
     errata = published_errata(str(first.dataset["name"]), first.labels("test"))
     if not errata:
@@ -86,5 +84,5 @@ def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Blo
 
 
 SECTION = Kind(
-    blocks, title="Wrong labels in the test set", applies=lambda study: bool(known_wrong_labels(study.dataset))
+    blocks, title="Wrong labels in the test set", least=1, applies=lambda study: bool(known_wrong_labels(study.dataset))
 )

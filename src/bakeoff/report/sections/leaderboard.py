@@ -32,8 +32,6 @@ TRAINS_ON_TEST = (
 def blocks(context: Context) -> list[Block]:
     """Everyone's accuracy with its interval, best first."""
     ranked = context.asked
-    if not ranked:
-        return []
     marks = {c.name: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
     against = standing(context.findings.contenders, context.findings.pairs)
@@ -59,4 +57,4 @@ def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
     return note
 
 
-SECTION = Kind(blocks, title="Leaderboard", names_all=True)
+SECTION = Kind(blocks, title="Leaderboard", least=1, names_all=True)

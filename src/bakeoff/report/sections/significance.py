@@ -18,8 +18,6 @@ from bakeoff.report.sections.kind import TESTED, Kind, tone
 def blocks(context: Context) -> list[Block]:
     """Every pair: the difference, and the verdict."""
     names = [c.name for c in context.asked]
-    if len(names) < 2:
-        return []
     pairs = {(a, b): versus(context.findings.pairs, a, b) for a, b in itertools.permutations(names, 2)}
     cells: dict[tuple[str, str], tuple[float, str, str]] = {
         key: (pair.difference, pair.verdict, _tooltip(pair)) for key, pair in pairs.items()
@@ -60,4 +58,4 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
     )
 
 
-SECTION = Kind(blocks, title="Who is better than whom", applies=lambda study: len(study.contenders) > 1)
+SECTION = Kind(blocks, title="Who is better than whom", least=2, applies=lambda study: len(study.contenders) > 1)
