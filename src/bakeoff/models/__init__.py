@@ -123,13 +123,17 @@ def count_parameters(model: nn.Module) -> int:
 
 def count_multiply_adds(model: nn.Module, shape: tuple[int, int, int]) -> int:
     """Multiply-adds of one image (C, H, W) forward, counted by PyTorch's own counter."""
+    return forward_flops(model, shape)["Global"] // 2
+
+
+def forward_flops(model: nn.Module, shape: tuple[int, int, int]) -> dict[str, int]:
+    """The floating-point operations of one image (C, H, W) forward: of each submodule, by its name behind that of the
+    model's class and a dot, and of all, as `Global`."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
-    device = next(model.parameters()).device
-    training = model.training
+    counter, training = FlopCounterMode(display=False), model.training
     with counter, torch.no_grad():
-        model.eval()(torch.zeros(1, *shape, device=device))
+        model.eval()(torch.zeros(1, *shape, device=next(model.parameters()).device))
     model.train(training)
-    return int(counter.get_total_flops()) // 2
+    return {name: sum(operations.values()) for name, operations in counter.get_flop_counts().items()}

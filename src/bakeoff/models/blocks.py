@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,17 @@ class Whitens(Protocol):
 
     def whiten(self, images: Tensor) -> None:
         """Set it from images (N, C, H, W), normalised as the model will see them."""
+
+
+def family(build: Callable[..., nn.Module]) -> Callable[..., Callable[..., nn.Module]]:
+    """Makes models of `build`: each has a docstring of its own, and its first arguments are given."""
+
+    def member(about: str, *first: Any) -> Callable[..., nn.Module]:
+        model = partial(build, *first)
+        model.__doc__, model.__name__ = about, build.__name__  # type: ignore[attr-defined]
+        return model
+
+    return member
 
 
 class PoolReLU(nn.Module):

@@ -18,7 +18,9 @@ def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class HeatmapClassifier(nn.Module):
-    """A residual network without pooling at its end: one logit for each class at each place, 8 pixels apart.
+    """A small residual network that says which class it sees, and where. Taught where with `task = "heatmap"`.
+
+    A residual network without pooling at its end: one logit for each class at each place, 8 pixels apart.
 
     One softmax over all classes and places makes the digits of an image compete, so that the network learns both what
     they are and which of them counts. A class's logit for the whole image is the logarithm of its summed exponentials.
@@ -26,7 +28,15 @@ class HeatmapClassifier(nn.Module):
 
     stride = 8
 
-    def __init__(self, channels: int, classes: int, width: int, blocks: int) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        _size: Size,
+        *,
+        width: Annotated[int, Field(ge=1, le=512, description="filters of the first layer")] = 32,
+        blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             _convolution(channels, width, 5),
@@ -47,13 +57,4 @@ class HeatmapClassifier(nn.Module):
         return self.heatmap_logits(images).float().flatten(2).logsumexp(2)
 
 
-def heatmap_classifier(
-    channels: int,
-    classes: int,
-    _size: Size,
-    *,
-    width: Annotated[int, Field(ge=1, le=512, description="filters of the first layer")] = 32,
-    blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
-) -> nn.Module:
-    """A small residual network that says which class it sees, and where. Taught where with `task = "heatmap"`."""
-    return HeatmapClassifier(channels, classes, width, blocks)
+heatmap_classifier = HeatmapClassifier

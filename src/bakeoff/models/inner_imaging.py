@@ -11,7 +11,6 @@ behind it undoes all but the kernel's sign.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -19,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, family
 from bakeoff.models.residual import Reduction
 from bakeoff.models.resnet import Shortcut, small_resnet
 
@@ -65,22 +64,20 @@ def fold(pair: Tensor) -> Tensor:
     return pair.view(count, 2, channels // FOLD, FOLD).transpose(1, 2).reshape(count, -1, FOLD)
 
 
-def _imaging(blocks: int, about: str) -> Callable[..., nn.Module]:
-    def build(
-        channels: int,
-        classes: int,
-        _size: Size,
-        *,
-        shortcut: Shortcut = "A",
-        reduction: Reduction = 4,
-        view: View = "2x1",
-    ) -> nn.Module:
-        gate = partial(InnerImaging, reduction=reduction, view=view)
-        return small_resnet(channels, classes, blocks, 16, shortcut, gate)
-
-    build.__doc__ = about
-    return build
+@family
+def _imaging(
+    blocks: int,
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    shortcut: Shortcut = "A",
+    reduction: Reduction = 4,
+    view: View = "2x1",
+) -> nn.Module:
+    gate = partial(InnerImaging, reduction=reduction, view=view)
+    return small_resnet(channels, classes, blocks, 16, shortcut, gate)
 
 
-inner_imaging_resnet20 = _imaging(3, "ResNet-20 with competitive inner-imaging squeeze and excitation in every block.")
-inner_imaging_resnet56 = _imaging(9, "ResNet-56 with competitive inner-imaging squeeze and excitation in every block.")
+inner_imaging_resnet20 = _imaging("ResNet-20 with competitive inner-imaging squeeze and excitation in every block.", 3)
+inner_imaging_resnet56 = _imaging("ResNet-56 with competitive inner-imaging squeeze and excitation in every block.", 9)

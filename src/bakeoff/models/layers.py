@@ -6,9 +6,8 @@ import dataclasses
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from bakeoff.models import create_model
+from bakeoff.models import create_model, forward_flops
 from bakeoff.spec.registry import parse_choice
 
 
@@ -41,8 +40,6 @@ def model_layers(model: str, channels: int, classes: int, size: tuple[int, int])
 def layers(model: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
     """The leaf modules in the order in which an image (C, H, W) passes them; one that is used twice appears twice,
     its parameters the first time."""
-    device = next(model.parameters()).device
-    training = model.training
     names = {module: name for name, module in model.named_modules() if not any(module.children())}
     passed: list[tuple[nn.Module, tuple[int, ...]]] = []
 
@@ -50,19 +47,15 @@ def layers(model: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
         passed.append((module, tuple(output.shape[1:])))
 
     hooks = [module.register_forward_hook(note) for module in names]
-    counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model.eval()(torch.zeros(1, *shape, device=device))
-    model.train(training)
+    flops = {name.partition(".")[2]: count for name, count in forward_flops(model, shape).items()}
     for hook in hooks:
         hook.remove()
-    flops = {name.partition(".")[2]: sum(ops.values()) for name, ops in counter.get_flop_counts().items()}
     uses = {module: sum(module is other for other, _ in passed) for module, _ in passed}
     found, seen = [], set()
     for module, output in passed:
         own = [] if module in seen else list(module.parameters(recurse=False))
         seen.add(module)
-        work = int(flops.get(names[module], 0)) // 2 // uses[module]
+        work = flops.get(names[module], 0) // 2 // uses[module]
         count = sum(parameter.numel() for parameter in own)
         found.append(Layer(names[module], type(module).__name__, output, count, work))
     return found

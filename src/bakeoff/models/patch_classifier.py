@@ -22,7 +22,10 @@ def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequen
 
 
 class PatchClassifier(nn.Module):
-    """Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
+    """A digit classifier slid over the image; the highest (lowest) digit it finds is the answer. Taught by
+    `task = "crops"`.
+
+    Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
 
     The answer for the image takes the classes for independent: class k is there with the greatest probability of it
     anywhere, and it is the answer if it is there and no class that would win is.
@@ -30,7 +33,17 @@ class PatchClassifier(nn.Module):
 
     field = FIELD
 
-    def __init__(self, channels: int, classes: int, width: int, rule: str) -> None:
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        _size: Size,
+        *,
+        width: Annotated[int, Field(ge=2, le=512, description="filters of the first layer")] = 32,
+        rule: Annotated[
+            Literal["highest", "lowest"], Field(description="which of the digits it finds is the answer")
+        ] = "highest",
+    ) -> None:
         super().__init__()
         self.rule = rule
         self.body = nn.Sequential(
@@ -62,16 +75,4 @@ class PatchClassifier(nn.Module):
         return logits
 
 
-def patch_classifier(
-    channels: int,
-    classes: int,
-    _size: Size,
-    *,
-    width: Annotated[int, Field(ge=2, le=512, description="filters of the first layer")] = 32,
-    rule: Annotated[
-        Literal["highest", "lowest"], Field(description="which of the digits it finds is the answer")
-    ] = "highest",
-) -> nn.Module:
-    """A digit classifier slid over the image; the highest (lowest) digit it finds is the answer. Taught by
-    `task = "crops"`."""
-    return PatchClassifier(channels, classes, width, rule)
+patch_classifier = PatchClassifier

@@ -8,13 +8,12 @@ squeeze-and-excitation networks hold theirs under the same names, and `gate` bes
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, family
 from bakeoff.models.residual import (
     BasicBlock,
     Block,
@@ -45,48 +44,45 @@ LAYOUTS: dict[int, Layout] = {
 """By depth: the block, how many of them each stage has, and by what factor a block's output is wider than its stage."""
 
 
-def _plain(layout: Layout, about: str) -> Callable[..., nn.Module]:
-    def build(channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet", width: Width = 64) -> nn.Module:
-        return ResNet(channels, classes, *layout, width, stem)
-
-    build.__doc__ = about
-    return build
-
-
-def _se(layout: Layout, about: str) -> Callable[..., nn.Module]:
-    def build(
-        channels: int,
-        classes: int,
-        _size: Size,
-        *,
-        stem: Stem = "imagenet",
-        width: Width = 64,
-        reduction: Reduction = 16,
-    ) -> nn.Module:
-        return ResNet(channels, classes, *layout, width, stem, squeeze(reduction))
-
-    build.__doc__ = about
-    return build
+@family
+def _plain(
+    layout: Layout, channels: int, classes: int, _size: Size, *, stem: Stem = "imagenet", width: Width = 64
+) -> nn.Module:
+    return ResNet(channels, classes, *layout, width, stem)
 
 
-resnet18 = _plain(LAYOUTS[18], "18 layers (He et al. 2016): 11,689,512 parameters at 3 channels and 1,000 classes.")
-resnet34 = _plain(LAYOUTS[34], "34 layers (He et al. 2016): 21,797,672 parameters at 3 channels and 1,000 classes.")
-resnet50 = _plain(LAYOUTS[50], "50 layers (He et al. 2016): 25,557,032 parameters at 3 channels and 1,000 classes.")
-resnet101 = _plain(LAYOUTS[101], "101 layers (He et al. 2016): 44,549,160 parameters at 3 channels and 1,000 classes.")
-resnet152 = _plain(LAYOUTS[152], "152 layers (He et al. 2016): 60,192,808 parameters at 3 channels and 1,000 classes.")
+@family
+def _se(
+    layout: Layout,
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    stem: Stem = "imagenet",
+    width: Width = 64,
+    reduction: Reduction = 16,
+) -> nn.Module:
+    return ResNet(channels, classes, *layout, width, stem, squeeze(reduction))
+
+
+resnet18 = _plain("18 layers (He et al. 2016): 11,689,512 parameters at 3 channels and 1,000 classes.", LAYOUTS[18])
+resnet34 = _plain("34 layers (He et al. 2016): 21,797,672 parameters at 3 channels and 1,000 classes.", LAYOUTS[34])
+resnet50 = _plain("50 layers (He et al. 2016): 25,557,032 parameters at 3 channels and 1,000 classes.", LAYOUTS[50])
+resnet101 = _plain("101 layers (He et al. 2016): 44,549,160 parameters at 3 channels and 1,000 classes.", LAYOUTS[101])
+resnet152 = _plain("152 layers (He et al. 2016): 60,192,808 parameters at 3 channels and 1,000 classes.", LAYOUTS[152])
 wide_resnet50_2 = _plain(
-    (WideBottleneck, (3, 4, 6, 3), 4),
     "ResNet-50 with 3x3 convolutions twice as wide (Zagoruyko & Komodakis 2016): 68,883,240 parameters at 3 channels "
     "and 1,000 classes.",
+    (WideBottleneck, (3, 4, 6, 3), 4),
 )
-se_resnet18 = _se(LAYOUTS[18], "ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet18 = _se("ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).", LAYOUTS[18])
 se_resnet34 = _se(
-    LAYOUTS[34],
     "ResNet-34 with squeeze and excitation in every block (Hu et al. 2018): the best of the table in `largest-digit`.",
+    LAYOUTS[34],
 )
-se_resnet50 = _se(LAYOUTS[50], "ResNet-50 with squeeze and excitation in every block (Hu et al. 2018).")
-se_resnet101 = _se(LAYOUTS[101], "ResNet-101 with squeeze and excitation in every block (Hu et al. 2018).")
-se_resnet152 = _se(LAYOUTS[152], "ResNet-152 with squeeze and excitation in every block (Hu et al. 2018).")
+se_resnet50 = _se("ResNet-50 with squeeze and excitation in every block (Hu et al. 2018).", LAYOUTS[50])
+se_resnet101 = _se("ResNet-101 with squeeze and excitation in every block (Hu et al. 2018).", LAYOUTS[101])
+se_resnet152 = _se("ResNet-152 with squeeze and excitation in every block (Hu et al. 2018).", LAYOUTS[152])
 
 
 def resnet34_projection(
@@ -115,38 +111,35 @@ def small_resnet(
     return ResNet(channels, classes, BasicBlock, (blocks,) * 3, 1, width, "small", gate, shortcut)
 
 
-def _small(blocks: int, about: str) -> Callable[..., nn.Module]:
-    def build(channels: int, classes: int, _size: Size, *, width: Width = 16, shortcut: Shortcut = "A") -> nn.Module:
-        return small_resnet(channels, classes, blocks, width, shortcut)
-
-    build.__doc__ = about
-    return build
-
-
-def _small_se(blocks: int, about: str) -> Callable[..., nn.Module]:
-    def build(
-        channels: int,
-        classes: int,
-        _size: Size,
-        *,
-        width: Width = 16,
-        shortcut: Shortcut = "A",
-        reduction: Reduction = 16,
-    ) -> nn.Module:
-        return small_resnet(channels, classes, blocks, width, shortcut, squeeze(reduction))
-
-    build.__doc__ = about
-    return build
+@family
+def _small(
+    blocks: int, channels: int, classes: int, _size: Size, *, width: Width = 16, shortcut: Shortcut = "A"
+) -> nn.Module:
+    return small_resnet(channels, classes, blocks, width, shortcut)
 
 
-resnet8 = _small(1, "6n + 2 layers with n = 1.")
-resnet20 = _small(3, "6n + 2 layers with n = 3: 0.27 M parameters at 3 channels and 10 classes.")
-resnet32 = _small(5, "6n + 2 layers with n = 5: 0.46 M parameters at 3 channels and 10 classes.")
-resnet44 = _small(7, "6n + 2 layers with n = 7: 0.66 M parameters at 3 channels and 10 classes.")
-resnet56 = _small(9, "6n + 2 layers with n = 9: 0.85 M parameters at 3 channels and 10 classes.")
-resnet110 = _small(18, "6n + 2 layers with n = 18: 1.7 M parameters at 3 channels and 10 classes.")
-se_resnet20 = _small_se(3, "ResNet-20 with squeeze and excitation in every block.")
-se_resnet32 = _small_se(5, "ResNet-32 with squeeze and excitation in every block.")
-se_resnet44 = _small_se(7, "ResNet-44 with squeeze and excitation in every block.")
-se_resnet56 = _small_se(9, "ResNet-56 with squeeze and excitation in every block: the text's best in `largest-digit`.")
-se_resnet110 = _small_se(18, "ResNet-110 with squeeze and excitation in every block.")
+@family
+def _small_se(
+    blocks: int,
+    channels: int,
+    classes: int,
+    _size: Size,
+    *,
+    width: Width = 16,
+    shortcut: Shortcut = "A",
+    reduction: Reduction = 16,
+) -> nn.Module:
+    return small_resnet(channels, classes, blocks, width, shortcut, squeeze(reduction))
+
+
+resnet8 = _small("6n + 2 layers with n = 1.", 1)
+resnet20 = _small("6n + 2 layers with n = 3: 0.27 M parameters at 3 channels and 10 classes.", 3)
+resnet32 = _small("6n + 2 layers with n = 5: 0.46 M parameters at 3 channels and 10 classes.", 5)
+resnet44 = _small("6n + 2 layers with n = 7: 0.66 M parameters at 3 channels and 10 classes.", 7)
+resnet56 = _small("6n + 2 layers with n = 9: 0.85 M parameters at 3 channels and 10 classes.", 9)
+resnet110 = _small("6n + 2 layers with n = 18: 1.7 M parameters at 3 channels and 10 classes.", 18)
+se_resnet20 = _small_se("ResNet-20 with squeeze and excitation in every block.", 3)
+se_resnet32 = _small_se("ResNet-32 with squeeze and excitation in every block.", 5)
+se_resnet44 = _small_se("ResNet-44 with squeeze and excitation in every block.", 7)
+se_resnet56 = _small_se("ResNet-56 with squeeze and excitation in every block: the text's best in `largest-digit`.", 9)
+se_resnet110 = _small_se("ResNet-110 with squeeze and excitation in every block.", 18)

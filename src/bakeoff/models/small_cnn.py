@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from bakeoff.models.blocks import PoolReLU, Size, dense
+from bakeoff.models.blocks import PoolReLU, Size, dense, family
 
 
 def logistic(channels: int, classes: int, size: Size) -> nn.Module:
@@ -56,17 +56,8 @@ def baseline_cnn(channels: int, classes: int, size: Size) -> nn.Module:
     return nn.Sequential(*parts, nn.Flatten(), dense(channels * height * wide, 128, 2, classes))
 
 
-def conv(channels: int, classes: int, size: Size) -> nn.Module:
-    """C32 - P2 - C64 - P2 - C64 - D64, 3x3 valid convolutions, ReLU: 93,322 parameters at 28x28x1."""
-    return _conv(channels, classes, size, dropout=0.0)
-
-
-def drop(channels: int, classes: int, size: Size) -> nn.Module:
-    """CONV with dropout 0.5 before the output."""
-    return _conv(channels, classes, size, dropout=0.5)
-
-
-def _conv(channels: int, classes: int, size: Size, dropout: float) -> nn.Module:
+@family
+def _conv(dropout: float, channels: int, classes: int, size: Size) -> nn.Module:
     height, wide = (((side - 2) // 2 - 2) // 2 - 2 for side in size)
     return nn.Sequential(
         nn.Conv2d(channels, 32, 3),
@@ -78,3 +69,7 @@ def _conv(channels: int, classes: int, size: Size, dropout: float) -> nn.Module:
         nn.Flatten(),
         dense(64 * height * wide, 64, 2, classes, dropout),
     )
+
+
+conv = _conv("C32 - P2 - C64 - P2 - C64 - D64, 3x3 valid convolutions, ReLU: 93,322 parameters at 28x28x1.", 0.0)
+drop = _conv("CONV with dropout 0.5 before the output.", 0.5)

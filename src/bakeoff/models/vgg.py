@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, family
 
 A = (1, 1, 2, 2, 2)
 B = (2, 2, 2, 2, 2)
@@ -31,15 +30,16 @@ class VGG(nn.Module):
 
     def __init__(
         self,
+        stages: tuple[int, ...],
+        batch_norm: bool,
         channels: int,
         classes: int,
         size: Size,
-        stages: tuple[int, ...],
-        batch_norm: bool,
-        pool: int,
-        width: int,
-        hidden: int,
-        dropout: float,
+        *,
+        pool: Pool = 0,
+        width: Width = 64,
+        hidden: Hidden = 4096,
+        dropout: Dropout = 0.5,
     ) -> None:
         super().__init__()
         height, wide = size
@@ -86,30 +86,12 @@ class VGG(nn.Module):
         return logits
 
 
-def _configuration(stages: tuple[int, ...], batch_norm: bool, about: str) -> Callable[..., nn.Module]:
-    def build(
-        channels: int,
-        classes: int,
-        size: Size,
-        *,
-        pool: Pool = 0,
-        width: Width = 64,
-        hidden: Hidden = 4096,
-        dropout: Dropout = 0.5,
-    ) -> nn.Module:
-        return VGG(channels, classes, size, stages, batch_norm, pool, width, hidden, dropout)
-
-    build.__doc__ = about
-    return build
-
-
-vgg11 = _configuration(
-    A, False, "Configuration A, the report's VGG-A: 132,863,336 parameters at 224x224x3, 1000 classes."
-)
-vgg13 = _configuration(B, False, "Configuration B: 133,047,848 parameters at 224x224x3, 1000 classes.")
-vgg16 = _configuration(D, False, "Configuration D: 138,357,544 parameters at 224x224x3, 1000 classes.")
-vgg19 = _configuration(E, False, "Configuration E: 143,667,240 parameters at 224x224x3, 1000 classes.")
-vgg11_bn = _configuration(A, True, "Configuration A with batch normalisation after each convolution.")
-vgg13_bn = _configuration(B, True, "Configuration B with batch normalisation after each convolution.")
-vgg16_bn = _configuration(D, True, "Configuration D with batch normalisation after each convolution.")
-vgg19_bn = _configuration(E, True, "Configuration E with batch normalisation after each convolution.")
+_vgg = family(VGG)
+vgg11 = _vgg("Configuration A, the report's VGG-A: 132,863,336 parameters at 224x224x3, 1000 classes.", A, False)
+vgg13 = _vgg("Configuration B: 133,047,848 parameters at 224x224x3, 1000 classes.", B, False)
+vgg16 = _vgg("Configuration D: 138,357,544 parameters at 224x224x3, 1000 classes.", D, False)
+vgg19 = _vgg("Configuration E: 143,667,240 parameters at 224x224x3, 1000 classes.", E, False)
+vgg11_bn = _vgg("Configuration A with batch normalisation after each convolution.", A, True)
+vgg13_bn = _vgg("Configuration B with batch normalisation after each convolution.", B, True)
+vgg16_bn = _vgg("Configuration D with batch normalisation after each convolution.", D, True)
+vgg19_bn = _vgg("Configuration E with batch normalisation after each convolution.", E, True)

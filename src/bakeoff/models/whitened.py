@@ -79,9 +79,21 @@ class Whitening(nn.Module):
 
 
 class WhitenedCNN(nn.Module):
-    """A whitening layer, three blocks, the maximum of each map, and a linear layer whose logits are scaled down."""
+    """A frozen 2x2 whitening layer, blocks of 64, 256 and 256 channels, GELU, global max-pooling: 1.97 M parameters at
+    3 channels and 10 classes. The filters are computed from the training images.
 
-    def __init__(self, channels: int, classes: int, width: int, scale: float) -> None:
+    A whitening layer, three blocks, the maximum of each map, and a linear layer whose logits are scaled down.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        _size: Size,
+        *,
+        width: Annotated[int, Field(ge=1, le=512, description="channels of the first block; the others have 4x")] = 64,
+        scale: Annotated[float, Field(gt=0, le=1, description="factor on the logits")] = 1 / 9,
+    ) -> None:
         super().__init__()
         self.whitening = Whitening(channels)
         self.block1 = Block(2 * channels * SIDE**2, width)
@@ -102,14 +114,4 @@ class WhitenedCNN(nn.Module):
         self.whitening.set_from(images)
 
 
-def whitened_cnn(
-    channels: int,
-    classes: int,
-    _size: Size,
-    *,
-    width: Annotated[int, Field(ge=1, le=512, description="channels of the first block; the others have 4x")] = 64,
-    scale: Annotated[float, Field(gt=0, le=1, description="factor on the logits")] = 1 / 9,
-) -> nn.Module:
-    """A frozen 2x2 whitening layer, blocks of 64, 256 and 256 channels, GELU, global max-pooling: 1.97 M parameters at
-    3 channels and 10 classes. The filters are computed from the training images."""
-    return WhitenedCNN(channels, classes, width, scale)
+whitened_cnn = WhitenedCNN
