@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -98,6 +99,12 @@ def read_bytes(file: Path) -> bytes:
     """The file's bytes. Raises BakeoffError as `opened` does."""
     with opened(file) as stream:
         return stream.read()
+
+
+def sha256(file: Path) -> str:
+    """64 hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Capped:

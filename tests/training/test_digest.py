@@ -9,8 +9,8 @@ import pytest
 
 from bakeoff.data import Dataset
 from bakeoff.errors import UsageError
+from bakeoff.files import sha256
 from bakeoff.models import MODELS, Model
-from bakeoff.models.weights import sha256
 from bakeoff.record import read_run
 from bakeoff.spec import Recipe, RunSpec, plugins, renamed
 from bakeoff.spec.plugins import load_plugin

@@ -94,7 +94,8 @@ def fetch_data(name: str, json_out: bool) -> None:
     sums: dict[str, str] = {}
     with downloads() as progress:
         if kind == "weights":
-            from bakeoff.models.weights import ADDRESS, published_weights, sha256
+            from bakeoff.files import sha256
+            from bakeoff.models.weights import ADDRESS, published_weights
 
             published = published_weights(model)
             folder = download(name, published, (ADDRESS,), data_folders(kind)[-1], progress)

@@ -21,6 +21,8 @@ from torch import Generator, Tensor
 from bakeoff.errors import UsageError
 from bakeoff.spec.steps import AUGMENTATIONS
 
+Step = Tensor | float
+"""A number of each image (N,), or one of all."""
 Mix = tuple[Tensor, Tensor]
 """Of each mixed image: the label (N,) of its lighter part, and the share (N,), 0.5 ... 1, of its heavier part."""
 
@@ -45,13 +47,15 @@ class Batch:
         """(N, 2) numbers drawn evenly from -1 ... 1."""
         return torch.rand(len(self.images), 2, generator=generator, device=self.images.device) * 2 - 1
 
-    def moved(self, a: Tensor, b: Tensor, c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Batch:
-        """With one more geometric step: (N,) each of [[a, b, x], [c, d, y]], from an output place to an input place."""
-        height, width = self.images.shape[2:]
-        zero, one = torch.zeros_like(a), torch.ones_like(a)
+    def moved(
+        self, a: Step = 1.0, b: Step = 0.0, c: Step = 0.0, d: Step = 1.0, *, x: Step = 0.0, y: Step = 0.0
+    ) -> Batch:
+        """With one more geometric step: [[a, b, x], [c, d, y]], from an output place to an input place."""
+        (count, _, height, width), device = self.images.shape, self.images.device
         # the grid spans -1 ... 1 along both sides, however long they are
-        rows = [a, b * (height / width), x, c * (width / height), d, y, zero, zero, one]
-        step = torch.stack(rows, dim=1).view(-1, 3, 3)
+        rows = [a, b * (height / width), x, c * (width / height), d, y, 0.0, 0.0, 1.0]
+        columns = [each if isinstance(each, Tensor) else torch.full((count,), each, device=device) for each in rows]
+        step = torch.stack(columns, dim=1).view(-1, 3, 3)
         # a later step acts on the earlier one's output, so its way back comes first
         return dataclasses.replace(self, matrix=step if self.matrix is None else self.matrix @ step)
 
@@ -81,29 +85,25 @@ def _places(height: int, width: int, device: torch.device) -> Tensor:
 def rotate(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
     """Turn by an angle drawn evenly from -degrees ... degrees."""
     angle = batch.uniform(generator)[:, 0] * math.radians(degrees)
-    zero = torch.zeros_like(angle)
-    return batch.moved(angle.cos(), -angle.sin(), angle.sin(), angle.cos(), zero, zero)
+    return batch.moved(angle.cos(), -angle.sin(), angle.sin(), angle.cos())
 
 
 def zoom(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Scale by a factor drawn evenly from 1 - by ... 1 + by."""
     factor = 1 / (1 + batch.uniform(generator)[:, 0] * by)
-    zero = torch.zeros_like(factor)
-    return batch.moved(factor, zero, zero, factor, zero, zero)
+    return batch.moved(a=factor, d=factor)
 
 
 def shift(batch: Batch, generator: Generator, *, by: float) -> Batch:
     """Move along each axis by a part of the side drawn evenly from -by ... by."""
     x, y = (-2 * by * batch.uniform(generator)).unbind(1)
-    one, zero = torch.ones_like(x), torch.zeros_like(x)
-    return batch.moved(one, zero, zero, one, x, y)
+    return batch.moved(x=x, y=y)
 
 
 def shear(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
     """Slant, so that upright lines lean by an angle drawn evenly from -degrees ... degrees."""
     lean = (batch.uniform(generator)[:, 0] * math.radians(degrees)).tan()
-    one, zero = torch.ones_like(lean), torch.zeros_like(lean)
-    return batch.moved(one, lean, zero, one, zero, zero)
+    return batch.moved(b=lean)
 
 
 def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"]) -> Batch:
@@ -113,9 +113,7 @@ def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alterna
     if batch.matrix is None and batch.field is None:
         images = torch.where(mirrored[:, None, None, None], batch.images.flip(3), batch.images)
         return dataclasses.replace(batch, images=images)
-    side = 1 - 2 * mirrored.float()
-    one, zero = torch.ones_like(side), torch.zeros_like(side)
-    return batch.moved(side, zero, zero, one, zero, zero)
+    return batch.moved(a=1 - 2 * mirrored.float())
 
 
 def elastic(batch: Batch, generator: Generator, *, alpha: float, sigma: float) -> Batch:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bakeoff.data.dataset import Split
+from bakeoff.data.dataset import Split, check_labels
 from bakeoff.data.idx import Payload
 from bakeoff.data.pickled import read_dict
 from bakeoff.errors import BakeoffError
@@ -96,7 +96,9 @@ def _read_binary(batch: Payload) -> Split:
     if not batch.data or len(batch.data) % (1 + PIXELS):
         raise BakeoffError(f"{batch.file} has {len(batch.data)} bytes where a multiple of {1 + PIXELS} is valid")
     records = np.frombuffer(batch.data, np.uint8).reshape(-1, 1 + PIXELS)
-    return _checked(batch.file, Split(records[:, 1:].reshape(-1, *SHAPE), records[:, 0].astype(np.int64)))
+    labels = records[:, 0].astype(np.int64)
+    check_labels(labels, len(CLASSES), batch.file)
+    return Split(records[:, 1:].reshape(-1, *SHAPE), labels)
 
 
 def _read_python(batch: Payload) -> Split:
@@ -109,11 +111,4 @@ def _read_python(batch: Payload) -> Split:
         raise BakeoffError(f"{batch.file} has no `labels` of {len(data)} whole numbers")
     if not all(0 <= label < len(CLASSES) for label in labels):  # they may have more digits than can be printed
         raise BakeoffError(f"{batch.file}: a label is outside 0..{len(CLASSES) - 1}")
-    return _checked(batch.file, Split(data.reshape(-1, *SHAPE), np.array(labels, np.int64)))
-
-
-def _checked(file: Path, split: Split) -> Split:
-    outside = split.labels[(split.labels < 0) | (split.labels >= len(CLASSES))]
-    if len(outside):
-        raise BakeoffError(f"{file}: label {outside[0]} is outside 0..{len(CLASSES) - 1}")
-    return split
+    return Split(data.reshape(-1, *SHAPE), np.array(labels, np.int64))

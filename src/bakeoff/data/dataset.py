@@ -129,9 +129,7 @@ class Dataset:
             )
         if split.ids.shape != labels.shape:
             raise BakeoffError(f"{where}: there are {len(split.ids)} ids of {len(labels)} images")
-        outside = labels[(labels < 0) | (labels >= len(self.classes))]
-        if len(outside):
-            raise BakeoffError(f"{where}: label {outside[0]} is outside 0..{len(self.classes) - 1}")
+        check_labels(labels, len(self.classes), where)
         missing = np.flatnonzero(np.bincount(labels, minlength=len(self.classes)) == 0)
         if len(missing):
             raise BakeoffError(f"{where}: class '{self.classes[missing[0]]}' has no image")
@@ -183,6 +181,13 @@ class Dataset:
     def counts(self) -> dict[str, Labels]:
         """Images per class, (K,), for each split."""
         return {name: np.bincount(split.labels, minlength=len(self.classes)) for name, split in self.splits.items()}
+
+
+def check_labels(labels: Labels, classes: int, where: object) -> None:
+    """Raises BakeoffError, beginning with `where`, unless all labels (N,) count into so many classes."""
+    outside = labels[(labels < 0) | (labels >= classes)]
+    if len(outside):
+        raise BakeoffError(f"{where}: label {outside[0]} is outside 0..{classes - 1}")
 
 
 def check_classes(names: Collection[str], where: object) -> None:

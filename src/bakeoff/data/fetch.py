@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import urllib.error
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bakeoff.data.sources import SOURCES
 from bakeoff.errors import BakeoffError, UsageError, closest
+from bakeoff.files import sha256
 from bakeoff.record import data_folders
 
 TIMEOUT = 30.0
@@ -53,13 +53,13 @@ def download(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BakeoffError(f"{folder} cannot be made ({error.strerror}): choose another XDG_CACHE_HOME") from error
-    for file, sha256 in files.items():
+    for file, expected in files.items():
         target = folder / file
-        if target.exists() and _sha256(target).startswith(sha256):
+        if target.exists() and sha256(target).startswith(expected):
             continue
         faults: list[str] = []
         for mirror in mirrors:
-            failure = _download(f"{mirror}{file}", target, sha256, progress)
+            failure = _download(f"{mirror}{file}", target, expected, progress)
             if failure is None:
                 break
             faults.append(f"{urlsplit(mirror).netloc}: {failure}")
@@ -71,7 +71,7 @@ def download(
     return folder
 
 
-def _download(url: str, target: Path, sha256: str, progress: Progress | None) -> str | None:
+def _download(url: str, target: Path, expected: str, progress: Progress | None) -> str | None:
     """Bring `url` to `target`; returns what went wrong, or None. A broken download stays in .part."""
     part = target.with_name(f"{target.name}.part")
     while True:
@@ -82,7 +82,7 @@ def _download(url: str, target: Path, sha256: str, progress: Progress | None) ->
         except (OSError, http.client.HTTPException) as error:
             if _size(part) <= before:
                 return str(getattr(error, "reason", error))
-    if not _sha256(part).startswith(sha256):
+    if not sha256(part).startswith(expected):
         part.unlink()
         return "what it sent is not the published file (SHA-256 differs)"
     part.replace(target)
@@ -117,8 +117,3 @@ def _transfer(url: str, part: Path, name: str, progress: Progress | None) -> Non
 
 def _size(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -251,14 +251,11 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
     if array.dtype.kind not in "uif":
         raise BakeoffError(f"{file}: images are {array.dtype} where numbers from 0 to 255 are valid")
     low, high = array.min(), array.max()
-    if not (low >= 0 and high <= 255):  # nan is neither
-        raise BakeoffError(
-            f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid: scale them"
-        )
-    if array.dtype.kind == "f" and 0 < high <= 1:
+    parts = array.dtype.kind == "f" and low >= 0 and 0 < high <= 1
+    if parts or not (low >= 0 and high <= 255):  # nan is neither
         raise BakeoffError(
             f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid: "
-            "multiply them by 255"
+            f"{'multiply them by 255' if parts else 'scale them'}"
         )
     if array.dtype.kind != "f":
         return np.ascontiguousarray(array, np.uint8)

@@ -162,14 +162,10 @@ class Machine:
         match opcode:
             case "BINGET" | "LONG_BINGET":
                 return self.memo[argument]
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                return {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode]
-            case "EMPTY_LIST":
-                return []
-            case "EMPTY_DICT":
-                return {}
-            case "EMPTY_TUPLE":
-                return ()
+            case "NONE" | "NEWTRUE" | "NEWFALSE" | "EMPTY_TUPLE":
+                return {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}[opcode]
+            case "EMPTY_LIST" | "EMPTY_DICT":
+                return [] if opcode == "EMPTY_LIST" else {}
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 count = int(opcode[-1])
                 items = tuple(self.stack[-count:])

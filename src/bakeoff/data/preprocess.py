@@ -13,14 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from bakeoff.data.dataset import Images
 from bakeoff.errors import UsageError
 from bakeoff.spec.registry import parse_choice
 from bakeoff.spec.steps import PREPROCESSING
-
-Images = NDArray[np.uint8]
 
 
 def threshold(images: Images, *, at: int) -> Images:

@@ -17,7 +17,7 @@ from pydantic import Field
 from bakeoff.characters import displayable, fit_for_display
 from bakeoff.data import cifar
 from bakeoff.data.composite import Composite, CompositeOptions, HighestDigit, LargestDigit, composite_splits, composites
-from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
+from bakeoff.data.dataset import Contents, Dataset, Split, check_labels, split_validation, subset
 from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.local import load_local
@@ -160,8 +160,7 @@ def _published(name: str) -> Contents:
     _warn_unpublished(name, zip(source.contents, payloads, strict=True))
     splits = {"train": idx_split(*payloads[:2]), "test": idx_split(*payloads[2:])}
     for split, (file, _) in zip(splits.values(), payloads[1::2], strict=True):
-        if split.labels.max() >= len(source.classes):
-            raise BakeoffError(f"{file}: label {split.labels.max()} is outside 0..{len(source.classes) - 1}")
+        check_labels(split.labels, len(source.classes), file)
     return Contents(name, source.classes, splits, mirror=source.mirror)
 
 

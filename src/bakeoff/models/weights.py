@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+import tomllib
 from pathlib import Path
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
+from bakeoff.files import sha256
 from bakeoff.models.tensors import read_tensors
 from bakeoff.record import data_folders, find_origin, read_run
 
 ADDRESS = "https://download.pytorch.org/models/"
 """Where torchvision publishes its weights."""
 
-IMAGENET: dict[str, str] = {
-    "resnet18": "resnet18-f37072fd.pth",
-    "resnet34": "resnet34-b627a593.pth",
-    "resnet50": "resnet50-0676ba61.pth",
-    "resnet101": "resnet101-63fe2227.pth",
-    "resnet152": "resnet152-394f9c45.pth",
-    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
-    "vgg11": "vgg11-8a719046.pth",
-    "vgg11_bn": "vgg11_bn-6002323d.pth",
-    "vgg13": "vgg13-19584684.pth",
-    "vgg13_bn": "vgg13_bn-abd245e5.pth",
-    "vgg16": "vgg16-397923af.pth",
-    "vgg16_bn": "vgg16_bn-6c64b313.pth",
-    "vgg19": "vgg19-dcbb9e9d.pth",
-    "vgg19_bn": "vgg19_bn-c79401a0.pth",
-    "densenet121": "densenet121-a639ec97.pth",
-}
+IMAGENET: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """torchvision's first ImageNet weights by model: the file, whose name ends in the first 8 hex digits of its SHA-256.
 
 No more of it is published, so no more is checked; a run's record and its directory's name hold the whole of it."""
@@ -121,12 +106,6 @@ def load_weights(model: nn.Module, path: Path) -> str:
 def _modern(name: str) -> str:
     """The name that torchvision gives today to a tensor of its first DenseNet files."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)", r"\1\2", name)
-
-
-def sha256(path: Path) -> str:
-    """64 hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class FixedBatchNorm2d(nn.BatchNorm2d):

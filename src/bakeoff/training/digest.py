@@ -15,8 +15,9 @@ from bakeoff import record
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.sources import SOURCES
 from bakeoff.errors import BakeoffError
+from bakeoff.files import sha256
 from bakeoff.models import MODELS, TIMM, check_parameters
-from bakeoff.models.weights import find_weights, sha256
+from bakeoff.models.weights import find_weights
 from bakeoff.spec import RESULTS, RunSpec
 from bakeoff.spec.losses import LOSSES
 from bakeoff.spec.recipe import CHOICES, STEPS

@@ -8,21 +8,7 @@ from numpy.typing import NDArray
 from bakeoff.data.composite.digit_shapes import SCALE, TURN, DigitShapes
 from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.data.composite.parts import Parts
-from bakeoff.data.composite.random_words import (
-    COUNT,
-    CROP,
-    DIGIT,
-    KIND,
-    PLACE,
-    SHAPE,
-    TRIALS,
-    Ints,
-    Words,
-    below,
-    image_keys,
-    random_words,
-    two_below,
-)
+from bakeoff.data.composite.random_words import TRIALS, Ints, Purpose, Words, below, image_keys, random_words, two_below
 from bakeoff.data.composite.rules import is_clear
 from bakeoff.data.composite.textures import SIDE
 from bakeoff.data.dataset import Labels
@@ -46,7 +32,7 @@ class Arranger:
         """
         options, n, k = self.options, len(numbers), self.options.max_digits
         keys = image_keys(self.seed, numbers)
-        counts = options.min_digits + below(random_words(keys, COUNT), k - options.min_digits + 1)
+        counts = options.min_digits + below(random_words(keys, Purpose.COUNT), k - options.min_digits + 1)
         sources, angles, scales, ink, top, left, height, width = final = np.zeros((8, n, k), np.int64)
         painted = [np.zeros(0, np.int64)]
         pending, attempts, drawings = np.arange(n), np.zeros(n, np.int64), 0
@@ -80,8 +66,8 @@ class Arranger:
             ink=ink,
             angles=angles * np.float64(360 / TURN),
             scales=scales / np.float64(SCALE),
-            kinds=below(random_words(keys, KIND), len(options.backgrounds)),
-            crops=np.stack(two_below(random_words(keys, CROP), spare, spare), axis=1),
+            kinds=below(random_words(keys, Purpose.KIND), len(options.backgrounds)),
+            crops=np.stack(two_below(random_words(keys, Purpose.CROP), spare, spare), axis=1),
         )
         return parts, np.concatenate(painted)
 
@@ -89,10 +75,10 @@ class Arranger:
         """Sources, angles and scales (3, ..., K) of the digits in attempts (...,), scale 0 for an absent one."""
         options, slots = self.options, np.arange(self.options.max_digits)
         keys, counts, attempts = keys[..., None], counts[..., None], attempts[..., None]
-        sources = below(random_words(keys, DIGIT, attempts // REDRAW, slots), len(self.shapes))
+        sources = below(random_words(keys, Purpose.DIGIT, attempts // REDRAW, slots), len(self.shapes))
         low, high = round(options.min_scale * SCALE), round(options.max_scale * SCALE)
         reach = round(options.rotation * TURN / 360)
-        larger, turned = two_below(random_words(keys, SHAPE, attempts, slots), high - low + 1, 2 * reach + 1)
+        larger, turned = two_below(random_words(keys, Purpose.SHAPE, attempts, slots), high - low + 1, 2 * reach + 1)
         shape = np.stack(np.broadcast_arrays(sources, turned - reach, low + larger)) * (slots < counts)
         if options.rule == "largest":
             shape[2] = -np.sort(-shape[2], axis=-1)
@@ -124,7 +110,7 @@ class Arranger:
         fits: NDArray[np.bool_] = np.logical_and.reduce(np.maximum(height, width) <= size, axis=1)
         for slot in range(height.shape[1]):
             tall, wide, area = height[:, slot, None], width[:, slot, None], areas[:, slot, None]
-            word = random_words(keys[:, None], PLACE, attempts[:, None], slot, trials)
+            word = random_words(keys[:, None], Purpose.PLACE, attempts[:, None], slot, trials)
             top, left = two_below(word, np.maximum(size - tall, 0) + 1, np.maximum(size - wide, 0) + 1)
             free = np.ones(top.shape, np.bool_)
             for other in range(slot):

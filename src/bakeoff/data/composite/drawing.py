@@ -17,7 +17,7 @@ from bakeoff.data.composite.parts import Parts
 from bakeoff.data.composite.random_words import Words
 from bakeoff.data.composite.rules import labels_of
 from bakeoff.data.composite.textures import textures
-from bakeoff.data.dataset import Images, Labels, Split, split_validation
+from bakeoff.data.dataset import Images, Labels, Split, check_labels, split_validation
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.spec.settings import validate
 
@@ -46,9 +46,7 @@ class Composite:
             raise BakeoffError(f"digits are {digits.dtype} {digits.shape} where uint8 (N, H, W) is valid")
         if labels.dtype != np.int64 or labels.shape != digits.shape[:1]:
             raise BakeoffError(f"labels are {labels.dtype} {labels.shape} where int64 ({len(digits)},) is valid")
-        outside = labels[(labels < 0) | (labels > 9)]
-        if len(outside):
-            raise BakeoffError(f"digits: label {outside[0]} is outside 0..9")
+        check_labels(labels, 10, "digits")
         self.options, self.classes = options, options.classes
         shapes = DigitShapes(digits)
         self._arranger, self._textures = Arranger(options, shapes, labels, seed), textures(options.backgrounds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ Ints = NDArray[np.int64]
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 HALF = np.uint64(32)
-COUNT, KIND, CROP, DIGIT, SHAPE, PLACE = range(6)
+Purpose = IntEnum("Purpose", "COUNT KIND CROP DIGIT SHAPE PLACE", start=0)
 """What a random number is for."""
 TRIALS = 16
 """Numbers for one digit in one attempt, for the same use."""
@@ -29,7 +31,7 @@ def mix(words: Words) -> Words:
 
 
 def random_words(
-    keys: Words, purpose: int, attempt: Ints | int = 0, slot: Ints | int = 0, trial: Ints | int = 0
+    keys: Words, purpose: Purpose, attempt: Ints | int = 0, slot: Ints | int = 0, trial: Ints | int = 0
 ) -> Words:
     """Random words: SplitMix64 started at `keys`, at a place of the sequence that tells what each word is for."""
     place = ((np.atleast_1d(attempt) * 16 + slot) * TRIALS + trial) * 8 + purpose
