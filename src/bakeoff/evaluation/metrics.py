@@ -125,17 +125,16 @@ def calibration_error(logits: Logits, labels: Labels) -> float:
 
 def roc(logits: Logits, labels: Labels) -> list[Curve]:
     """One curve a class, its probability telling it from the rest; without both kinds, empty with area nan."""
-    probabilities = softmax(logits)
-    curves = []
-    for index in range(logits.shape[1]):
-        positive = labels == index
-        if positive.all() or not positive.any():
-            curves.append(Curve(np.empty(0), np.empty(0), math.nan))
-            continue
-        false_rate, true_rate = roc_points(positive, probabilities[:, index])
-        kept = np.unique(np.linspace(0, len(false_rate) - 1, CURVE_POINTS).round().astype(int))
-        curves.append(Curve(false_rate[kept], true_rate[kept], float(np.trapezoid(true_rate, false_rate))))
-    return curves
+    return [_roc(labels == index, score) for index, score in enumerate(softmax(logits).T)]
+
+
+def _roc(positive: npt.NDArray[np.bool_], score: Floats) -> Curve:
+    """The curve of a score that is to be high for what is positive."""
+    if positive.all() or not positive.any():
+        return Curve(np.empty(0), np.empty(0), math.nan)
+    false_rate, true_rate = roc_points(positive, score)
+    kept = np.unique(np.linspace(0, len(false_rate) - 1, CURVE_POINTS).round().astype(int))
+    return Curve(false_rate[kept], true_rate[kept], float(np.trapezoid(true_rate, false_rate)))
 
 
 def roc_points(positive: npt.NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats]:
@@ -189,13 +188,8 @@ def confidence_of_errors(logits: Logits, labels: Labels) -> ErrorConfidence:
     """Are the errors the unsure ones?"""
     confidence = softmax(logits).max(axis=1)
     wrong = logits.argmax(axis=1) != labels
-    if not wrong.any():
-        return ErrorConfidence(float(confidence.mean()), math.nan, math.nan)
-    if wrong.all():
-        return ErrorConfidence(math.nan, float(confidence.mean()), math.nan)
-    false_rate, true_rate = roc_points(wrong, -confidence)
-    area = float(np.trapezoid(true_rate, false_rate))
-    return ErrorConfidence(float(confidence[~wrong].mean()), float(confidence[wrong].mean()), area)
+    of_right, of_wrong = (float(confidence[some].mean()) if some.any() else math.nan for some in (~wrong, wrong))
+    return ErrorConfidence(of_right, of_wrong, _roc(wrong, -confidence).area)
 
 
 METRICS: Registry[Entry[Frozen]] = Registry(

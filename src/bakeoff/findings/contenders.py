@@ -121,11 +121,9 @@ def _measured(runs: Sequence[Run]) -> dict[str, Any]:
     tests = [(run.logits("test"), run.labels("test")) for run in runs]
     figures = [run.metrics | run.test_metrics() for run in runs]
     accuracies = [f.name for f in fields(SeedResult)[1:]]
+    values = [[figure[key] for key in accuracies] for figure in figures]
     return {
-        "seeds": tuple(
-            SeedResult(run.spec.seed, *(figure[key] for key in accuracies))
-            for run, figure in zip(runs, figures, strict=True)
-        ),
+        "seeds": tuple(SeedResult(run.spec.seed, *row) for run, row in zip(runs, values, strict=True)),
         "top5": _mean(metrics.top_k(*test) for test in tests if test[0].shape[1] > 5),
         "negative_log_likelihood": _mean(metrics.negative_log_likelihood(*test) for test in tests),
         "calibration_error": _mean(metrics.calibration(*test).error for test in tests),

@@ -20,6 +20,7 @@ LEVEL = 0.05
 DECIDED_BY_FAILURES = ("better", "not worse")
 SAME_MACHINE = ("processor", "cores", "threads", "device")
 
+Order = Literal["less", "more", "overlap", "different machines"]
 Result = Literal["supported", "contradicted", "as good", "undecided", "no result", "not run"]
 
 
@@ -76,7 +77,7 @@ class Seconds:
     """Mean training seconds of both; how they compare run by run."""
 
     means: tuple[float, float]
-    order: Literal["less", "more", "overlap", "different machines"]
+    order: Order
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ def _of_failures(
     Its p is multiplied by the number of pairs of `hypotheses` that could be decided so, those of which a run failed:
     for others the test cannot reject, and takes no part of the level.
     """
-    two = by_name[hypothesis.better], by_name[hypothesis.worse]
-    counts = Failures((two[0].name, two[1].name), (two[0].trained, two[1].trained), (two[0].ended, two[1].ended))
+    two = a, b = by_name[hypothesis.better], by_name[hypothesis.worse]
+    counts = Failures((a.name, b.name), (a.trained, b.trained), (a.ended, b.ended))
     if 0 in counts.ended or not any(counts.trained) or hypothesis.relation not in DECIDED_BY_FAILURES:
         return "no result", counts
 
@@ -153,9 +154,7 @@ def _of_failures(
     tests = len({frozenset((h.better, h.worse)) for h in hypotheses if possible(h)})
     p = min(fisher_exact([(c.trained, c.ended - c.trained) for c in two]) * tests, 1.0)
     counts = replace(counts, p=p, tests=tests)
-    if not counts.decides:
-        return "no result", counts
-    return "supported" if two[0].trained else "contradicted", counts
+    return ("no result" if not counts.decides else "supported" if a.trained else "contradicted"), counts
 
 
 def _of_accuracy(
@@ -184,12 +183,9 @@ def _of_accuracy(
 def _seconds(runs: Sequence[Run], others: Sequence[Run]) -> Seconds:
     """Whether every run took less or more training time than each of the others."""
     mine, theirs = ([run.seconds for run in group] for group in (runs, others))
+    order: Order = "less" if max(mine) < min(theirs) else "more" if min(mine) > max(theirs) else "overlap"
     means = float(np.mean(mine)), float(np.mean(theirs))
-    if not _one_machine([*runs, *others]):
-        return Seconds(means, "different machines")
-    if max(mine) < min(theirs):
-        return Seconds(means, "less")
-    return Seconds(means, "more" if min(mine) > max(theirs) else "overlap")
+    return Seconds(means, order if _one_machine([*runs, *others]) else "different machines")
 
 
 def _one_machine(runs: Sequence[Run]) -> bool:
@@ -212,9 +208,7 @@ def _of_speed(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[R
         return "undecided", NoSpeed("seeds agree", time)
     difference, adjusted = float(np.mean(values) - np.mean(theirs)), min(p * tests, 1.0)
     basis = Speed(difference, low, high, p, adjusted, (len(values), len(theirs)), time, tests)
-    if not adjusted < LEVEL:
-        return "undecided", basis
-    return "supported" if difference > 0 else "contradicted", basis
+    return ("undecided" if adjusted >= LEVEL else "supported" if difference > 0 else "contradicted"), basis
 
 
 def _accuracy_after(run: Run, seconds: float) -> float:

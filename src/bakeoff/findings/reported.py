@@ -142,8 +142,7 @@ def find_reported(study: Plan, ended: Groups, contenders: Sequence[ContenderResu
     found: dict[tuple[str, str, float], ReportedFigure] = {}
     for name, sweep, point, figures, unprinted in _published(study):
         for key, published in figures.items():
-            runs = ended.get(name, ())
-            if runs:
+            if runs := ended.get(name, ()):
                 judgement = judge(key, published, runs, _reasons(study, name, unprinted))
             else:
                 judgement = Judgement("not run" if name not in failed else "failed" if failed[name] else "no record")

@@ -144,11 +144,9 @@ def _rivals(best: ContenderResult, found: Findings, equal: float) -> str:
 def _smallest(best: ContenderResult, equal: Sequence[ContenderResult]) -> str:
     """Which of the contenders that are as good is the smallest, if it is smaller than the selected one."""
     least = min(equal, key=lambda c: c.parameters or 0, default=best)
-    if (least.parameters or 0) >= (best.parameters or 0):
-        return ""
-    return (
-        f"The smallest of these is {least.name}, with {least.parameters:,} parameters instead of {best.parameters:,}."
-    )
+    size, other = least.parameters or 0, best.parameters or 0
+    words = f"The smallest of these is {least.name}, with {size:,} parameters instead of {other:,}."
+    return words if size < other else ""
 
 
 def _undecided(pairs: Sequence[Pair]) -> str:
@@ -181,14 +179,10 @@ def _count(pairs: Sequence[Pair]) -> str:
     better = sum(better_first(pair) is not None for pair in pairs)
     equal = sum(pair.verdict == "equivalent" for pair in pairs)
     rest = every - better - equal
-    counts = {
-        "one is better in {}": better,
-        "both are as good in {}": equal,
-        f"{{}} {'is' if rest == 1 else 'are'} undecided": rest,
-    }
-    parts = [
-        words.format(f"all {every:,}" if count == every else f"{count:,}") for words, count in counts.items() if count
-    ]
+    verb = "is" if rest == 1 else "are"
+    counts = {"one is better in {}": better, "both are as good in {}": equal, f"{{}} {verb} undecided": rest}
+    shown = {words: f"all {every:,}" if count == every else f"{count:,}" for words, count in counts.items() if count}
+    parts = [words.format(count) for words, count in shown.items()]
     return f"Of {every:,} pairs, {listing(parts)}."
 
 
@@ -217,10 +211,9 @@ def _still_rising(best: ContenderResult, found: Findings) -> str:
     ]
     if not rising:
         return ""
-    return (
-        f"Validation accuracy of {few(rising)} {'was' if len(rising) == 1 else 'were'} still rising when training "
-        f"stopped: a longer training might select another than {best.name}."
-    )
+    were = f"{few(rising)} {'was' if len(rising) == 1 else 'were'}"
+    might = f"a longer training might select another than {best.name}"
+    return f"Validation accuracy of {were} still rising when training stopped: {might}."
 
 
 def _flattered(best: ContenderResult, found: Findings) -> str:
@@ -228,10 +221,8 @@ def _flattered(best: ContenderResult, found: Findings) -> str:
     if len(found.ranking) < 2:
         return ""
     if any(c.trained for c in found.confirmation):
-        return (
-            f"The runs that it was selected by got {interval(best.test_accuracy)}: choosing among contenders may "
-            "favour lucky runs."
-        )
+        got = interval(best.test_accuracy)
+        return f"The runs that it was selected by got {got}: choosing among contenders may favour lucky runs."
     return (
         f"The figure of {best.name} is that of the runs it was selected by, which may flatter it; with “confirm = "
         "true” in the study file it is trained again on fresh seeds."

@@ -34,11 +34,9 @@ def write_index(folders: Sequence[Path], out: Path) -> Path:
         try:
             summary = json.loads(file.read_text(encoding="utf-8"))
             name = folder.relative_to(out).as_posix()
-            shown = {
-                "answers": summary.get("leads", summary["answer"].split("\n")[:1]),
-                "thumbnails": _thumbnails(summary),
-            }
-            entries.append({"folder": name, "link": quote(f"{name}/report.html"), "study": summary, **shown})
+            entry = {"folder": name, "link": quote(f"{name}/report.html"), "study": summary}
+            answers = summary.get("leads", summary["answer"].split("\n")[:1])
+            entries.append({**entry, "answers": answers, "thumbnails": _thumbnails(summary)})
             rows += [[Cell(name), *map(Cell, cells)] for cells in _rows(summary)]
         except (OSError, ValueError, KeyError, TypeError) as error:
             again = "`bakeoff report` writes it again"
@@ -72,8 +70,7 @@ def _thumbnails(summary: dict[str, Any]) -> list[Figure]:
     """The best contenders' test accuracies with their intervals, a picture for each dataset."""
     drawn = []
     for name, contenders in datasets(summary).items():
-        ranked = ranking(contenders)
-        if not ranked:
+        if not (ranked := ranking(contenders)):
             continue
         best = [(c.name, [accuracy_dot(c)]) for c in ranked[:BEST]]
         axis = accuracy_axis([mark for _, (mark,) in best], "test accuracy")

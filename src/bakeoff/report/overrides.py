@@ -13,8 +13,7 @@ def sentences(plan: Plan) -> list[str]:
     sizes = [o for o in plan.overrides if o.path in (("dataset",), ("images",), ("seeds",))]
     words = [f"{o.path[0]}: {o.new} instead of {o.old or 'all'}" for o in sizes]
     words += _of_contenders(plan)
-    left_out = [o for o in plan.overrides if o.path[0] == "contenders" and len(o.path) == 2]
-    if left_out:
+    if left_out := [o for o in plan.overrides if o.path[0] == "contenders" and len(o.path) == 2]:
         kept = len(plan.contenders)
         words.append(f"{kept} of {kept + len(left_out)} contenders")
     words += [f"{o.new} of {o.old} runs" for o in plan.overrides if o.path == ("runs",)]

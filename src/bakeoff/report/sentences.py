@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import Pair
 from bakeoff.findings.additions import Addition
-from bakeoff.findings.changes import Change, FieldChange
+from bakeoff.findings.changes import Change
 from bakeoff.findings.fallbacks import Fallback
 from bakeoff.findings.hypotheses import Speed
 from bakeoff.findings.one_change import OneChange
@@ -22,10 +22,6 @@ from bakeoff.report import format
 ESTIMAND = (
     "Every verdict is on the difference in expected accuracy over training seeds and over images like the test "
     "images, for this training set, split and recipe."
-)
-ONE_RUN = (
-    " Where one of the two has a single run and no spread to borrow, interval and p are for new images alone, of these "
-    "runs."
 )
 LIMITS = {
     "images": "more seeds alone would probably not decide {}: the test set is too small",
@@ -42,6 +38,12 @@ def verdict(pair: Pair) -> str:
     if pair.p_adjusted is None:
         return "no verdict: one run"
     return "as good" if pair.verdict == "equivalent" else pair.verdict
+
+
+def one_run(pairs: Iterable[Pair]) -> str:
+    """What a table says below of pairs of which a contender has a single run; empty without such pairs."""
+    words = "Where one of the two has a single run and no spread to borrow, interval and p are for new images alone"
+    return f" {words}, of these runs." if any(pair.single_run for pair in pairs) else ""
 
 
 def what_would_decide(pair: Pair) -> str:
@@ -78,11 +80,7 @@ def _unsure(pair: Pair) -> str:
 
 def change(one: Change) -> str:
     """`lr: 0.001 → 0.1, momentum: 0 → 0.9`."""
-    return ", ".join(map(_field, one.fields))
-
-
-def _field(field: FieldChange) -> str:
-    return f"{field.name}: {_value(field.before)} → {_value(field.after)}"
+    return ", ".join(f"{field.name}: {_value(field.before)} → {_value(field.after)}" for field in one.fields)
 
 
 def _value(value: Any) -> str:
@@ -114,18 +112,14 @@ AGAINST = {
 
 def of_softmax(found: SoftmaxBeforeLoss) -> list[str]:
     """What taking the softmax away changes, and how much of the way to the repaired contender each change alone is."""
-    without, gap, sentences = found.without, found.gap, []
-    if without:
-        pair = without.pair
-        sentences.append(
-            f"Without the softmax before its cross-entropy, {found.contender} gets {difference(pair)}{_unsure(pair)}."
-        )
+    who, gap, sentences = found.contender, found.gap, []
+    if found.without:
+        gets = f"{difference(found.without.pair)}{_unsure(found.without.pair)}"
+        sentences.append(f"Without the softmax before its cross-entropy, {who} gets {gets}.")
     if gap:
-        parts = [
-            f"{p.change.after} alone gains {difference(p.change.pair)} ({format.share(p.share)})" for p in gap.parts
-        ]
-        way = f"{100 * gap.pair.difference:.2f} points from {found.contender} to {gap.pair.a}"
-        sentences.append(f"Of the {way}, {format.listing(parts)}.")
+        gains = {p.change.after: f"{difference(p.change.pair)} ({format.share(p.share)})" for p in gap.parts}
+        parts = format.listing(f"{name} alone gains {gain}" for name, gain in gains.items())
+        sentences.append(f"Of the {100 * gap.pair.difference:.2f} points from {who} to {gap.pair.a}, {parts}.")
     return sentences
 
 
@@ -133,9 +127,8 @@ def of_threshold(found: OneChange) -> str:
     """What cutting the pixels changes, where a pair differs in nothing else; empty for other changes."""
     if found.threshold is None:
         return ""
-    return (
-        f"Cutting pixels at {found.threshold} changes {found.before} by {difference(found.pair)}{_unsure(found.pair)}."
-    )
+    by = f"{difference(found.pair)}{_unsure(found.pair)}"
+    return f"Cutting pixels at {found.threshold} changes {found.before} by {by}."
 
 
 def of_fallback(found: Fallback) -> str:
@@ -152,9 +145,8 @@ def of_test_choice(found: ChosenOnTest) -> str:
     over = {"picking it on validation": found.over["by_validation"], "the last epoch": found.over["last"]}
     picking = f"Picking the best of {format.plural(found.epochs, 'epoch')} on the test set"
     by = [f"{_gain(gain)} over {words}" for words, gain in over.items() if gain.mean]
-    if not by:
-        return f"{picking} gained {found.contender} nothing here (n = {found.n})."
-    return f"{picking} flatters {found.contender} by {format.listing(by)} (n = {found.n})."
+    what = f"flatters {found.contender} by {format.listing(by)}" if by else f"gained {found.contender} nothing here"
+    return f"{picking} {what} (n = {found.n})."
 
 
 def _gain(gain: Interval) -> str:

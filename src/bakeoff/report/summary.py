@@ -97,11 +97,9 @@ def _sweep(one: SweepResult) -> dict[str, Any]:
 
 
 def _hypothesis(one: HypothesisResult, margin: float) -> dict[str, Any]:
-    measured: dict[str, Any] = {}
-    if isinstance(one.basis, Accuracy):
-        measured = {key: value for key, value in vars(one.basis.pair).items() if key not in ("a", "b", "verdict")}
-    elif isinstance(one.basis, Speed):
-        measured = {key: value for key, value in vars(one.basis).items() if key != "tests"}
+    basis = one.basis.pair if isinstance(one.basis, Accuracy) else one.basis
+    every = vars(basis) if isinstance(basis, Pair | Speed) else {}
+    measured = {key: value for key, value in every.items() if key not in ("a", "b", "verdict", "tests")}
     reported = {"reported_difference": one.reported_difference, "within_noise": one.within_noise}
     words = hypotheses.judgement(one, margin)
     return {**vars(one.hypothesis), **reported, **measured, "result": one.result, "verdict": words}

@@ -44,11 +44,8 @@ def _percent(axis: Axis, value: float) -> str:
 
 def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
     """One table cell's drawing: as wide as the cell, the dots below each other, the grid of `axis` behind them."""
-    grid = [
-        f'<line class="grid" x1="{_percent(axis, t)}" x2="{_percent(axis, t)}" y1="0" y2="100%"/>'
-        for t, _ in axis.ticks
-    ]
-    drawn = []
+    places = [_percent(axis, tick) for tick, _ in axis.ticks]
+    drawn = [f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="100%"/>' for x in places]
     for i, dot in enumerate(dots):
         y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
         ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
@@ -58,7 +55,7 @@ def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
         drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
     label = escape("; ".join(dot.title for dot in dots) or "no result")
     size = f'width="100%" height="{_row_height(len(dots))}"'
-    return f'<svg class="row" {size} role="img" aria-label="{label}">{"".join([*grid, *drawn])}</svg>'
+    return f'<svg class="row" {size} role="img" aria-label="{label}">{"".join(drawn)}</svg>'
 
 
 def _row_height(count: int) -> int:
@@ -120,10 +117,10 @@ def curves(
     values = values or [v for s in series for v in (*s.low, *s.high)]
     if y_label.endswith("accuracy"):
         y = accuracy(values, (), y_label)
+    elif all(v > 0 and math.isfinite(v) for v in values) and max(values) > 10 * min(values):
+        y = logarithmic(values, f"{y_label} (log scale)")
     else:
-        positive = [v for v in values if v > 0 and math.isfinite(v)]
-        wide = len(positive) == len(values) and max(positive) > 10 * min(positive)
-        y = logarithmic(values, f"{y_label} (log scale)") if wide else linear(values, y_label)
+        y = linear(values, y_label)
     panel = Panel(_course_axis([v for s in series for v in s.x], x_label), y, f"{y_label} by {x_label}")
     by_name = {s.name: s for s in series}
     order = [(n, f"s{i + 1}") for i, n in enumerate(shown) if n in by_name][:SERIES]

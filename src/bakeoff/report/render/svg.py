@@ -88,12 +88,8 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
     ticks = [t for t in ticks if low <= math.log10(t) <= high]
     if len(ticks) < 2:
         ticks = [t for t in _round_values(10**low, 10**high) if 10**low <= t <= 10**high]
-    ticks = ticks[:: len(ticks) // 6 + 1]
-    return Axis(
-        lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0,
-        tuple((t, short(t)) for t in ticks),
-        label,
-    )
+    shown = tuple((t, short(t)) for t in ticks[:: len(ticks) // 6 + 1])
+    return Axis(lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0, shown, label)
 
 
 ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995)
@@ -117,19 +113,15 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
         axis = linear([1 - worst, 1.0 if max(known) == 1 else 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
     low = max(t for t in (*BEGINNINGS, *ROUND_ACCURACIES) if t <= 1 - worst)  # a label where the axis begins
+    high = 1 - best / 1.1
     if max(known) == 1:  # 100 % has no place on a log scale: what is above the last label lies there with it
         high = next((t for t in ROUND_ACCURACIES if 1 - t <= best), ROUND_ACCURACIES[-1])
-    else:
-        high = 1 - best / 1.1
     first, last = math.log10(1 - low), math.log10(1 - high)
-
-    def place(value: float) -> float:
-        return (first - math.log10(max(1 - value, 1e-12))) / (first - last)
-
     labels = [(t, f"{100 * t:g}") for t in sorted({low, *(t for t in ROUND_ACCURACIES if low <= t <= high)})]
     if max(known) == 1:
         labels[-1] = (high, f"≥ {100 * high:g}")
-    return Axis(place, tuple(labels), f"{label}, % (log scale of the error)")
+    label = f"{label}, % (log scale of the error)"
+    return Axis(lambda v: (first - math.log10(max(1 - v, 1e-12))) / (first - last), tuple(labels), label)
 
 
 def categories(names: Sequence[str], label: str) -> Axis:

@@ -94,7 +94,7 @@ def _on_one(context: Context, section: Section) -> list[Block]:
     of all contenders if none has one."""
     kind = SECTIONS[section.kind]
     context = dataclasses.replace(context, section=section)
-    blocks: list[Block] = kind.function(context) if len(context.asked) >= kind.least else []
+    blocks: list[Block] = [*kind.function(context)] if len(context.asked) >= kind.least else []
     asked = section.of or context.study.shown.get(section.kind, [])
     if blocks and (absent := [c.name for c in context.study.left_out if c.name in asked]):
         blocks = [*blocks, Paragraph(f"Not run at this scale: {few(absent)}.", tone="quiet")]

@@ -8,7 +8,7 @@ import numpy as np
 
 from bakeoff.evaluation import metrics
 from bakeoff.report.context import Context
-from bakeoff.report.format import percent, plural
+from bakeoff.report.format import number, percent, plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Paragraph, Table, columns
 from bakeoff.report.sections.kind import FEW, Kind, how_many
@@ -37,13 +37,12 @@ def blocks(context: Context) -> list[Block]:
         lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
         numbers = next(c for c in context.ranked if c.name == name)
         cells = [name, percent(numbers.calibration_error), f"{numbers.negative_log_likelihood:.4f}"]
-        cells += [percent(value) for value in (sure.right, sure.wrong, unsure)]
-        rows.append([*map(Cell, cells), Cell("–" if math.isnan(sure.area) else f"{sure.area:.3f}")])
+        cells += [*map(percent, (sure.right, sure.wrong, unsure)), number(sure.area, 3)]
+        rows.append([*map(Cell, cells)])
     heads = ["contender", "calibration error", "negative log-likelihood", "confidence when right", "when wrong"]
     heads += [f"errors among the {100 * UNSURE:g} % least sure", "right is surer than wrong"]
-    below = (
-        f"Above the diagonal: less sure than right; below: surer. Bins with under {ENOUGH} predictions are left out."
-    )
+    left_out = f"Bins with under {ENOUGH} predictions are left out."
+    below = f"Above the diagonal: less sure than right; below: surer. {left_out}"
     coverage = figures.coverage("Accuracy of the surest", surest)
     drawn = [Figure("reliability", figures.reliability("Reliability", bins), below)]
     drawn.append(Figure("coverage", coverage, "Accuracy if the least sure images are set aside."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,9 @@ EXAMPLES = 6
 """Images of a confusion that are shown at most."""
 
 
-def blocks(context: Context) -> list[Block]:
+def blocks(context: Context) -> Iterator[Block]:
     """Which class is taken for which, summed over the seeds."""
-    found: list[Block] = []
-    for name in context.shown(1 if not context.only else FEW):
+    for name in context.shown(FEW if context.only else 1):
         counts = metrics.confusion(*context.test(name), len(context.classes))
         pairs = metrics.most_confused(counts, PAIRS)
         caption = f"{name}, test predictions of {plural(len(context.finished[name]), 'seed')} summed."
@@ -31,8 +30,8 @@ def blocks(context: Context) -> list[Block]:
             most = [f"{context.classes[true]} for {context.classes[taken]} ({count})" for true, taken, count in pairs]
             caption += f" Most often taken, the one for the other: {listing(most)}."
         svg = figures.confusion(counts, context.classes, f"Confusion matrix of {name}")
-        found += [Figures([Figure(name, svg, caption)], wide=True), *_examples(context, name, pairs)]
-    return found
+        yield Figures([Figure(name, svg, caption)], wide=True)
+        yield from _examples(context, name, pairs)
 
 
 def _examples(context: Context, name: str, pairs: Sequence[tuple[int, int, int]]) -> list[Block]:

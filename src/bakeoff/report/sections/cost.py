@@ -32,8 +32,7 @@ def blocks(context: Context) -> list[Block]:
         cells += [number(c.seconds, 1), number(c.images_per_second or None), percent(c.test_accuracy.mean)]
         rows.append([name_cell(context, c), *map(Cell, cells)])
     note = "Multiply-adds of one image, forward; seconds and images/s of training, mean over seeds."
-    averaged = [c.name for c in ranked if context.study.contender(c.name).ensemble]
-    if averaged:
+    if averaged := [c.name for c in ranked if context.study.contender(c.name).ensemble]:
         note += f" Of {listing(averaged)}: sums over the members of the ensemble."
     return [Figures(drawn), Table(columns(*labels, "test accuracy"), rows, note)]
 

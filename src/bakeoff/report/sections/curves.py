@@ -27,13 +27,11 @@ def blocks(context: Context) -> list[Block]:
     for column, value in ((1, "train loss"), (2, "train accuracy")):
         by_step = [line for name in every if (line := course_by_step(name, context.finished[name], column))]
         if by_step:
-            svg = figures.curves(by_step, "step", value, coloured)
-            drawn.append(Figure(f"{value.replace(' ', '-')}-step", svg))
-    for value, against in itertools.product(("validation_accuracy", "validation_loss"), ("epoch", "seconds")):
-        if names:
-            series = [_course(name, context.finished[name], value, against) for name in names]
-            svg = figures.curves(series, against, value.replace("_", " "), coloured)
-            drawn.append(Figure(f"{value.replace('_', '-')}-{against}", svg))
+            drawn.append(Figure(f"{value.replace(' ', '-')}-step", figures.curves(by_step, "step", value, coloured)))
+    for value, against in itertools.product(("validation accuracy", "validation loss"), ("epoch", "seconds")):
+        if series := [_course(n, context.finished[n], value.replace(" ", "_"), against) for n in names]:
+            svg = figures.curves(series, against, value, coloured)
+            drawn.append(Figure(f"{value.replace(' ', '-')}-{against}", svg))
     if not drawn:
         return []
     alone = [name for name in context.shown(1 + len(context.named)) if name in names]

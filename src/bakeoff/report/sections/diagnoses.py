@@ -51,7 +51,7 @@ def _one_change(changes: Sequence[OneChange]) -> list[Block]:
         "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
         "momentum and schedule count as one thing. p is adjusted over all pairs of the dataset."
     )
-    note += sentences.ONE_RUN if any(one.pair.single_run for one in shown) else ""
+    note += sentences.one_run(one.pair for one in shown)
     if others := len(changes) - len(shown):
         note += f" There was no room for {plural(others, 'more pair')}."
     lead = [Paragraph(sentence) for one in shown if (sentence := sentences.of_threshold(one))]
@@ -107,10 +107,8 @@ def _test_choices(entries: Sequence[ChosenOnTest]) -> list[Block]:
     if not entries:
         return []
     labels = ("contender", "n", "best epoch by test", "best by validation", "last epoch")
-    rows = [
-        [Cell(e.contender), Cell(str(e.n)), *(Cell(percent(part)) for part in (e.by_test, e.by_validation, e.last))]
-        for e in entries
-    ]
+    accuracies = [map(percent, (e.by_test, e.by_validation, e.last)) for e in entries]
+    rows = [[*map(Cell, (e.contender, str(e.n), *some))] for e, some in zip(entries, accuracies, strict=True)]
     note = (
         "Test accuracy, mean over seeds. The best of several epochs is never below any other, so its lead over an "
         "epoch that was chosen without it is flattery; its 95 % interval is Student's t over the seeds."

@@ -24,14 +24,27 @@ RELATIONS = {
     "faster": "faster than",
 }
 
+TABLE = (
+    "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is undecided "
+    "may still be so: the interval says how large it could be."
+)
+CUT = " Data or recipes are cut at this scale: verdicts hold for this part, not for the whole experiment."
+GIVEN = " The report's difference is that of the figures it prints, of validation or test images, a run each."
+FAILED = (
+    " Where no run of a contender trained, Fisher's exact test of how many runs trained may decide; a test apart from "
+    "the verdicts on test accuracy."
+)
+CHEAPER = " Cheaper: each run took less training time than each of the other's, on one machine; no test."
+FASTER = (
+    " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the seeds; a "
+    "test apart from the verdicts on test accuracy."
+)
+
 
 def blocks(context: Context) -> list[Block]:
     """The report's statements and our own, and whether the runs support them: a table for each."""
-    judged = [
-        one
-        for one in context.findings.hypotheses
-        if not context.only or {one.hypothesis.better, one.hypothesis.worse} & {*context.only}
-    ]
+    every, only = context.findings.hypotheses, {*context.only}
+    judged = [one for one in every if not only or {one.hypothesis.better, one.hypothesis.worse} & only]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
         stated = [one for one in judged if one.hypothesis.source == source]
@@ -57,34 +70,20 @@ def _hypotheses(judged: Sequence[HypothesisResult], margin: float) -> Table:
 
 
 def _explained(context: Context, judged: Sequence[HypothesisResult]) -> str:
-    words = (
-        "Differences of test accuracy with 95 % intervals; p is adjusted over all pairs of the dataset. What is "
-        "undecided may still be so: the interval says how large it could be."
+    """How to read the tables."""
+    bases = [one.basis for one in judged]
+    compared = [basis for basis in bases if isinstance(basis, Accuracy)]
+    apart = f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
+    remarks = (
+        (CUT, not context.study.comparable),
+        (GIVEN, any(one.hypothesis.reported for one in judged)),
+        (sentences.one_run(basis.pair for basis in compared), True),
+        (apart, any(one.within_noise for one in judged)),
+        (FAILED, any(isinstance(basis, Failures) and basis.decides for basis in bases)),
+        (CHEAPER, any(basis.seconds for basis in compared)),
+        (FASTER, any(one.hypothesis.relation == "faster" for one in judged)),
     )
-    if not context.study.comparable:
-        words += " Data or recipes are cut at this scale: verdicts hold for this part, not for the whole experiment."
-    pairs = [one.basis.pair for one in judged if isinstance(one.basis, Accuracy)]
-    if any(one.hypothesis.reported for one in judged):
-        words += " The report's difference is that of the figures it prints, of validation or test images, a run each."
-    if any(pair.single_run for pair in pairs):
-        words += sentences.ONE_RUN
-    if any(one.within_noise for one in judged):
-        words += (
-            f" * The report gives one network figures that lie up to {100 * noise(context.study):.2f} points apart."
-        )
-    if any(isinstance(one.basis, Failures) and one.basis.decides for one in judged):
-        words += (
-            " Where no run of a contender trained, Fisher's exact test of how many runs trained may decide; a test "
-            "apart from the verdicts on test accuracy."
-        )
-    if any(isinstance(one.basis, Accuracy) and one.basis.seconds for one in judged):
-        words += " Cheaper: each run took less training time than each of the other's, on one machine; no test."
-    if any(one.hypothesis.relation == "faster" for one in judged):
-        words += (
-            " Faster: validation accuracy after half the time of the shortest training, by Welch's t test over the "
-            "seeds; a test apart from the verdicts on test accuracy."
-        )
-    return words
+    return TABLE + "".join(words for words, applies in remarks if applies)
 
 
 def _given(one: HypothesisResult) -> str:

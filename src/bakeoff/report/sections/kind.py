@@ -91,11 +91,15 @@ def accuracy_dot(contender: ContenderResult, what: str = "test accuracy") -> Dot
 
 def how_many(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:
     """Over how many seeds these contenders' numbers are, and which of all contenders they are."""
-    every = len(context.ranked)
     seeds = "seed" if all(len(context.finished[name]) == 1 for name in names) else "seeds"
-    words = f"{sample_sizes(len(context.finished[name]) for name in names)} {seeds}."
+    return f"{sample_sizes(len(context.finished[name]) for name in names)} {seeds}.{which(names, context, named)}"
+
+
+def which(names: Sequence[str], context: Context, named: Sequence[str] = ()) -> str:
+    """Which of all contenders these are, where they are not all."""
+    every = len(context.ranked)
     who = f"the selected contender, {listing(named)} as the study names them," if named else "the selected one"
-    return f"{words} Shown: {who} and the best after it, {len(names)} of {every}." if len(names) < every else words
+    return f" Shown: {who} and the best after it, {len(names)} of {every}." if len(names) < every else ""
 
 
 def course_by_step(name: str, runs: Sequence[Run], column: int) -> Series | None:

@@ -10,12 +10,12 @@ from bakeoff.data import known_wrong_labels
 from bakeoff.data.errata import Erratum, published_errata
 from bakeoff.evaluation.verdicts import Estimate, Verdicts, decide
 from bakeoff.findings.pairs import declared
-from bakeoff.findings.runs import correct
+from bakeoff.findings.runs import all_correct
 from bakeoff.report import sentences
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval, listing, percent
 from bakeoff.report.render.blocks import Block, Cell, Paragraph, Table, columns
-from bakeoff.report.sections.kind import FEW, Kind
+from bakeoff.report.sections.kind import FEW, Kind, which
 
 CHECK = "A check beside the page's verdicts, in which all pairs are decided anew: without these images"
 
@@ -30,15 +30,13 @@ def blocks(context: Context) -> list[Block]:
         return []
     sound = np.ones(len(first.labels("test")), bool)
     sound[list(errata)] = False
-    right = {name: np.stack([correct(run)[sound] for run in runs]) for name, runs in context.finished.items() if runs}
+    right = {name: answers[:, sound] for name, answers in all_correct(context.finished).items()}
     study = context.study
     named = declared(study.contenders, study.hypotheses, study.sweeps, right)
     without = decide(right, declared=named, margin=study.margin, level=study.level)
     labels = ("contender", "n", "errors", "of these, on wrong labels", "says there what people see", "test accuracy")
     rows = [[Cell(name), *map(Cell, _row(context, name, errata, without.estimates[name]))] for name in names]
-    every = len(context.ranked)
-    shown = f" Shown: the selected one and the best after it, {len(names)} of {every}." if len(names) < every else ""
-    note = f"Errors are means over the seeds; intervals as in the leaderboard.{shown}"
+    note = f"Errors are means over the seeds; intervals as in the leaderboard.{which(names, context)}"
     lead = (
         f"{len(errata)} of the {len(sound):,} test labels are known to be wrong, by the majority of five raters each "
         "(Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
@@ -52,7 +50,7 @@ def blocks(context: Context) -> list[Block]:
 
 def _row(context: Context, name: str, errata: Mapping[int, Erratum], without: Estimate) -> list[str]:
     runs, places = context.finished[name], list(errata)
-    right = np.array([correct(run) for run in runs])
+    right = all_correct({name: runs})[name]
     seen = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
     agree = (seen == [erratum.seen for erratum in errata.values()]).sum(axis=1).mean()
     digits = ".1f" if len(runs) > 1 else ".0f"
@@ -76,11 +74,9 @@ def _verdicts(context: Context, names: list[str], without: Verdicts) -> list[Blo
         for (a, b), verdict in after.items()
         if verdict != before[a, b]
     ]
-    if not after:
-        return []
-    if changed:
-        return [Paragraph(f"{CHECK} another verdict stands in {listing(changed)}.")]
-    return [Paragraph(f"{CHECK} every verdict among {listing(names)} stays what it is.")]
+    every = f"every verdict among {listing(names)} stays what it is"
+    what = f"another verdict stands in {listing(changed)}" if changed else every
+    return [Paragraph(f"{CHECK} {what}.")] if after else []
 
 
 SECTION = Kind(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bakeoff.data.errata import published_errata
 from bakeoff.evaluation import metrics
-from bakeoff.findings.runs import correct
+from bakeoff.findings.runs import all_correct
 from bakeoff.report.context import Context
 from bakeoff.report.format import plural
 from bakeoff.report.render.blocks import Block, Gallery, Paragraph, Thumbnail
@@ -16,19 +18,16 @@ SHOWN = 24
 """How many mistakes are shown."""
 
 
-def blocks(context: Context) -> list[Block]:
+def blocks(context: Context) -> Iterator[Block]:
     """The selected contender's wrong test predictions, those that most seeds make first, then the surest."""
-    found: list[Block] = []
     for name in context.shown(FEW if context.only else 1):
-        items = _worst(context, name)
-        if items:
-            words = (
+        if items := _worst(context, name):
+            yield Paragraph(
                 f"{name}: {'the test image' if len(items) == 1 else f'the {len(items)} test images'} that it gets "
                 "wrong in the most seeds, the surest first. "
                 "The confidence is the surest seed's; “all” counts the runs of every contender that trained."
             )
-            found += [Paragraph(words), Gallery(items)]
-    return found
+            yield Gallery(items)
 
 
 def _worst(context: Context, name: str) -> list[Thumbnail]:
@@ -38,10 +37,9 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         for run in runs
         for i, image in zip(run.arrays["mistake_index"], run.arrays["mistake_images"], strict=True)
     }
-    right = np.array([correct(run) for run in runs])
-    everyone = np.array([correct(run) for group in context.finished.values() for run in group])
-    sure = np.array([metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
-    sure = np.where(right, 0.0, sure)
+    answers = all_correct(context.finished)
+    right, everyone = answers[name], np.concatenate([*answers.values()])
+    sure = np.where(right, 0.0, [metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
     errata = published_errata(str(runs[0].dataset["name"]), runs[0].labels("test"))
     items = []
     for i in sorted(images, key=lambda i: (right[:, i].sum(), -sure[:, i].max()))[:SHOWN]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import estimate
-from bakeoff.findings.runs import correct
+from bakeoff.findings.runs import all_correct
 from bakeoff.report.context import Context
 from bakeoff.report.format import percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
@@ -23,7 +23,7 @@ def blocks(context: Context) -> list[Block]:
     """How many of each class's test images are recognised, by the selected contender and the best after it."""
     names = context.shown(FEW)
     labels = context.finished[names[0]][0].labels("test")
-    right = {name: np.stack([correct(run) for run in context.finished[name]]) for name in names}
+    right = all_correct(context.finished)
     keys = [Key(name, f"dot s{i + 1}", SHAPES[i]) for i, name in enumerate(names)]
     marks, texts = [], []
     for k, label in enumerate(context.classes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from bakeoff.evaluation import metrics
@@ -11,9 +13,8 @@ from bakeoff.report.render.blocks import Block, Figure, Figures
 from bakeoff.report.sections.kind import FEW, Kind
 
 
-def blocks(context: Context) -> list[Block]:
+def blocks(context: Context) -> Iterator[Block]:
     """One class against the others, by the probability that the model gives it."""
-    found: list[Block] = []
     for name in context.shown(FEW if context.only else 1 + len(context.named)):
         every = zip(context.classes, metrics.roc(*context.test(name)), strict=True)
         curves = {label: curve for label, curve in every if len(curve.false_positive_rate)}
@@ -23,8 +24,7 @@ def blocks(context: Context) -> list[Block]:
         )
         whole = Figure(name, figures.roc(f"ROC curves of {name}", curves, 1.0), caption)
         corner = figures.roc(f"ROC curves of {name}, upper left corner", curves, 0.05)
-        found.append(Figures([whole, Figure(f"{name}-corner", corner, "The same, its upper left corner.")]))
-    return found
+        yield Figures([whole, Figure(f"{name}-corner", corner, "The same, its upper left corner.")])
 
 
 SECTION = Kind(blocks, title="ROC curves")

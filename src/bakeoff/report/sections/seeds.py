@@ -29,10 +29,11 @@ def blocks(context: Context) -> list[Block]:
 def _one_seed(found: OneSeed) -> Paragraph:
     most = [f"{name} ({100 * chance:.0f} %)" for name, chance in found.others[:3]]
     instead = f", most often {listing(most)}" if most else ""
-    return Paragraph(
-        f"With one seed a contender, drawn from those that were trained, validation accuracy would have named another "
-        f"winner than {found.winner} in {100 * (1 - found.chance):.0f} % of the draws{instead}."
+    draws = f"in {100 * (1 - found.chance):.0f} % of the draws{instead}"
+    words = (
+        "With one seed a contender, drawn from those that were trained, validation accuracy would have named another"
     )
+    return Paragraph(f"{words} winner than {found.winner} {draws}.")
 
 
 def _plan(context: Context) -> list[Block]:

@@ -53,9 +53,7 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
         "those that the study file names before any run share half the level). To decide it: seeds of each with "
         "which the pair is decided in 8 of 10 studies, if the difference is the one measured."
     )
-    return Table(
-        columns(*labels, text=2, words=2), rows, note + (sentences.ONE_RUN if any(p.single_run for p in pairs) else "")
-    )
+    return Table(columns(*labels, text=2, words=2), rows, note + sentences.one_run(pairs))
 
 
 SECTION = Kind(blocks, title="Who is better than whom", least=2, applies=lambda study: len(study.contenders) > 1)

@@ -41,10 +41,8 @@ def blocks(context: Context) -> list[Block]:
 
 def _unplaced(sweep: Sweep) -> str:
     """The figures that a report gives for values that it does not print: they have no place on the axis."""
-    if not sweep.reported:
-        return ""
-    values = listing([percent(value) for value in sweep.reported])
-    return f" The report gives {values} for values that it does not print."
+    values = [percent(value) for value in sweep.reported]
+    return f" The report gives {listing(values)} for values that it does not print." if values else ""
 
 
 def _by_step(context: Context, sweep: Sweep, labels: Sequence[str]) -> list[Figure]:

@@ -23,8 +23,7 @@ def blocks(context: Context) -> list[Block]:
     for c in ranked:
         means = [Cell(percent(getattr(c, f"{key.label}_accuracy").mean)) for key in KEYS]
         gap = points(c.train_accuracy.mean - c.test_accuracy.mean)
-        cells = [name_cell(context, c), Cell(trained(c)), *means, Cell(dots=marks[c.name]), Cell(gap)]
-        rows.append(cells)
+        rows.append([name_cell(context, c), Cell(trained(c)), *means, Cell(dots=marks[c.name]), Cell(gap)])
     heads = [*columns("contender", "n"), *(Column(key.label, key=key) for key in KEYS)]
     heads += [Column(axis.label, axis=axis), Column("gap, points")]
     note = (
