@@ -8,18 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from rich import progress as rich_progress
 from rich.console import Console
 from rich.padding import Padding
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -41,16 +32,16 @@ class Display:
         self.console = Console(stderr=True)
         self.began = time.monotonic()
         self.ended, self.missing = 0, 0
-        self.bars: dict[str, TaskID] = {}
+        self.bars: dict[str, rich_progress.TaskID] = {}
         self.seen: set[str] = set()
-        self.overall: TaskID | None = None
-        self.live = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}", markup=False),
+        self.overall: rich_progress.TaskID | None = None
+        self.live = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}", markup=False),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TimeElapsedColumn(),
+            rich_progress.TimeRemainingColumn(),
+            rich_progress.TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
             transient=True,
         )
@@ -110,9 +101,12 @@ def display(title: str) -> Iterator[Display]:
 @contextlib.contextmanager
 def downloads() -> Iterator[Callable[[str, int, int], None]]:
     """Within: a bar for each file, from its name, the bytes that are here and those it will have."""
-    bars: dict[str, TaskID] = {}
-    live = Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), console=Console(stderr=True)
+    bars: dict[str, rich_progress.TaskID] = {}
+    live = rich_progress.Progress(
+        rich_progress.TextColumn("{task.description}", markup=False),
+        rich_progress.BarColumn(),
+        rich_progress.DownloadColumn(),
+        console=Console(stderr=True),
     )
 
     def show(name: str, here: int, total: int) -> None:

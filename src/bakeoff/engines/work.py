@@ -10,7 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
@@ -50,8 +50,7 @@ class Outcome:
     """An error that bakeoff does not know: the process may not be fit for another run."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """A run that could not be trained, and why."""
 
     work: Work

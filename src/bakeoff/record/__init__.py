@@ -1,9 +1,6 @@
 """One run's directory, and every file that is written: whole or not at all, verified when read."""
 
-from bakeoff.record.environment import (
-    data_folders as data_folders,
-    environment as environment,
-)
+from bakeoff.record.environment import data_folders as data_folders, environment as environment
 from bakeoff.record.files import (
     atomic_file as atomic_file,
     exists as exists,

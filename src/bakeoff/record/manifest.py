@@ -62,10 +62,9 @@ def read_manifest(folder: Path) -> Manifest:
         raise Damaged(f"{file}: damaged: {error}: {AGAIN}") from None
     try:
         return validate(Manifest, known_values(Manifest, modern_names(values))[0], str(file))
-    except UsageError as error:
-        raise BakeoffError(f"{error}: not a manifest as this version of bakeoff writes it: {AGAIN}") from None
-    except (AttributeError, TypeError):
-        raise BakeoffError(f"{file}: not a manifest as this version of bakeoff writes it: {AGAIN}") from None
+    except (UsageError, AttributeError, TypeError) as error:
+        what = error if isinstance(error, UsageError) else file
+        raise BakeoffError(f"{what}: not a manifest as this version of bakeoff writes it: {AGAIN}") from None
 
 
 def find_reports(folder: Path) -> list[Path]:

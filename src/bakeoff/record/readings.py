@@ -49,19 +49,17 @@ def count_readings(run: Path) -> int:
 
     A line that was cut off by a kill is a reading, too; the same page noted by two processes at once is one.
     """
-    return sum(not _page(line) for line in _lines(run)) + len(_pages(run))
+    pages = _pages(run)
+    return pages.count("") + len({*pages} - {""})
 
 
-def _lines(run: Path) -> list[str]:
+def _pages(run: Path) -> list[str]:
+    """The page of each line, empty where it names none."""
     try:
         text = (run / FILE).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()]
-
-
-def _pages(run: Path) -> set[str]:
-    return {page for line in _lines(run) if (page := _page(line))}
+    return [_page(line) for line in text.splitlines() if line.strip()]
 
 
 def _page(line: str) -> str:

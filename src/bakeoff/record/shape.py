@@ -95,12 +95,8 @@ def check_kinds(description: Mapping[str, Any], spec: RunSpec) -> None:
     absent = [name for name in MEASURED if name not in description["metrics"]]
     if absent and description["status"] == "finished":
         raise ValueError(f"metrics.{absent[0]} is missing")
-    recipe = {name: (int, float) if kind is float else kind for name, kind in _kinds(Recipe()).items()}
+    recipe = {name: (int, float) if type(value) is float else type(value) for name, value in vars(Recipe()).items()}
     for part, kinds in ((spec, KINDS), (spec.recipe, recipe)):
         for name, kind in kinds.items():
             if not isinstance(vars(part).get(name, ...), kind):
                 raise ValueError(f"spec: {name} is of another kind than any version writes")
-
-
-def _kinds(recipe: Recipe) -> dict[str, type]:
-    return {name: type(value) for name, value in vars(recipe).items()}

@@ -198,9 +198,9 @@ def csv_text(rows: Sequence[dict[str, Any]], id_column: str, label_column: str, 
         raise UsageError(f"the id column and the label column are both called {id_column!r}")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([id_column, label_column, *(["confidence"] if confidence else [])])
-    for row in rows:
-        writer.writerow([row["id"], row["label"], *([row["confidence"]] if confidence else [])])
+    keys = ("id", "label", "confidence") if confidence else ("id", "label")
+    writer.writerow([id_column, label_column, *keys[2:]])
+    writer.writerows([row[key] for key in keys] for row in rows)
     return text.getvalue()
 
 

@@ -204,11 +204,10 @@ def _sizes(study: StudyFile, scale: str, seeds: int | None) -> tuple[dict[str, A
         "images": cut.images or study.images,
         "seeds": seeds or cut.seeds or study.seeds,
     }
-    sources = {"seeds": COMMAND} if seeds else {}
     return sizes, [
-        Override(path=(key,), old=getattr(study, key), new=value, source=sources.get(key, f"scale {scale}"))
-        for key, value in sizes.items()
-        if value != getattr(study, key)
+        Override(path=(key,), old=old, new=new, source=COMMAND if key == "seeds" and seeds else f"scale {scale}")
+        for key, new in sizes.items()
+        if new != (old := getattr(study, key))
     ]
 
 

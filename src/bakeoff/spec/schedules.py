@@ -47,7 +47,7 @@ class Cosine(Schedule):
         if step < rise:
             return step / rise
         done = (step - rise) / (steps * epochs - rise)
-        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * done)) / 2
+        return _half_cosine(1, self.floor, done)
 
 
 class OneCycle(Schedule):

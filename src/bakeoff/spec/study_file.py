@@ -36,6 +36,14 @@ class Scale(Frozen):
     contenders: dict[str, dict[str, Any]] = Field({}, description="`parameters` and recipe fields of single contenders")
 
 
+def _as_directory(name: str, what: str, longest: int, mend: str = "") -> str:
+    """`name`, where a directory can be called that."""
+    if not DIRECTORY.fullmatch(name) or len(name.encode()) > longest:
+        valid = "must begin with a letter or digit and have letters, digits, spaces and . _ = + , - ( ) only"
+        raise UsageError(f"{what}: {valid}, at most {longest} bytes{mend}")
+    return name
+
+
 class StudyFile(Study):
     """What the author of a study wrote."""
 
@@ -47,22 +55,12 @@ class StudyFile(Study):
     @field_validator("name")
     @classmethod
     def _directory(cls, name: str) -> str:
-        if not DIRECTORY.fullmatch(name) or len(name.encode()) > 120:
-            raise UsageError(
-                f"study name {name!r}, which is its file's: must begin with a letter or digit and "
-                "have letters, digits, spaces and . _ = + , - ( ) only, at most 120 bytes: rename it"
-            )
-        return name
+        return _as_directory(name, f"study name {name!r}, which is its file's", 120, ": rename it")
 
     @field_validator("scales")
     @classmethod
     def _directories(cls, scales: dict[str, Scale]) -> dict[str, Scale]:
-        if other := next((s for s in scales if not DIRECTORY.fullmatch(s) or len(s.encode()) > 80), None):
-            raise UsageError(
-                f"scale name {other!r}: must begin with a letter or digit and have letters, digits, spaces and "
-                ". _ = + , - ( ) only, at most 80 bytes"
-            )
-        return scales
+        return {_as_directory(name, f"scale name {name!r}", 80): scale for name, scale in scales.items()}
 
 
 CONTENDER_KEYS = tuple(key for key in Contender.model_fields if key not in ("name", "recipe"))
@@ -203,18 +201,16 @@ def parse_study(text: str, name: str, where: str) -> StudyFile:
         UsageError: the first thing that is not valid, in one sentence with the closest valid names.
     """
     try:
+        return _study(text, name, where)
+    except RecursionError:
+        raise UsageError(f"{where}: lists or tables in one another, too deep for a study") from None
+
+
+def _study(text: str, name: str, where: str) -> StudyFile:
+    try:
         table = tomllib.loads(text)
     except ValueError as error:  # numbers of thousands of digits among them
         raise UsageError(f"{where}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{where}: lists or tables in one another, too deep for a study") from None
-    try:
-        return _study(table, text, name, where)
-    except RecursionError:
-        raise UsageError(f"{where}: lists or tables in one another, too deep for a study") from None
-
-
-def _study(table: dict[str, Any], text: str, name: str, where: str) -> StudyFile:
     about = "\n".join(map(displayable, itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())))
     if not isinstance(shared := table.pop("recipe", {}), dict):
         raise UsageError(f"{where}: recipe = {shared!r}: must be a table, such as [recipe] with epochs = 2")

@@ -73,7 +73,7 @@ class HeatmapSettings(GeneratedSettings):
 TASKS: Registry[Entry[TaskSettings]] = Registry(
     "task",
     {
-        "images": Entry("bakeoff.training.tasks.images:ImagesTask", TaskSettings),
+        "images": Entry("bakeoff.training.tasks.base:Task", TaskSettings),
         "generated": Entry("bakeoff.training.tasks.generated:GeneratedTask", GeneratedSettings),
         "crops": Entry("bakeoff.training.tasks.crops:CropsTask", CropsSettings),
         "heatmap": Entry("bakeoff.training.tasks.heatmap:HeatmapTask", HeatmapSettings),

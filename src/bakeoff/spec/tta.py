@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from abc import abstractmethod
 
 from pydantic import Field
 
@@ -15,17 +14,10 @@ View = tuple[bool, int, int]
 
 
 class Tta(Frozen):
-    """How a trained model looks at an image."""
-
-    @abstractmethod
-    def views(self) -> list[View]:
-        """The views, first the image as it is."""
-
-
-class OneView(Tta):
     """Each image as it is."""
 
     def views(self) -> list[View]:
+        """The views of an image that a trained model answers, first the image as it is."""
         return [(False, 0, 0)]
 
 
@@ -40,4 +32,4 @@ class SeveralViews(Tta):
         return [*itertools.product((False, True) if self.mirror else (False,), moves, moves)]
 
 
-TTAS: Registry[Entry[Tta]] = Registry("tta", {"one": Entry(OneView), "several": Entry(SeveralViews)})
+TTAS: Registry[Entry[Tta]] = Registry("tta", {"one": Entry(Tta), "several": Entry(SeveralViews)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,11 @@ def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[dict[str, 
 
 def by_test_images(runs: Sequence[Run]) -> Groups:
     """Runs by the fingerprint of their test images; records of an earlier version tell that of all their data only."""
-    data = {run.dataset["fingerprint"]: run.dataset.get("test_fingerprint") for run in runs}
-    data |= {run.dataset["fingerprint"]: test for run in runs if (test := run.dataset.get("test_fingerprint"))}
+    tests = {run.dataset["fingerprint"]: test for run in runs if (test := run.dataset.get("test_fingerprint"))}
     groups: Groups = {}
     for run in runs:
         whole = run.dataset["fingerprint"]
-        groups.setdefault(data[whole] or whole, []).append(run)
+        groups.setdefault(tests.get(whole, whole), []).append(run)
     return groups
 
 
@@ -98,17 +97,14 @@ def name_contenders(runs: Sequence[Run]) -> Groups:
     for run in runs:
         mine = settings[run.path]
         others = [settings[other.path] for other in runs if other.spec.contender == run.spec.contender]
-        differ = [key for key in mine | _all(others) if any(other.get(key) != mine.get(key) for other in others)]
+        keys = dict.fromkeys(itertools.chain(mine, *others))
+        differ = [key for key in keys if any(other.get(key) != mine.get(key) for other in others)]
         recipe = run.spec.recipe
         mark = ["(chosen on test)"] if recipe.selects_on_test and "keep" not in differ else []
         mark += ["(trained on test)"] if recipe.trains_on_test and "pool" not in differ else []
         name = " ".join([run.spec.contender, *mark, *(f"{key}={mine.get(key)}" for key in differ)])
         groups.setdefault(name, []).append(run)
     return groups
-
-
-def _all(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {key: value for each in settings for key, value in each.items()}
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

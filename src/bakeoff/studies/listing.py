@@ -39,11 +39,6 @@ def list_datasets(_out: Path) -> Rows:
     ]
 
 
-def list_models(_out: Path) -> Rows:
-    """The models: parameters for 10 classes of grey images, 28x28 or the smallest side, and their own options."""
-    return describe_models()
-
-
 def list_runs(out: Path) -> Rows:
     """The runs under `out`: status, validation accuracy, and how often their test split was read."""
     rows = []
@@ -54,10 +49,8 @@ def list_runs(out: Path) -> Rows:
             if record.status(path) != "running":
                 run = record.read_run(path)
                 row |= {"status": run.status, "dataset": run.spec.dataset, "ended": run.ended, "seconds": run.seconds}
-                row |= {
-                    "validation_accuracy": run.metrics.get("validation_accuracy"),
-                    "test_reads": count_readings(path),
-                }
+                row["validation_accuracy"] = run.metrics.get("validation_accuracy")
+                row["test_reads"] = count_readings(path)
         except Damaged:
             row["status"] = "damaged"
         except BakeoffError:
@@ -69,6 +62,6 @@ def list_runs(out: Path) -> Rows:
 LISTS: dict[str, Callable[[Path], Rows]] = {
     "studies": list_studies,
     "datasets": list_datasets,
-    "models": list_models,
+    "models": lambda _out: describe_models(),
     "runs": list_runs,
 }

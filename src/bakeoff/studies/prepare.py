@@ -5,16 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.spec import Contender
 from bakeoff.spec.override import ABSENT_DATA, ABSENT_WEIGHTS
 from bakeoff.spec.plan import Plan, make_plan
+from bakeoff.spec.settings import Frozen
 from bakeoff.spec.study_file import StudyFile
 
 Datasets = dict[str, Dataset]
+Part = TypeVar("Part", bound=Frozen)
 
 
 def plan_at_hand(study: StudyFile, scale: str, asked: Mapping[str, Any]) -> tuple[Plan, Datasets]:
@@ -78,7 +80,7 @@ def check_plan(plan: Plan, datasets: Mapping[str, Dataset]) -> Plan:
         UsageError: an unknown model, parameter, augmentation or section, or one unfit for its dataset.
     """
     from bakeoff.report.sections import check_sections
-    from bakeoff.training.run import check_spec, check_tta
+    from bakeoff.training.run import check_spec, check_views
 
     check_sections(plan)
     first = {spec.contender: spec for spec in reversed(plan.specs())}
@@ -87,7 +89,7 @@ def check_plan(plan: Plan, datasets: Mapping[str, Dataset]) -> Plan:
         try:
             data, spec = datasets[plan.dataset_of(contender)], first[contender.name]
             if contender.ensemble:
-                check_tta(contender.recipe, data)
+                check_views(contender.recipe, data)
             else:
                 spec = check_spec(spec, data)
                 _check_teacher(contender, plan, datasets)
@@ -135,23 +137,18 @@ def merge_points(plan: Plan) -> Plan:
         return tuple(dict.fromkeys(same.get(name, name) for name in names))
 
     def merged(contender: Contender) -> Contender:
-        teacher = contender.recipe.teacher
-        recipe = contender.recipe.model_copy(update={"teacher": same.get(teacher, teacher)})
-        return contender.model_copy(update={"ensemble": renamed(contender.ensemble), "recipe": recipe})
+        changes = {"ensemble": renamed(contender.ensemble), "recipe": pointing(contender.recipe, "teacher")}
+        return contender.model_copy(update=changes)
 
-    points = {
-        sweep.name: tuple(p.model_copy(update={"contender": same.get(p.contender, p.contender)}) for p in sweep.points)
-        for sweep in plan.sweeps
-    }
-    hypotheses = [
-        h.model_copy(update={"better": same.get(h.better, h.better), "worse": same.get(h.worse, h.worse)})
-        for h in plan.hypotheses
-    ]
+    def pointing(part: Part, *fields: str) -> Part:
+        return part.model_copy(update={key: same.get(name := getattr(part, key), name) for key in fields})
+
+    sweeps = [(sweep, tuple(pointing(point, "contender") for point in sweep.points)) for sweep in plan.sweeps]
     return plan.model_copy(
         update={
             "contenders": tuple(merged(c) for c in plan.contenders if c.name not in same),
-            "sweeps": tuple(sweep.model_copy(update={"points": points[sweep.name]}) for sweep in plan.sweeps),
-            "hypotheses": tuple(hypotheses),
+            "sweeps": tuple(sweep.model_copy(update={"points": points}) for sweep, points in sweeps),
+            "hypotheses": tuple(pointing(each, "better", "worse") for each in plan.hypotheses),
             "shown": {kind: list(renamed(names)) for kind, names in plan.shown.items()},
             "sections": tuple(section.model_copy(update={"of": renamed(section.of)}) for section in plan.sections),
         }

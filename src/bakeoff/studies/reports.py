@@ -84,7 +84,9 @@ def _page(manifest: Manifest, folder: Path) -> Page:
     runs, failed, notes = collect(manifest, folder.parent)
     for note in notes:
         warnings.warn(note, stacklevel=4)
-    fresh = _fresh(manifest, folder.parent, notes)
+    again = manifest.model_copy(update={"plan": plan.model_copy(update={"runs": manifest.fresh}), "failed": ()})
+    fresh, broken, _ = collect(again, folder.parent)
+    notes += [each.reason for each in broken]
     page = hashlib.sha256("\n".join((plan.name, *sorted(r.directory for r in plan.runs))).encode()).hexdigest()[:16]
     reads: dict[str, int] = {}
     for run in (run for run in (*runs, *fresh) if run.status == "finished"):
@@ -124,16 +126,3 @@ def collect(manifest: Manifest, folder: Path) -> tuple[list[Run], tuple[Failed, 
     notes += [f"{each.contender}, seed {each.seed}: {each.kind}: {each.reason}" for each in failed]
     notes += [note for run in runs for note in run.notes] + record.earlier_note(runs)
     return runs, tuple(failed), notes
-
-
-def _fresh(manifest: Manifest, folder: Path, notes: list[str]) -> list[Run]:
-    """The ended runs on fresh seeds; a sentence on each that cannot be read joins `notes`."""
-    runs = []
-    for planned in manifest.fresh:
-        path = folder / planned.directory
-        try:
-            if record.status(path) not in ("absent", "running"):
-                runs.append(record.read_run(path, planned.contender))
-        except BakeoffError as error:
-            notes.append(str(error))
-    return runs

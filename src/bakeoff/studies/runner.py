@@ -66,13 +66,16 @@ def run_study(
         "datasets": (datasets,) if isinstance(datasets, str) else tuple(datasets),
         "recipe": recipe,
     }
-    command = _command(study, scale, threads=execution.threads, most=most, **asked)
+    command = _command(study, scale, asked, execution.threads, most)
     plan, data = plan_at_hand(file, scale, asked)
-    _check_device(execution.device)
+    from bakeoff.training.device import find_device  # PyTorch is imported where it computes
+
+    find_device(execution.device)
     plan = check_plan(plan, data)
     folder = record.make_folder(execution.out / plan.name / plan.scale)
     _warn_of_replaced(folder, command)
-    until = started + _for_training(execution.minutes) if execution.minutes else None
+    minutes = execution.minutes
+    until = started + 60 * minutes - min(RESERVE, 10 * minutes) if minutes else None  # the report needs some, too
     with interruptible() as stop:
         trainer = Trainer(folder.parent, data, execution, stop, until)
         manifest = _execute(Manifest(command=command, plan=plan), folder, trainer, most)
@@ -100,7 +103,10 @@ def _execute(manifest: Manifest, folder: Path, trainer: Trainer, most: int | Non
         every = len(plan.runs)
         missing = Override(path=("runs",), old=every, new=every - left, source=TIME)
         plan = plan.model_copy(update={"overrides": (*plan.overrides, missing)})
-    failed = tuple(map(_failed, trainer.failures))
+    failed = tuple(
+        Failed(contender=work.spec.contender, seed=work.spec.seed, run=work.path.name, kind="failed", reason=reason)
+        for work, reason in trainer.failures
+    )
     return manifest.model_copy(update={"plan": plan, "failed": failed, "enough": enough})
 
 
@@ -127,22 +133,6 @@ def _raise_failures(failures: list[Failure], summary: dict[str, Any], folder: Pa
         raise RunsFailed(f"{sentences[0]}{more}; the other runs are in {folder / 'report.html'}", summary)
 
 
-def _failed(failure: Failure) -> Failed:
-    spec, name = failure.work.spec, failure.work.path.name
-    return Failed(contender=spec.contender, seed=spec.seed, run=name, kind="failed", reason=failure.reason)
-
-
-def _for_training(minutes: float) -> float:
-    """Seconds of so many minutes, less what the report needs."""
-    return 60 * minutes - min(RESERVE, 10 * minutes)
-
-
-def _check_device(device: str) -> None:
-    from bakeoff.training.device import find_device  # PyTorch is imported where it computes
-
-    find_device(device)
-
-
 def _check_seeds(seeds: int | None, most: int | None, execution: Execution) -> None:
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds = {seeds}: must be 1 or more")
@@ -167,25 +157,20 @@ def _warn_of_replaced(folder: Path, command: str) -> None:
 
 
 def _command(
-    study: StudyFile | str,
-    scale: str,
-    *,
-    seeds: int | None,
-    only: Iterable[str],
-    datasets: Iterable[str],
-    recipe: Mapping[str, Any],
-    threads: int | None,
-    most: int | None,
+    study: StudyFile | str, scale: str, asked: Mapping[str, Any], threads: int | None, most: int | None
 ) -> str:
     """The command line that does what a call of `run_study` does."""
+    options = {
+        "scale": () if scale == "full" else scale,
+        "seeds": asked["seeds"] or (),
+        **({"until_decided": True, "max_seeds": most} if most else {}),
+        "only": asked["only"],
+        "dataset": asked["datasets"],
+        "threads": threads or (),
+        **asked["recipe"],
+    }
     words = ["bakeoff", "run", study if isinstance(study, str) else study.name]
-    words += ["--scale", scale] if scale != "full" else []
-    words += ["--seeds", str(seeds)] if seeds else []
-    words += ["--until-decided", "--max-seeds", str(most)] if most else []
-    words += [word for name in only for word in ("--only", name)]
-    words += [word for name in datasets for word in ("--dataset", name)]
-    words += ["--threads", str(threads)] if threads else []
-    for key, value in recipe.items():
+    for key, value in options.items():
         flag = key.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")

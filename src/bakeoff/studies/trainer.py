@@ -54,10 +54,8 @@ class Trainer:
                 directory = run_directory(spec, data, paths)
             else:
                 directory = find_run(self.folder, spec, data, paths, ended).name
-            key = spec.contender, spec.seed
-            runs[key] = PlannedRun(
-                contender=key[0], seed=key[1], dataset=spec.dataset, directory=directory, needs=needs
-            )
+            plain = spec.model_dump(include={"contender", "seed", "dataset"})
+            runs[spec.contender, spec.seed] = PlannedRun(**plain, directory=directory, needs=needs)
         return plan.model_copy(update={"runs": tuple(runs[spec.contender, spec.seed] for spec in plan.specs())})
 
     def train(self, plan: Plan, *, last: bool) -> None:
@@ -101,11 +99,8 @@ class Trainer:
         return find_device(self.execution.device).type
 
     def _jobs(self, runs: int) -> int:
-        return self.execution.jobs or default_jobs(self._kind, runs, self._threads)
-
-    @property
-    def _threads(self) -> int:
-        return self.execution.threads or default_threads()
+        threads = self.execution.threads or default_threads()
+        return self.execution.jobs or default_jobs(self._kind, runs, threads)
 
     def _execute(self, works: Sequence[Work], plan: Plan, *, last: bool = False, until: float | None = None) -> None:
         stop = self.stop if until is None else lambda: self.stop() or time.monotonic() >= until

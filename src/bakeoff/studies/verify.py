@@ -54,9 +54,8 @@ def verify(paths: Sequence[Path], *, rerun: bool = False, device: str = "auto") 
             checked, faults = record.check_files(run)
             checkpoints, more = _check_checkpoints(run / "checkpoint")
             faults += more
-            again = None
-            if rerun and not faults and record.status(run) != "running":
-                again = train_again(run, device)
+            comparable = rerun and not faults and record.status(run) != "running"
+            again = train_again(run, device) if comparable else None
             results.append(Verified(str(run), checked + checkpoints, tuple(faults), again))
     return results
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from bakeoff import record
 from bakeoff.data.dataset import Dataset
 from bakeoff.spec import RESULTS, RunSpec
-from bakeoff.spec.tta import OneView, Tta
+from bakeoff.spec.tta import SeveralViews, Tta
 from bakeoff.training.describe import describe_run, segment
 from bakeoff.training.device import find_device
 from bakeoff.training.inference import logits_of, mean_answer
@@ -61,15 +61,15 @@ def average(spec: RunSpec, dataset: Dataset, path: Path, options: RunOptions, me
 def _answers(run: record.Run, split: str, images: Tensor, tta: Tta, device: str) -> NDArray[np.float32]:
     """(N, K) logits of a member: the stored ones, or its weights' where the ensemble has several views or the record is
     of an earlier version, which may have measured other training images, or in bfloat16."""
-    one = isinstance(tta, OneView)
-    if one and run.results == RESULTS:
+    several = tta if isinstance(tta, SeveralViews) else None
+    if run.results == RESULTS and not several:
         return run.logits(split)
-    return logits_of(run, images.cpu().numpy(), device=device, tta=None if one else tta)
+    return logits_of(run, images.cpu().numpy(), device=device, tta=several)
 
 
 def _multiply_adds(run: record.Run, tta: Tta, known: dict[str, int]) -> int:
     """Of a member's answer to one image; `known` holds those of the runs beside it, by directory name."""
-    if isinstance(tta, OneView):
+    if not isinstance(tta, SeveralViews):
         return run.multiply_adds
     if not run.spec.members:
         return run.multiply_adds // len(run.spec.recipe.tta_choice.views()) * len(tta.views())

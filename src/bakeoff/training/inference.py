@@ -20,7 +20,7 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
 from bakeoff.spec.plugins import check_plugins
-from bakeoff.spec.tta import OneView, Tta
+from bakeoff.spec.tta import SeveralViews, Tta
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.measure import infer
 
@@ -52,7 +52,7 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None
             raise UsageError(f"{asked.path}: {asked.status}, so it has no weights")
         views = tta or recipe.tta_choice
         if asked.spec.members:
-            several = None if isinstance(views, OneView) and tta is None else views  # None: each member's own
+            several = views if tta or isinstance(views, SeveralViews) else None  # None: each member's own
             return mean_answer([answer(member, several) for member in asked.needs])
         mean, std = np.asarray(asked.dataset["mean"]), np.asarray(asked.dataset["std"])
         normalise = normaliser(recipe.pixels, mean, std, where, recipe.preprocess)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bakeoff.evaluation.metrics import confusion, most_confused, worst_mistakes
 from bakeoff.record import Row
-from bakeoff.spec.tta import OneView, Tta
+from bakeoff.spec.tta import Tta
 from bakeoff.training.setup import TrainingSetup
 
 MISTAKES = 24
@@ -44,7 +44,7 @@ def infer(
     images: Tensor,
     normalise: Callable[[Tensor], Tensor],
     precision: torch.dtype | None = None,
-    tta: Tta = OneView(),  # noqa: B008 - frozen
+    tta: Tta = Tta(),  # noqa: B008 - frozen
     batch: int = 500,
 ) -> Tensor:
     """(N, K) float32 logits of images (N, C, H, W) uint8, means over the views; the model is left in evaluation mode.
@@ -64,10 +64,8 @@ def infer(
 def measure(logits: Tensor, labels: Tensor, name: str) -> Row:
     """`NAME_loss` (mean cross-entropy, nats) and `NAME_accuracy` (fraction)."""
     loss = nn.functional.cross_entropy(logits.double(), labels)  # finite wherever the logits are
-    return {
-        f"{name}_loss": float(loss),
-        f"{name}_accuracy": int((logits.argmax(1) == labels).sum()) / len(labels),
-    }
+    accuracy = int((logits.argmax(1) == labels).sum()) / len(labels)
+    return {f"{name}_loss": float(loss), f"{name}_accuracy": accuracy}
 
 
 def evaluate(setup: TrainingSetup, model: nn.Module) -> tuple[Row, dict[str, NDArray[Any]]]:

@@ -55,29 +55,25 @@ def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
         find_weights(recipe.weights, spec.model)
     for parent in filter(None, (recipe.weights, recipe.teacher)):
         check_parent(parent, spec, dataset)
-    if dataset.mirror is False and any(parse_choice(step)[0] == "flip" for step in recipe.augment):
-        raise UsageError(
-            f"augment: flip would change what images of {dataset.name} mean: mirrored, they lose their label"
-        )
-    check_tta(recipe, dataset)
+    check_views(recipe, dataset)
     pair = torch.from_numpy(change(recipe.preprocess, dataset.train.images[:2]))
     zeros = torch.zeros(len(pair), dtype=torch.int64)
     augmenter(recipe.augment)(Batch(pair, zeros, zeros), torch.Generator())
     return checked
 
 
-def check_tta(recipe: Recipe, dataset: Dataset) -> None:
-    """That the recipe's views of the dataset's images still show what the labels say.
+def check_views(recipe: Recipe, dataset: Dataset) -> None:
+    """That the recipe's views of the dataset's images, in training and in the answer, still show what the labels say.
 
     Raises:
         UsageError: a mirrored image loses its label, or a shift leaves nothing of an image.
     """
     mirrors, downs, _ = zip(*recipe.tta_choice.views(), strict=True)
+    flips = any(parse_choice(step)[0] == "flip" for step in recipe.augment)
+    if dataset.mirror is False and (flips or any(mirrors)):
+        how = "augment: flip" if flips else "tta: mirror"
+        raise UsageError(f"{how} would change what images of {dataset.name} mean: mirrored, they lose their label")
     height, width = change(recipe.preprocess, np.zeros((1, *dataset.shape), np.uint8)).shape[2:]
-    if any(mirrors) and dataset.mirror is False:
-        raise UsageError(
-            f"tta: mirror would change what images of {dataset.name} mean: mirrored, they lose their label"
-        )
     if max(downs) >= min(height, width):
         raise UsageError(f"tta: shift={max(downs)} is too much for images of {height}x{width} pixels")
 

@@ -1,16 +1,16 @@
-"""What a network is taught: images, targets, and how its logits are compared with them."""
+"""What a network is taught: images, targets, and how its logits are compared with them. As it stands it is the task
+`images`: whole images of the training split and their classes."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bakeoff.data.batches import DeviceSplit
+from bakeoff.data.batches import DeviceSplit, permutation
 from bakeoff.data.dataset import Dataset
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.registry import parse_choice
@@ -18,9 +18,10 @@ from bakeoff.spec.tasks import TASKS
 
 
 @dataclasses.dataclass(frozen=True)
-class Task(ABC):
-    """What a network is taught in one run. Images and targets are pure functions of (seed, epoch) and the numbers of
-    the images.
+class Task:
+    """The training split, in a new order every epoch. Any model can be taught it, and any recipe allows it.
+
+    Of every task: images and targets are pure functions of (seed, epoch) and the numbers of the images.
 
     The answer for a whole image is `model(images)` under every task: a finished model is evaluated, shipped and used
     without its task.
@@ -46,7 +47,6 @@ class Task(ABC):
         return int(self.settings.epoch_size(len(self.train)))
 
     @classmethod
-    @abstractmethod
     def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
         """That this task can be taught so.
 
@@ -57,13 +57,13 @@ class Task(ABC):
             UsageError: the model, the data or another part of the recipe do not go with the task.
         """
 
-    @abstractmethod
     def order(self, seed: int, epoch: int) -> Tensor:
         """(N,) int64: the numbers of an epoch's images, in the order in which they are trained on."""
+        return permutation(seed, epoch, len(self)).to(self.train.labels.device)
 
-    @abstractmethod
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """The images (B, C, H, W) uint8 with these numbers, and their targets (B,) of 0 ... outputs - 1."""
+        return self.train.images[numbers], self.train.labels[numbers]
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """(B, outputs) the logits that are trained, for normalised images of a batch."""
