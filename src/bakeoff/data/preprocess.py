@@ -6,6 +6,7 @@ done last of all, to each batch, after augmentation and normalisation: they woul
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,9 +66,8 @@ def change(steps: Sequence[str], images: Images) -> Images:
     Raises:
         UsageError: an unknown step or option, or a size that does not fit.
     """
-    for function in _chosen(steps, copies=False):
-        images = function(images)
-    return images
+    changed: Images = _composed(steps, copies=False)(images)
+    return changed
 
 
 def copier(steps: Sequence[str]) -> Callable[[Tensor], Tensor]:
@@ -76,19 +76,13 @@ def copier(steps: Sequence[str]) -> Callable[[Tensor], Tensor]:
     Raises:
         UsageError: an unknown step or option.
     """
-    chosen = _chosen(steps, copies=True)
-
-    def copy(images: Tensor) -> Tensor:
-        for function in chosen:
-            images = function(images)
-        return images
-
-    return copy
+    return _composed(steps, copies=True)
 
 
-def _chosen(steps: Sequence[str], *, copies: bool) -> list[Callable[..., Any]]:
-    """Those of the steps that only copy pixels, or those that change them, with their settings."""
-    return [PREPROCESSING.bound(step) for step in steps if _copies(step) == copies]
+def _composed(steps: Sequence[str], *, copies: bool) -> Callable[[Any], Any]:
+    """Those of the steps that only copy pixels, or those that change them, one after the other."""
+    chosen = [PREPROCESSING.bound(step) for step in steps if _copies(step) == copies]
+    return lambda images: functools.reduce(lambda done, step: step(done), chosen, images)
 
 
 def _copies(step: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,19 @@ def dense(features: int, hidden: int, layers: int, classes: int, dropout: float 
         parts += [nn.Linear(features, hidden), nn.ReLU()]
         features = hidden
     return nn.Sequential(*parts, *([nn.Dropout(dropout)] if dropout else []), nn.Linear(features, classes))
+
+
+def kaiming_(model: nn.Module, mode: Literal["fan_in", "fan_out"]) -> None:
+    """Normal weights of variance 2 / fan in every convolution (He et al. 2015); the rest stays as it is."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode=mode, nonlinearity="relu")
+
+
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> nn.Sequential:
+    """A convolution, batch normalisation and ReLU: (N, inputs, H, W) -> (N, outputs, H', W')."""
+    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def glorot_(model: nn.Module) -> None:

@@ -9,7 +9,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, kaiming_
 
 
 class DenseLayer(nn.Module):
@@ -64,9 +64,7 @@ class DenseNet(nn.Module):
         self.features = nn.Sequential(OrderedDict(parts))
         self.classifier = nn.Linear(width, classes)
         nn.init.zeros_(self.classifier.bias)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
+        kaiming_(self, "fan_in")
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K)."""

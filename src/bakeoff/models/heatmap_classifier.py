@@ -7,14 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, convolution
 from bakeoff.models.residual import BasicBlock
-
-
-def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, 2, kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
 
 
 class HeatmapClassifier(nn.Module):
@@ -39,10 +33,10 @@ class HeatmapClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolution(channels, width, 5),
-            _convolution(width, 2 * width, 3),
+            convolution(channels, width, 5, 2, 2),
+            convolution(width, 2 * width, 3, 2, 1),
             BasicBlock(2 * width, 2 * width, 1, "B", None),
-            _convolution(2 * width, 4 * width, 3),
+            convolution(2 * width, 4 * width, 3, 2, 1),
             *(BasicBlock(4 * width, 4 * width, 1, "B", None) for _ in range(blocks)),
         )
         self.head = nn.Conv2d(4 * width, classes, 1)

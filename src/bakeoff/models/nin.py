@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from bakeoff.models.blocks import PoolReLU, Size
+from bakeoff.models.blocks import PoolReLU, Size, kaiming_
 
 
 def _mlpconv(channels: int, filters: tuple[int, ...], kernel: int, batch_norm: bool) -> list[nn.Module]:
@@ -50,7 +50,5 @@ def nin(
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
     )
-    for layer in model:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    kaiming_(model, "fan_in")
     return model

@@ -9,16 +9,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, convolution
 
 FIELD = 41
 """Pixels that one answer sees, in height and width; there is one every 4 pixels."""
-
-
-def _block(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
 
 
 class PatchClassifier(nn.Module):
@@ -47,11 +41,11 @@ class PatchClassifier(nn.Module):
         super().__init__()
         self.rule = rule
         self.body = nn.Sequential(
-            _block(channels, width, 5, 2),
-            _block(width, width + width // 2, 3, 2),
-            _block(width + width // 2, 2 * width, 3),
-            _block(2 * width, 3 * width, 3),
-            _block(3 * width, 4 * width, 5),
+            convolution(channels, width, 5, 2),
+            convolution(width, width + width // 2, 3, 2),
+            convolution(width + width // 2, 2 * width, 3),
+            convolution(2 * width, 3 * width, 3),
+            convolution(3 * width, 4 * width, 5),
         )
         self.head = nn.Conv2d(4 * width, classes + 1, 1)
 

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from bakeoff.models.blocks import kaiming_
+
 ShortcutKind = Literal["A", "B", "C"]
 """The paper's options. Where a block changes the shape, A pads with zeros and B projects; C projects in every block."""
 
@@ -102,14 +104,6 @@ def add(residual: Tensor, shortcut: Tensor, gate: nn.Module | None) -> Tensor:
     return torch.relu(residual + shortcut)
 
 
-def stage(
-    block: Block, inputs: int, outputs: int, blocks: int, stride: int, shortcut: ShortcutKind, gate: Gate | None
-) -> nn.Sequential:
-    """So many blocks in a row; the first brings the new channels and the stride."""
-    first = block(inputs, outputs, stride, shortcut, gate)
-    return nn.Sequential(first, *(block(outputs, outputs, 1, shortcut, gate) for _ in range(blocks - 1)))
-
-
 class SqueezeExcitation(nn.Module):
     """A gate: factors in (0, 1) for the channels of a block's residual, decided by their means.
 
@@ -134,14 +128,6 @@ class SqueezeExcitation(nn.Module):
 def squeeze(reduction: int) -> Gate:
     """Squeeze and excitation with a hidden unit for every `reduction` channels, at least one."""
     return partial(SqueezeExcitation, reduction=reduction)
-
-
-def initialise(model: nn.Module) -> None:
-    """Normal weights of variance 2 / fan-out in every convolution (He et al. 2015); the rest stays PyTorch's own:
-    ones and zeros in batch normalisation, uniform linear layers."""
-    for layer in model.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
 STEMS = {
@@ -186,12 +172,14 @@ class ResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
         inputs, outputs, stride = width, wider * width, 1
         for number, count in enumerate(blocks, 1):
-            self.add_module(f"layer{number}", stage(block, inputs, outputs, count, stride, shortcut, gate))
+            first = block(inputs, outputs, stride, shortcut, gate)  # brings the new channels and the stride
+            others = (block(outputs, outputs, 1, shortcut, gate) for _ in range(count - 1))
+            self.add_module(f"layer{number}", nn.Sequential(first, *others))
             inputs, outputs, stride = outputs, 2 * outputs, 2
         self.stages = (("conv1", "bn1"), *((f"layer{number}",) for number in range(1, len(blocks) + 1)))
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(inputs, classes)
-        initialise(self)
+        kaiming_(self, "fan_out")
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K)."""

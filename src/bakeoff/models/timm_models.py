@@ -27,7 +27,11 @@ def timm_builder(name: str) -> Callable[..., nn.Module]:
     Raises:
         UsageError: timm is not installed, or has no such model.
     """
-    timm, architecture = _timm(name), name.removeprefix(TIMM)
+    try:
+        timm, architecture = importlib.import_module("timm"), name.removeprefix(TIMM)
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"model {name}: needs timm; pip install 'bakeoff[timm]' ({reason})") from None
     if not timm.is_model(architecture):
         known = timm.list_models()
         near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
@@ -54,11 +58,3 @@ def timm_builder(name: str) -> Callable[..., nn.Module]:
         return model.train()
 
     return build
-
-
-def _timm(name: str) -> Any:
-    try:
-        return importlib.import_module("timm")
-    except (ImportError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"model {name}: needs timm; pip install 'bakeoff[timm]' ({reason})") from None
