@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from bakeoff.record import find_runs, read_run, status
 from bakeoff.spec import Recipe
 
 Call = Callable[..., tuple[int, str, str]]
+RunText = Callable[..., dict[str, Any]]
 STUDY = (Path(__file__).parent / "tiny.toml").read_text().replace("epochs = 1", "epochs = 2")
 
 
@@ -191,6 +193,21 @@ def test_report_renders_the_same_summary(call: Call, trained: Path) -> None:
     code, out, _ = call("report", trained / "out" / "tiny", "--json")
     assert code == 0
     assert json.loads(out) == json.loads(before)
+
+
+def test_compare_of_a_study_gives_the_verdicts_of_its_page(call: Call, run_text: RunText, tmp_path: Path) -> None:
+    """A hypothesis weighs more than other pairs: the study's page and `compare` must not disagree on it."""
+    text = (Path(__file__).parent / "tiny.toml").read_text().replace("images = 200", "").replace("0.0001", "0.001")
+    text += '[contenders.middle]\nmodel = "logistic"\nlr = 0.003\n'
+    stated = '[[hypotheses]]\nsays = "Faster is better"\nsource = "ours"\nbetter = "quick"\nworse = "middle"\n'
+    summary = run_text(text + stated, seeds=3)
+    for folder in (tmp_path / "tiny", tmp_path / "tiny" / "full"):
+        code, out, _ = call("compare", folder, "--json")
+        assert code == 0
+        assert json.loads(out)["comparisons"] == summary["comparisons"]
+    _, out, _ = call("compare", *sorted((tmp_path / "tiny").glob("*-seed*")), "--json")
+    alone = {frozenset((p["a"], p["b"])): p["p_adjusted"] for p in json.loads(out)["comparisons"]}
+    assert any(alone[frozenset((p["a"], p["b"]))] != p["p_adjusted"] for p in summary["comparisons"])
 
 
 def test_compare_pairs_the_contenders(call: Call, trained: Path) -> None:

@@ -130,13 +130,15 @@ def print_text(text: str) -> None:
 
 
 def cell(key: str, value: Any) -> str:
-    """A plain value as the text of a table: `75,002`, `98.31 %`, `width=50 kernel=5`."""
+    """A plain value as the text of a table: `75,002`, `98.31 %`, `width=50 kernel=5`, `2026-11-21 20:23`."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
         return " ".join(f"{name}={item}" for name, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
+    if key == "ended":
+        return str(value)[:16].replace("T", " ")
     if isinstance(value, float):
         return f"{100 * value:.2f} %" if key.endswith("accuracy") else f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

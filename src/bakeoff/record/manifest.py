@@ -83,12 +83,16 @@ def find_reports(folder: Path) -> list[Path]:
     raise UsageError(f"{folder}: not a study's directory: it has no {FILE}")
 
 
-def planned_runs(folder: Path) -> dict[Path, str]:
-    """The directories of the runs that a report is of, each with its contender's name; of OUT/STUDY with several
-    reports, those of the one whose manifest was written last. Empty where there is no report."""
+def last_report(folder: Path) -> Path | None:
+    """The report in OUT/STUDY/SCALE, or the one in OUT/STUDY whose manifest was written last; None: no report."""
     try:
-        found = find_reports(folder)
+        return max(find_reports(folder), key=lambda place: (place / FILE).stat().st_mtime_ns)
     except UsageError:
+        return None
+
+
+def planned_runs(folder: Path) -> dict[Path, str]:
+    """The directories of the runs that the `last_report` is of, each with its contender's name; empty without one."""
+    if (last := last_report(folder)) is None:
         return {}
-    last = max(found, key=lambda place: (place / FILE).stat().st_mtime_ns)
     return {last.parent / run.directory: run.contender for run in read_manifest(last).plan.runs}

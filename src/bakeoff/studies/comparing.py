@@ -17,24 +17,30 @@ from bakeoff.errors import UsageError
 from bakeoff.evaluation.verdicts import MARGIN, decide
 from bakeoff.findings.runs import correct, learnt
 from bakeoff.record import Run
-from bakeoff.record.manifest import planned_runs
+from bakeoff.record.manifest import last_report, planned_runs
 from bakeoff.record.readings import count_reading
 from bakeoff.spec import RunSpec
 
 Groups = dict[str, list[Run]]
 
 
-def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[dict[str, Any]]:
+def compare(paths: Sequence[Path], *, margin: float | None = None) -> list[dict[str, Any]]:
     """The verdict on every pair of contenders among the runs at `paths`, dataset after dataset, as in a summary.json.
 
-    Runs are of one contender if their specs differ in nothing but the seed. All pairs of a dataset are one family.
-    It reads their test splits, which each run's directory counts, once for the same set of runs. Accuracies closer
-    than `margin`, a fraction, are as good.
+    Of one study they are those of its page. Else runs are of one contender if their specs differ in nothing but the
+    seed, and all pairs of a dataset are one family. It reads their test splits, which each run's directory counts,
+    once for the same set of runs. Accuracies closer than `margin`, a fraction, are as good; by default the study's, or
+    0.005.
 
     Raises:
         UsageError: no test images that two contenders share, or two runs of one contender and seed.
     """
     runs = find_records(paths)
+    if len(paths) == 1 and (folder := last_report(paths[0])):
+        from bakeoff.studies.reports import comparisons  # a page's template takes longer to import than this to decide
+
+        if pairs := comparisons(folder, margin):
+            return pairs
     contenders = {tested: name_contenders(group) for tested, group in by_test_images(runs).items()}
     compared = {tested: group for tested, group in contenders.items() if len(group) > 1}
     alone = [
@@ -51,8 +57,9 @@ def compare(paths: Sequence[Path], *, margin: float = MARGIN) -> list[dict[str, 
     for group in compared.values():
         for run in (run for members in group.values() for run in members):
             count_reading(run.path, "compare", page)
-        pairs = decide({name: _correct(members) for name, members in group.items()}, margin=margin).pairs
-        found += [{**vars(pair), "runs": list(pair.runs)} for pair in pairs]
+        right = {name: _correct(members) for name, members in group.items()}
+        verdicts = decide(right, margin=MARGIN if margin is None else margin)
+        found += [{**vars(pair), "runs": list(pair.runs)} for pair in verdicts.pairs]
     lost = [str(run.path) for group in compared.values() for some in group.values() for run in some if not learnt(run)]
     if lost:
         warnings.warn(

@@ -79,6 +79,20 @@ def export(folder: Path, kinds: Iterable[str], out: Path) -> list[Path]:
     return list(files)
 
 
+def comparisons(folder: Path, margin: float | None = None) -> list[dict[str, Any]]:
+    """The verdicts on the pairs of contenders of the report in OUT/STUDY/SCALE, from its records.
+
+    Args:
+        margin: accuracies closer than this, a fraction, are as good; None: the study's.
+    """
+    manifest = read_manifest(folder)
+    if margin is not None:
+        plan = manifest.plan.model_copy(update={"margin": margin})
+        manifest = manifest.model_copy(update={"plan": plan})
+    pairs: list[dict[str, Any]] = _page(manifest, folder).summary["comparisons"]
+    return pairs
+
+
 def _page(manifest: Manifest, folder: Path) -> Page:
     plan = manifest.plan
     runs, failed, notes = collect(manifest, folder.parent)
