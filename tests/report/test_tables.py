@@ -77,7 +77,7 @@ def test_one_run_has_wilsons_interval_and_no_verdict_and_says_so(study, runs):
     assert {(pair["verdict"], pair["p_adjusted"]) for pair in summary["comparisons"]} == {("undecided", None)}
     assert "in this one run (95 % interval for new images, this run alone: " in summary["answer"]
     assert "No verdict on conv, baseline, lr=0.01 and logistic: one run" in summary["answer"]
-    assert {row["against the selected one"] for row in board(summary)} == {
+    assert {row["against selected"] for row in board(summary)} == {
         "selected",
         "no verdict: one run",
         "–",
@@ -251,7 +251,7 @@ def test_league_is_ordered_by_validation_and_says_who_differs_from_the_choice(su
     names = [row["contender"].removesuffix(" †") for row in rows]
     assert names[-1] == "lr=100.0"
     assert names[:-1] == sorted(names[:-1], key=lambda name: -means[name])
-    against = dict(zip(names, [row["against the selected one"] for row in rows], strict=True))
+    against = dict(zip(names, [row["against selected"] for row in rows], strict=True))
     for p in summary["comparisons"]:
         if names[0] in (p["a"], p["b"]):
             other = p["b"] if p["a"] == names[0] else p["a"]
@@ -270,8 +270,14 @@ def test_facing_turns_every_comparison_to_one_side(summary):
     assert (turned.difference, turned.low, turned.high) == (-pair.difference, -pair.high, -pair.low)
 
 
-def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, int], str] | None = None):
-    """A sweep's result, in which the higher mean is better but for the verdicts on pairs in `other`."""
+def sweep(
+    labels: list[str],
+    means: list[float | None],
+    other: dict[tuple[int, int], str] | None = None,
+    absent: frozenset[str] = frozenset(),
+):
+    """A sweep's result, in which the higher mean is better but for the verdicts on pairs in `other`; who has no mean
+    has runs that did not train, or, if `absent`, none."""
     names = [f"c{i}" for i in range(len(labels))]
     some = {"low": -1.0, "high": 1.0, "p": 0.5, "p_adjusted": 0.5, "p_equivalent": 0.5, "declared": True}
     some |= {"runs": (3, 3), "images": 100, "single_run": False, "images_share": 0.5}
@@ -288,7 +294,10 @@ def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, i
     ]
     points = tuple(Point(label=label, contender=name) for label, name in zip(labels, names, strict=True))
     accuracies = [math.nan if mean is None else mean for mean in means]
-    results = [ContenderResult(n, test_accuracy=Interval(m, m, m)) for n, m in zip(names, accuracies, strict=True)]
+    results = [
+        ContenderResult(name, n=0 if label in absent else 3, test_accuracy=Interval(mean, mean, mean))
+        for name, label, mean in zip(names, labels, accuracies, strict=True)
+    ]
     (result,) = find_sweeps([Sweep(name="learning-rate", points=points)], results, pairs)
     return result
 
@@ -311,6 +320,11 @@ def sweep(labels: list[str], means: list[float | None], other: dict[tuple[int, i
 )
 def test_a_sweep_is_answered_in_one_sentence(labels, means, other, expected):
     assert sentences.of_sweep(sweep(labels, means, other)) == f"learning rate: {expected}"
+
+
+def test_a_value_that_was_not_run_did_not_fail_to_train():
+    result = sweep(["a", "b", "c", "d"], [0.9, None, 0.5, None], absent=frozenset({"d"}))
+    assert sentences.of_sweep(result) == "learning rate: a beats c; no run trained with b; not run: d."
 
 
 def test_every_sentence_and_table_rests_on_the_one_verdict_of_a_pair(study, runs, tmp_path):

@@ -86,7 +86,7 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
 
 
 def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
-    """The league table, the answer and, last, where the report is."""
+    """The leaderboard, the answer and, last, where the report is."""
     if json_out:
         as_json(summary)
         return

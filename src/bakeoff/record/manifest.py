@@ -93,6 +93,5 @@ def last_report(folder: Path) -> Path | None:
 
 def planned_runs(folder: Path) -> dict[Path, str]:
     """The directories of the runs that the `last_report` is of, each with its contender's name; empty without one."""
-    if (last := last_report(folder)) is None:
-        return {}
-    return {last.parent / run.directory: run.contender for run in read_manifest(last).plan.runs}
+    last = last_report(folder)
+    return {last.parent / run.directory: run.contender for run in read_manifest(last).plan.runs} if last else {}

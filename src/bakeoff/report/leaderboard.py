@@ -10,7 +10,7 @@ from bakeoff.findings.pairs import facing, seen_from
 from bakeoff.report.format import interval, number, percent
 from bakeoff.report.sentences import verdict
 
-AGAINST = "against the selected one"
+AGAINST = "against selected"
 
 
 def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) -> list[dict[str, str]]:

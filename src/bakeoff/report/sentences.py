@@ -179,6 +179,8 @@ def of_sweep(found: SweepResult) -> str:
             alike = [f"{labels[p.a]} and {labels[p.b]}" for p in pairs if verdict(p) == words]
             which = ", ".join(alike) if len(alike) <= FEW_PAIRS else f"{len(alike)} of {len(pairs)} pairs"
             parts += [f"{words.replace(':', ' on')}: {which}"] if alike else []
-    without = [label for name, label in labels.items() if name not in order]
-    parts += [f"no run trained with {format.listing(without)}"] if without else []
+    without = {name: label for name, label in labels.items() if name not in order}
+    for words, ran in (("no run trained with ", True), ("not run: ", False)):
+        some = [label for name, label in without.items() if (name in found.untrained) == ran]
+        parts += [words + format.listing(some)] if some else []
     return f"{re.sub('[-_]', ' ', found.sweep.name)}: {'; '.join(parts) or 'nothing to compare'}."

@@ -39,8 +39,8 @@ def compare(paths: Sequence[Path], *, margin: float | None = None) -> list[dict[
     if len(paths) == 1 and (folder := last_report(paths[0])):
         from bakeoff.studies.reports import comparisons  # a page's template takes longer to import than this to decide
 
-        if pairs := comparisons(folder, margin):
-            return pairs
+        if of_report := comparisons(folder, margin):
+            return of_report
     contenders = {tested: name_contenders(group) for tested, group in by_test_images(runs).items()}
     compared = {tested: group for tested, group in contenders.items() if len(group) > 1}
     alone = [
@@ -57,9 +57,8 @@ def compare(paths: Sequence[Path], *, margin: float | None = None) -> list[dict[
     for group in compared.values():
         for run in (run for members in group.values() for run in members):
             count_reading(run.path, "compare", page)
-        right = {name: _correct(members) for name, members in group.items()}
-        verdicts = decide(right, margin=MARGIN if margin is None else margin)
-        found += [{**vars(pair), "runs": list(pair.runs)} for pair in verdicts.pairs]
+        pairs = decide({name: _correct(members) for name, members in group.items()}, margin=margin or MARGIN).pairs
+        found += [{**vars(pair), "runs": list(pair.runs)} for pair in pairs]
     lost = [str(run.path) for group in compared.values() for some in group.values() for run in some if not learnt(run)]
     if lost:
         warnings.warn(

@@ -86,10 +86,8 @@ def comparisons(folder: Path, margin: float | None = None) -> list[dict[str, Any
         margin: accuracies closer than this, a fraction, are as good; None: the study's.
     """
     manifest = read_manifest(folder)
-    if margin is not None:
-        plan = manifest.plan.model_copy(update={"margin": margin})
-        manifest = manifest.model_copy(update={"plan": plan})
-    pairs: list[dict[str, Any]] = _page(manifest, folder).summary["comparisons"]
+    plan = manifest.plan.model_copy(update={"margin": margin or manifest.plan.margin})
+    pairs: list[dict[str, Any]] = _page(manifest.model_copy(update={"plan": plan}), folder).summary["comparisons"]
     return pairs
 
 
