@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -75,26 +76,41 @@ class Calls:
 @contextlib.contextmanager
 def faulty(calls: Calls) -> Iterator[None]:
     """Within: the system's calls that write a temporary file, rename one or make a folder pass through `calls`."""
-    system = {name: getattr(os, name) for name in ("open", "write", "fsync", "replace", "mkdir", "close")}
+    system = {name: getattr(os, name) for name in ("open", "fsync", "replace", "mkdir", "close")}
     here = Path.cwd()
 
-    def opened(path: object, flags: int, *more: object, **named: object) -> int:
-        ours = isinstance(path, str | Path) and (str(path).endswith(".tmp") or Path(path).is_dir())
-        ours = ours and here in Path(path).absolute().parents  # type: ignore[arg-type]
-        if ours:
+    class File(io.FileIO):
+        """A temporary file."""
+
+        def __init__(self, path: Path, mode: str) -> None:
+            self.counted = here in path.absolute().parents
+            if self.counted:
+                calls.check()
+            super().__init__(path, mode)
+            if self.counted:
+                calls.descriptors.add(self.fileno())
+
+        def write(self, data: Any) -> int:
+            if self.counted:
+                if calls.fault == "short" and calls.due():
+                    return super().write(memoryview(data)[: len(data) // 2 or 1])
+                if calls.fault != "short":
+                    calls.check()
+            return super().write(data)
+
+        def close(self) -> None:
+            if not self.closed:
+                calls.descriptors.discard(self.fileno())
+            super().close()
+
+    def open_folder(path: object, flags: int, *more: object, **named: object) -> int:
+        counted = isinstance(path, str | Path) and Path(path).is_dir() and here in Path(path).absolute().parents
+        if counted:
             calls.check()
         descriptor: int = system["open"](path, flags, *more, **named)
-        if ours:
+        if counted:
             calls.descriptors.add(descriptor)
         return descriptor
-
-    def write(descriptor: int, data: bytes) -> int:
-        if descriptor in calls.descriptors:
-            if calls.fault == "short" and calls.due():
-                return int(system["write"](descriptor, memoryview(data)[: len(data) // 2 or 1]))
-            if calls.fault != "short":
-                calls.check()
-        return int(system["write"](descriptor, data))
 
     def passing(name: str) -> Callable[..., object]:
         def call(first: object, *more: object, **named: object) -> object:
@@ -109,9 +125,10 @@ def faulty(calls: Calls) -> Iterator[None]:
         calls.descriptors.discard(descriptor)
         system["close"](descriptor)
 
-    patches = {"open": opened, "write": write, "close": close}
+    patches = {"open": open_folder, "close": close}
     patches |= {name: passing(name) for name in ("fsync", "replace", "mkdir")}
     with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(io, "FileIO", File))
         for name, function in patches.items():
             stack.enter_context(mock.patch.object(os, name, function))
         yield

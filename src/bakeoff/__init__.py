@@ -13,15 +13,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bakeoff.data import Dataset, load_dataset
-    from bakeoff.errors import BakeoffError, UsageError
-    from bakeoff.models import create_model
-    from bakeoff.record import Run, read_run
-    from bakeoff.spec import Recipe
-    from bakeoff.spec.plugins import load_plugin
-    from bakeoff.spec.study_file import StudyFile, load_study
-    from bakeoff.studies.runner import run_study
-    from bakeoff.studies.train import train
+    from bakeoff.data import Dataset as Dataset, load_dataset as load_dataset
+    from bakeoff.errors import BakeoffError as BakeoffError, UsageError as UsageError
+    from bakeoff.models import create_model as create_model
+    from bakeoff.record import Run as Run, read_run as read_run
+    from bakeoff.spec import Recipe as Recipe
+    from bakeoff.spec.plugins import load_plugin as load_plugin
+    from bakeoff.spec.study_file import StudyFile as StudyFile, load_study as load_study
+    from bakeoff.studies.runner import run_study as run_study
+    from bakeoff.studies.train import train as train
 
 _HOMES = {
     "BakeoffError": "bakeoff.errors",
@@ -39,28 +39,13 @@ _HOMES = {
     "train": "bakeoff.studies.train",
 }
 
-__all__ = [
-    "BakeoffError",
-    "Dataset",
-    "Recipe",
-    "Run",
-    "StudyFile",
-    "UsageError",
-    "create_model",
-    "load_dataset",
-    "load_plugin",
-    "load_study",
-    "read_run",
-    "run_study",
-    "train",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that the command line's help need not wait for PyTorch."""
     if name not in _HOMES:
-        now = ": it is now bakeoff.StudyFile" if name == "Study" else ""
-        raise AttributeError(f"module 'bakeoff' has no attribute {name!r}{now}")
+        raise AttributeError(f"module 'bakeoff' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import io
 import math
-import re
+import os
 import sys
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from bakeoff.errors import BakeoffError
 from bakeoff.files import Capped, check_bytes, opened
 
-MAGIC = b"\x93NUMPY"
-SIZES = {b"\x01\x00": 2, b"\x02\x00": 4, b"\x03\x00": 4}
-"""Bytes of the number that says how long the header is, by version of the format."""
-HEADER_BYTES = 10_000
-"""Of the text that says what an array is."""
+HEADER_BYTES = 1 << 14
+"""Read of an array to parse its header; NumPy takes no header of more than 10,000 bytes."""
+HEADERS = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+    (3, 0): npy.read_array_header_2_0,
+}
+"""Readers by version of the format; in version 3 the names of a record's fields are UTF-8, and records are not read."""
 MEMBERS, DIRECTORY_BYTES = 10_000, 1 << 22
 """Arrays of an .npz, and bytes of the list of them."""
-CHUNK = 1 << 20
-DESCR = re.compile(r"""["']descr["']\s*:\s*["']([<>=|]?)([a-zA-Z])(\d{0,6})["']""")
-FORTRAN = re.compile(r"""["']fortran_order["']\s*:\s*(True|False)""")
-SHAPE = re.compile(r"""["']shape["']\s*:\s*\(([\d,\sL]{0,2000})\)""")
-DIMENSIONS = 32
 DAMAGED = (EOFError, NotImplementedError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
-"""What zipfile raises for damaged files and for features that NumPy does not write, encryption among them."""
+"""What zipfile and NumPy raise for damaged files and for features that NumPy does not write, encryption among them."""
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
@@ -38,14 +39,14 @@ def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
     Raises BakeoffError, naming the file and the fault, for damage, for Python objects, and for arrays that are
     together larger than the bound.
     """
-    with opened(file) as stream:
-        start = stream.read(len(MAGIC))
+    with opened(file) as stream, warnings.catch_warnings(action="ignore"):  # NumPy warns of headers by Python 2
+        start = stream.read(len(npy.MAGIC_PREFIX))
         stream.seek(0)
-        if start == MAGIC:
-            return {"images": _read_array(stream, file, f"{file}: its array")}
-        if start[:4] not in (b"PK\x03\x04", b"PK\x05\x06"):
-            raise BakeoffError(f"{file} is not a readable NumPy file (it is neither .npy nor .npz)")
         try:
+            if start == npy.MAGIC_PREFIX:
+                return {"images": _read_array(stream, os.fstat(stream.fileno()).st_size, f"{file}: its array")}
+            if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+                raise ValueError("it is neither .npy nor .npz")
             return _read_members(stream, file)
         except DAMAGED as error:
             raise BakeoffError(f"{file} is not a readable NumPy file ({error})") from error
@@ -68,49 +69,30 @@ def _read_members(stream: BinaryIO, file: Path) -> dict[str, NDArray[Any]]:
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ValueError(f"{name!r} is compressed in a way that NumPy does not write")
             with archive.open(member) as content:
-                arrays[name] = _read_array(content, file, f"{file}: array {name!r}")
+                arrays[name] = _read_array(content, member.file_size, f"{file}: array {name!r}")
     return arrays
 
 
-def _read_array(stream: IO[bytes], file: Path, what: str) -> NDArray[Any]:
-    """The array that `stream` holds from its beginning to its end."""
-    start = stream.read(8)
-    if start[:6] != MAGIC or start[6:] not in SIZES:
-        raise BakeoffError(f"{what} is not in NumPy's format")
-    length = int.from_bytes(stream.read(SIZES[start[6:]]), "little")
-    if length > HEADER_BYTES:
-        raise BakeoffError(f"{what} is damaged: its header says that it has {length:,} bytes")
-    dtype, shape, fortran = _parse_header(stream.read(length).decode("latin1"), what)
-    promised = math.prod(shape) * dtype.itemsize
-    check_bytes(promised, f"{what} promises")
-    data = bytearray()
-    while len(data) <= promised and (chunk := stream.read(min(promised + 1 - len(data), CHUNK))):
-        data += chunk
-    if len(data) != promised:
-        fault = "ends before" if len(data) < promised else "goes on after"
-        raise BakeoffError(f"{what} is damaged: {file.name} {fault} the {promised:,} bytes of its shape {shape}")
-    if dtype.kind == "U" and (np.frombuffer(data, f"{dtype.byteorder}u4") > sys.maxunicode).any():
-        raise BakeoffError(f"{what} is damaged: it holds what is no character")
-    array = np.frombuffer(data, dtype)
-    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
-
-
-def _parse_header(header: str, what: str) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
-    """The dtype of numbers or text, the shape, and whether columns come first."""
-    descr, fortran, shape = DESCR.search(header), FORTRAN.search(header), SHAPE.search(header)
-    if descr and descr[2] == "O":
+def _read_array(stream: IO[bytes], size: int, what: str) -> NDArray[Any]:
+    """The array in `stream`, which has `size` bytes, its header's included."""
+    start = io.BytesIO(stream.read(HEADER_BYTES))
+    try:
+        shape, _, dtype = HEADERS[npy.read_magic(start)](start)
+    except Exception:  # a hostile header makes NumPy's parser fail in many ways
+        raise BakeoffError(f"{what} is damaged: its header is not one of NumPy's") from None
+    if dtype.hasobject:
         raise BakeoffError(
             f"{what} holds Python objects, which are never loaded: save it as numbers or, for labels, as text "
             "(`.astype(str)`)"
         )
-    sides = [side.strip().rstrip("L") for side in shape[1].split(",")] if shape else []
-    if not fortran or not shape or len(sides) > DIMENSIONS + 1 or any(len(side) > 18 for side in sides):
-        raise BakeoffError(f"{what} is damaged: its header is not one of NumPy's")
-    try:
-        dtype = np.dtype("".join(descr.groups())) if descr and descr[2] in "biufcUS" else None
-        sides_read = tuple(int(side) for side in sides if side)
-    except (TypeError, ValueError):  # a kind of number that this machine has not; a shape such as (1 2)
-        raise BakeoffError(f"{what} is damaged: its header is not one of NumPy's") from None
-    if dtype is None or not dtype.itemsize:
+    if dtype.kind not in "biufcUS" or not dtype.itemsize:
         raise BakeoffError(f"{what} holds neither numbers nor text: records and dates are not read")
-    return dtype, sides_read, fortran[1] == "True"
+    promised, present = math.prod(shape) * dtype.itemsize, size - start.tell()
+    check_bytes(promised, f"{what} promises")
+    if present != promised:
+        raise BakeoffError(f"{what} is damaged: it has {present:,} bytes where its header promises {promised:,}")
+    stream.seek(0)
+    array: NDArray[Any] = npy.read_array(stream, allow_pickle=False)
+    if dtype.kind == "U" and (np.frombuffer(array.tobytes(), f"{dtype.byteorder}u4") > sys.maxunicode).any():
+        raise BakeoffError(f"{what} is damaged: it holds what is no character")
+    return array

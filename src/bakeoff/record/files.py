@@ -30,25 +30,6 @@ def reason(error: OSError) -> str:
     return text[0].lower() + text[1:]
 
 
-class _Raw(io.RawIOBase):
-    """A descriptor opened for writing; io.BufferedWriter writes on where the system wrote a part only."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return os.lseek(self.descriptor, offset, whence)
-
-    def write(self, data: Any) -> int:
-        return os.write(self.descriptor, data)
-
-
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A binary file to write that becomes `path` at the end of the block, whole, or not at all, whenever the process
@@ -57,43 +38,35 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     Raises:
         BakeoffError: it cannot be written; `path` is as it was.
     """
+    temporary = path.with_name(f".{path.name[:100]}.{HOST}-{os.getpid()}-{PROCESS}-{secrets.token_hex(2)}.tmp")
     try:
-        remove_temporary(path.parent, path.name)
-        temporary = path.with_name(f".{path.name[:100]}.{HOST}-{os.getpid()}-{PROCESS}-{secrets.token_hex(2)}.tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        _remove_temporary(path.parent, path.name)
+        with io.BufferedWriter(io.FileIO(temporary, "x"), 1 << 20) as file:
+            yield cast(BinaryIO, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105 - tests replace the system's calls in one module
+        _sync_folder(path.parent)
     except OSError as error:
         _cannot(path, "written", error)
-    try:
-        try:
-            with io.BufferedWriter(_Raw(descriptor), 1 << 20) as file:
-                yield cast(BinaryIO, file)
-                file.flush()
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.replace(temporary, path)  # noqa: PTH105 - tests replace the system's calls in one module
-    except BaseException as error:
-        with contextlib.suppress(OSError):
+    finally:
+        with contextlib.suppress(OSError):  # it is `path` now, or could not be made
             temporary.unlink()
-        if isinstance(error, OSError):
-            _cannot(path, "written", error)
-        raise
-    _sync_folder(path)
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """The rename itself survives a power cut, where the system can promise that of folders."""
     if os.name != "posix":
         return
     try:
-        folder = os.open(path.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES):  # a file system without it; a drop box
-            _cannot(path, "written", error)
+            raise
 
 
 def _cannot(path: Path, verb: str, error: OSError) -> NoReturn:
@@ -180,22 +153,20 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def remove_temporary(folder: Path, name: str) -> None:
-    """What ended processes of this machine left half-written of the file `name` in `folder`."""
+def _remove_temporary(folder: Path, name: str) -> None:
+    """Remove what ended processes of this machine left half-written of the file `name` in `folder`."""
     for file in folder.glob(f".{glob.escape(name[:100])}.{HOST}-*.tmp"):
         number, process = file.name.rsplit(f".{HOST}-", 1)[1].split("-")[:2]
-        mine = int(number) == os.getpid()
-        if process != PROCESS if mine else not _alive(int(number)):
+        if process != PROCESS and (int(number) == os.getpid() or not _is_alive(int(number))):
             file.unlink(missing_ok=True)
 
 
-def _alive(process: int) -> bool:
-    if os.name != "posix":
-        return True  # os.kill would end it
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass
+def _is_alive(process: int) -> bool:
+    if os.name == "posix":  # elsewhere os.kill would end it
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            pass
     return True
