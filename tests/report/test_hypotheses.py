@@ -295,7 +295,7 @@ def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (stated("god", "poor"), "[[hypotheses]] 'x': better = 'god': no such contender (closest: good"),
+        (stated("god", "poor"), "h.toml: no contender 'god' (closest: good"),
         (stated("good", "good"), "better and worse are both 'good'"),
         (stated("good", "poor").replace("worse =", "worst ="), "unknown key 'hypotheses.0.worst' (closest: worse"),
         (stated("good", "poor", source="mine"), "hypotheses.0.source = 'mine': must be 'report' or 'ours'"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from bakeoff.errors import UsageError, closest
+from bakeoff.errors import UsageError
 from bakeoff.spec.settings import Frozen, Shown
 
 Relation = Literal["better", "not worse", "equivalent", "not worse and cheaper", "faster"]
@@ -28,26 +27,9 @@ class Hypothesis(Frozen):
     reported: tuple[float, ...] = Field((), description="accuracies that the report gives for the two, in this order")
 
     @model_validator(mode="after")
-    def _two_figures(self) -> Hypothesis:
+    def _two_contenders(self) -> Hypothesis:
+        if self.better == self.worse:
+            raise UsageError(f"better and worse are both {self.better!r}: a hypothesis compares two contenders")
         if len(self.reported) not in (0, 2) or not all(0 <= value <= 1 for value in self.reported):
             raise UsageError(f"reported = {list(self.reported)}: two accuracies, from 0 to 1, or none")
         return self
-
-    def check(self, datasets: Mapping[str, str], where: str) -> None:
-        """That it is about two contenders that can be compared; `datasets` has each contender's.
-
-        Raises:
-            UsageError: it is not; with the closest valid names.
-        """
-        for key, name in (("better", self.better), ("worse", self.worse)):
-            if name not in datasets:
-                raise UsageError(f"{where}: {key} = {name!r}: no such contender{closest(name, datasets)}")
-        if self.better == self.worse:
-            raise UsageError(
-                f"{where}: better and worse are both {self.better!r}: a hypothesis compares two contenders"
-            )
-        if datasets[self.better] != datasets[self.worse]:
-            raise UsageError(
-                f"{where}: {self.better} is on {datasets[self.better]} and {self.worse} on {datasets[self.worse]}: "
-                "only contenders on the same images can be compared"
-            )

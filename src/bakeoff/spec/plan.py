@@ -14,7 +14,7 @@ from bakeoff.spec.override import ABSENT_DATA, COMMAND, Override
 from bakeoff.spec.reference import plain_reference
 from bakeoff.spec.settings import Frozen, Shown, validate
 from bakeoff.spec.study import Study, Sweep
-from bakeoff.spec.study_file import Scale, StudyFile, check_ensemble_fields
+from bakeoff.spec.study_file import Changes, Scale, StudyFile
 
 
 class PlannedRun(Frozen):
@@ -116,35 +116,35 @@ def make_plan(
     where = f"study {study.name}"
     if scale not in study.scales and scale != "full":
         raise UsageError(f"{where}: no scale {scale!r}{closest(scale, {*study.scales, 'full'})}")
-    cut, given = study.scales.get(scale, Scale()), dict(recipe or {})
-    only, datasets = tuple(only), tuple(map(plain_reference, datasets))
-    _check_names(study, cut, only, datasets)
-    reasons = _left_out(study, scale, only, datasets, absent or {})
-    place: dict[str, Any] = {"dataset": ""} if cut.dataset else {}
-    placed = [contender.model_copy(update=place) for contender in study.contenders]
-    contenders = [_at_scale(c, study, scale, given) for c in placed if c.name not in reasons]
+    size, only, datasets = study.scales.get(scale, Scale()), tuple(only), tuple(map(plain_reference, datasets))
+    for name in datasets:
+        if name not in study.datasets:
+            raise UsageError(f"{where}: not about dataset {name!r}{closest(name, study.datasets)}")
+    reasons = _left_out(study, size, f"scale {scale}", only, datasets, absent or {})
+    moved: dict[str, Any] = {"dataset": ""} if size.dataset else {}
+    all_contenders = [contender.model_copy(update=moved) for contender in study.contenders]
+    contenders = [
+        _at_scale(contender, size, recipe or {}, f"{where} at scale {scale}, contender {contender.name}")
+        for contender in all_contenders
+        if contender.name not in reasons
+    ]
     if not contenders:
-        asked = ", ".join((*only, *datasets))
-        raise UsageError(f"{where}: scale {scale} with only {asked} leaves no contender")
+        raise UsageError(f"{where}: scale {scale} with only {', '.join((*only, *datasets))} leaves no contender")
+    sizes = {
+        "dataset": size.dataset or study.dataset,
+        "images": size.images or study.images,
+        "seeds": seeds or size.seeds or study.seeds,
+    }
+    of_command = {("recipe", key) for key in recipe or {}} | ({("seeds",)} if seeds else set())
+    overrides = [*_overrides(study, sizes, contenders, scale, of_command), *_overrides_of_left_out(study, reasons)]
     sweeps, left_out_points = _split_sweeps(study, reasons)
-    sizes, overrides = _sizes(study, scale, seeds)
-    for contender in contenders:
-        overrides += _overrides(study.contender(contender.name), contender, scale, given)
-    overrides += _overrides_of_left_out(study, reasons)
     full = bool(study.scales) and scale == "full" and not overrides
-    plan = Plan(
-        **{key: getattr(study, key) for key in Study.model_fields}
-        | sizes
-        | {"contenders": tuple(contenders), "sweeps": tuple(sweeps)},
-        scale=scale,
-        scale_about=cut.about,
-        overrides=tuple(overrides),
-        left_out=tuple(c for c in placed if c.name in reasons),
-        left_out_points=tuple(left_out_points),
-        confirms=full if study.confirm is None else study.confirm,
-    )
-    plan.check_needs(where)
-    return plan
+    values = {key: getattr(study, key) for key in Study.model_fields} | sizes
+    values |= {"contenders": contenders, "sweeps": sweeps, "scale": scale, "scale_about": size.about}
+    values |= {"overrides": overrides, "left_out_points": left_out_points}
+    values["left_out"] = [contender for contender in all_contenders if contender.name in reasons]
+    values["confirms"] = full if study.confirm is None else study.confirm
+    return validate(Plan, values, where)
 
 
 def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:
@@ -160,102 +160,68 @@ def split_names(study: Study, groups: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if name)
 
 
-def _check_names(study: StudyFile, cut: Scale, only: Iterable[str], datasets: Iterable[str]) -> None:
-    """That the study has the contenders that its scale and a command name, and is about these datasets."""
-    names = [contender.name for contender in study.contenders]
-    for name in (*cut.only, *cut.without, *cut.contenders, *only):
-        if name not in names:
-            raise UsageError(f"study {study.name}: no contender {name!r}{closest(name, names)}")
-    for name in datasets:
-        if name not in study.datasets:
-            raise UsageError(f"study {study.name}: not about dataset {name!r}{closest(name, study.datasets)}")
-
-
 def _left_out(
-    study: StudyFile, scale: str, only: Collection[str], datasets: Collection[str], absent: Mapping[str, str]
+    study: StudyFile,
+    size: Scale,
+    scale: str,
+    only: Collection[str],
+    datasets: Collection[str],
+    absent: Mapping[str, str],
 ) -> dict[str, str]:
-    """The contenders that are left out, each with what leaves it out.
+    """The contenders that are left out, each with what leaves it out: `scale NAME`, the command, or absent files.
 
     Raises:
-        UsageError: a contender that is named needs one of them.
+        UsageError: a contender that is named needs one of them, or is none of the study's.
     """
-    cut, reasons = study.scales.get(scale, Scale()), {}
+    named = {name for name in (*size.only, *only) if study.contender(name)}
+    reasons = {}
     for contender in study.contenders:
         name = contender.name
-        if (cut.only and name not in cut.only) or name in cut.without:
-            reasons[name] = f"scale {scale}"
+        if (size.only and name not in size.only) or name in size.without:
+            reasons[name] = scale
         elif (only and name not in only) or (datasets and study.dataset_of(contender) not in datasets):
             reasons[name] = COMMAND
         elif name in absent:
             reasons[name] = absent[name]
     kept = [contender for contender in study.contenders if contender.name not in reasons]
     while lacking := {c.name: name for c in kept if c.name not in reasons for name in c.needs if name in reasons}:
-        if named := next((name for name in (*cut.only, *only) if name in lacking), None):
-            raise UsageError(f"study {study.name}: {named} needs {lacking[named]}, which is left out: name it as well")
+        if refused := sorted(named & lacking.keys()):
+            name = refused[0]
+            raise UsageError(f"study {study.name}: {name} needs {lacking[name]}, which is left out: name it as well")
         reasons |= {name: f"needs {needed}" for name, needed in lacking.items()}
     return reasons
 
 
-def _sizes(study: StudyFile, scale: str, seeds: int | None) -> tuple[dict[str, Any], list[Override]]:
-    """The dataset, images and seeds that the study has at a scale, and where these are not its own."""
-    cut = study.scales.get(scale, Scale())
-    sizes = {
-        "dataset": cut.dataset or study.dataset,
-        "images": cut.images or study.images,
-        "seeds": seeds or cut.seeds or study.seeds,
-    }
-    return sizes, [
-        Override(path=(key,), old=old, new=new, source=COMMAND if key == "seeds" and seeds else f"scale {scale}")
-        for key, new in sizes.items()
-        if new != (old := getattr(study, key))
-    ]
+def _at_scale(contender: Contender, size: Scale, fields: Mapping[str, Any], where: str) -> Contender:
+    """The contender with the parameters and the recipe that it has at a scale, and the recipe fields that a command
+    gives; fields for all contenders are not for ensembles."""
+    changes = size.contenders.get(contender.name, Changes())
+    shared, fields = ({}, {}) if contender.ensemble else (size.recipe, fields)
+    scaled = validate(Recipe, {**contender.recipe.model_dump(), **shared, **changes.fields}, where, strict=True)
+    recipe = validate(Recipe, {**scaled.model_dump(), **fields}, where)
+    parameters = {**contender.parameters, **changes.parameters}
+    values = {**contender.model_dump(), "parameters": parameters, "recipe": recipe}
+    return validate(Contender, values, where, strict=True)
 
 
-def _split_sweeps(study: StudyFile, left_out: Collection[str]) -> tuple[list[Sweep], list[Sweep]]:
-    """The study's sweeps with the points that are left, where these are two or more, and with those that are not."""
-    kept, lost = [], []
-    for sweep in study.sweeps:
-        points = tuple(point for point in sweep.points if point.contender not in left_out)
-        points = points if len(points) > 1 else ()
-        others = tuple(point for point in sweep.points if point not in points)
-        kept += [sweep.model_copy(update={"points": points})] if points else []
-        lost += [sweep.model_copy(update={"points": others})] if others else []
-    return kept, lost
+def _overrides(
+    study: StudyFile, sizes: Mapping[str, Any], contenders: Iterable[Contender], scale: str, of_command: set[Any]
+) -> list[Override]:
+    """What the plan has otherwise than the study file, contenders that are left out aside.
 
-
-def _at_scale(contender: Contender, study: StudyFile, scale: str, given: Mapping[str, Any]) -> Contender:
-    """The contender with the parameters and the recipe that it has at a scale; recipe fields for all contenders are
-    not for ensembles."""
-    cut = study.scales.get(scale, Scale())
-    where = f"study {study.name} [scales.{scale}], contender {contender.name}"
-    single = dict(cut.contenders.get(contender.name, {}))
-    if contender.ensemble:
-        check_ensemble_fields(single, where)
-    parameters = single.pop("parameters", {})
-    if isinstance(parameters, Mapping):
-        parameters = {**contender.parameters, **parameters}
-    common, given = ({}, {}) if contender.ensemble else (cut.recipe, given)
-    scaled = validate(Recipe, {**contender.recipe.model_dump(), **common, **single}, where, strict=True)
-    recipe = validate(Recipe, {**scaled.model_dump(), **given}, f"study {study.name}, contender {contender.name}")
-    fields = {**contender.model_dump(), "parameters": parameters, "recipe": recipe}
-    return validate(Contender, fields, where, strict=True)
-
-
-def _overrides(before: Contender, after: Contender, scale: str, given: Collection[str]) -> list[Override]:
-    """What a contender's recipe and parameters have otherwise than in the study file."""
-    values = {
-        "recipe": [(key, getattr(before.recipe, key), getattr(after.recipe, key)) for key in Recipe.model_fields],
-        "parameters": [(key, before.parameters.get(key), value) for key, value in after.parameters.items()],
-    }
+    Args:
+        of_command: the last parts of the paths of what a command gives.
+    """
+    changes: list[tuple[tuple[str, ...], Any, Any]] = [((key,), getattr(study, key), sizes[key]) for key in sizes]
+    for contender in contenders:
+        before, path = study.contender(contender.name), ("contenders", contender.name)
+        for (key, old), (_, new) in zip(before.recipe, contender.recipe, strict=True):
+            changes.append(((*path, "recipe", key), old, new))
+        for key, new in contender.parameters.items():
+            changes.append(((*path, "parameters", key), before.parameters.get(key), new))
     return [
-        Override(
-            path=("contenders", after.name, kind, key),
-            old=old,
-            new=new,
-            source=COMMAND if kind == "recipe" and key in given else f"scale {scale}",
-        )
-        for kind, fields in values.items()
-        for key, old, new in fields
+        Override(path=path, old=old, new=new, source=COMMAND if path[-2:] in of_command else f"scale {scale}")
+        for path, old, new in changes
         if old != new
     ]
 
@@ -266,3 +232,16 @@ def _overrides_of_left_out(study: StudyFile, reasons: Mapping[str, str]) -> list
     places = [(("datasets", name), name, ABSENT_DATA) for name in dict.fromkeys(absent)]
     places += [(("contenders", name), study.contender(name).model, reason) for name, reason in reasons.items()]
     return [Override(path=path, old=old, new=None, source=source) for path, old, source in places]
+
+
+def _split_sweeps(study: StudyFile, left_out: Collection[str]) -> tuple[list[Sweep], list[Sweep]]:
+    """The study's sweeps with the points that are left, where these are two or more, and with those that are not."""
+    kept: list[Sweep] = []
+    lost: list[Sweep] = []
+    for sweep in study.sweeps:
+        points = [point for point in sweep.points if point.contender not in left_out]
+        points = points if len(points) > 1 else []
+        missing = [point for point in sweep.points if point not in points]
+        for sweeps, part in ((kept, points), (lost, missing)):
+            sweeps += [sweep.model_copy(update={"points": tuple(part)})] if part else []
+    return kept, lost

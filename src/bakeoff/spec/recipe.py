@@ -8,7 +8,6 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from bakeoff.errors import UsageError
-from bakeoff.spec import renamed
 from bakeoff.spec.losses import LOSSES, Loss
 from bakeoff.spec.optimizers import OPTIMIZERS
 from bakeoff.spec.reference import Reference
@@ -82,13 +81,6 @@ class Recipe(Frozen):
         (), description=f"for training images, in order; repeated on the command line: {AUGMENTATIONS.menu()}"
     )
     tta: str = Field("one", description=f"test-time augmentation, views whose mean logits count: {TTAS.menu()}")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _present_names(cls, values: Any) -> Any:
-        if isinstance(values, dict) and (before := next(filter(values.__contains__, renamed.RECIPE), None)):
-            raise UsageError(f"{before} is now called {renamed.RECIPE[before]}")
-        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Recipe:
@@ -220,6 +212,10 @@ class Contender(Frozen):
             raise UsageError(f"{given} and ensemble are both given: an ensemble has no model but its members'")
         if twice := next((name for name in self.ensemble if self.ensemble.count(name) > 1), None):
             raise UsageError(f"ensemble names {twice!r} twice")
+        untrained = Recipe(tta=self.recipe.tta)
+        if self.ensemble and self.recipe != untrained:
+            field = next(key for key, value in untrained if value != getattr(self.recipe, key))
+            raise UsageError(f"{field} is for what is trained; of the recipe an ensemble takes tta only")
         if self.over_seeds and not self.ensemble:
             raise UsageError("over_seeds is for an ensemble")
         return self

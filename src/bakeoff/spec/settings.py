@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -20,6 +21,7 @@ from pydantic import (
 
 from bakeoff.characters import displayable
 from bakeoff.errors import UsageError, closest
+from bakeoff.spec import renamed
 
 Shown = Annotated[str, AfterValidator(displayable)]
 """Text for pages and terminals, on one line."""
@@ -57,18 +59,29 @@ def validate(model: type[F], values: Mapping[str, Any], where: str, *, strict: b
         error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         key = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
-            *place, last = (str(part) for part in error["loc"])
-            raise UsageError(f"{where}: unknown key {key!r}{closest(last, _keys_at(model, place))}") from None
+            raise UsageError(f"{where}: {unknown_key(key, _keys_at(model, error['loc'][:-1]))}") from None
         if error["type"] == "missing":
             raise UsageError(f"{where}: {key} is missing") from None
-        fault = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        fault = fault[0].lower() + fault[1:].replace("tuple", "list")
+        fault = (
+            error["msg"].removeprefix("Value error, ").replace("Input should be", "must be").replace("tuple", "list")
+        )
+        fault = re.sub(r"a valid dictionary( or instance of \w+)?", "a table", fault[0].lower() + fault[1:])
         if not key:
             raise UsageError(f"{where}: {fault}") from None
         raise UsageError(f"{where}: {key} = {error['input']!r}: {fault}") from None
 
 
-def _keys_at(model: type[Frozen], place: Sequence[str]) -> Iterable[str]:
+def unknown_key(key: str, valid: Iterable[str]) -> str:
+    """What is wrong with a key such as `scales.small.sead`, of which the last part is not valid."""
+    last = key.rpartition(".")[2]
+    return (
+        f"{key} is now called {renamed.KEYS[last]}"
+        if last in renamed.KEYS
+        else f"unknown key {key!r}{closest(last, valid)}"
+    )
+
+
+def _keys_at(model: type[Frozen], place: Iterable[int | str]) -> Iterable[str]:
     """The valid keys of the table at `place` below `model`."""
     for part in place:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from graphlib import CycleError, TopologicalSorter
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Reported
@@ -60,7 +61,14 @@ class Study(Frozen):
     level: float = Field(0.05, gt=0, lt=1, description="chance of any false verdict on one dataset")
 
     def contender(self, name: str) -> Contender:
-        return next(c for c in self.contenders if c.name == name)
+        """The contender of that name.
+
+        Raises:
+            UsageError: there is none; with the closest names.
+        """
+        if contender := next((c for c in self.contenders if c.name == name), None):
+            return contender
+        raise UsageError(f"no contender {name!r}{closest(name, (c.name for c in self.contenders))}")
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -93,32 +101,37 @@ class Study(Frozen):
             depths[name] = max((1 + depths[needed] for needed in needs[name]), default=0)
         return depths
 
-    def check_needs(self, where: str) -> None:
-        """That every ensemble's members are there, on its dataset, and that nothing needs itself.
+    def check_comparable(self, first: str, second: str) -> None:
+        """That two contenders answer to the same images.
 
         Raises:
-            UsageError: the first that is not so.
+            UsageError: they do not, or there is no such contender.
         """
-        datasets = {contender.name: self.dataset_of(contender) for contender in self.contenders}
+        datasets = [self.dataset_of(self.contender(name)) for name in (first, second)]
+        if datasets[0] != datasets[1]:
+            raise UsageError(
+                f"{first} is on {datasets[0]} and {second} on {datasets[1]}: only answers to the same images can be "
+                "compared, or averaged"
+            )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """Every name is there once, every ensemble's members are there, on its dataset, and nothing needs itself."""
+        names = [contender.name for contender in self.contenders]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise UsageError(f"two contenders are called {twice!r}; give one of them another name or label")
         for contender in self.contenders:
             for name in contender.ensemble:
-                if name not in datasets:
-                    raise UsageError(f"{where}: {contender.name}: no contender {name!r}{closest(name, datasets)}")
-                if datasets[name] != datasets[contender.name]:
-                    raise UsageError(
-                        f"{where}: {contender.name} is on {datasets[contender.name]} and its member {name} on "
-                        f"{datasets[name]}: only answers to the same images can be averaged"
-                    )
+                self.check_comparable(contender.name, name)
             for name in self.needs(contender):
                 if self.contender(name).validation != contender.validation:
                     raise UsageError(
-                        f"{where}: {contender.name} needs {name}, which has another part drawn for validation: "
-                        "give both the same validation"
+                        f"{contender.name} needs {name}, which has another part drawn for validation: give both the "
+                        "same validation"
                     )
         try:
             self.depths()
         except CycleError as error:
-            circle = list(reversed(error.args[1]))[:-1]  # each needs the next, the last the first
-            first = min(range(len(circle)), key=lambda i: list(datasets).index(circle[i]))
-            chain = " needs ".join((*circle[first:], *circle[:first], circle[first]))
-            raise UsageError(f"{where}: {chain}: none of them can be trained first") from None
+            chain = " needs ".join(reversed(error.args[1]))
+            raise UsageError(f"{chain}: none of them can be trained first") from None
+        return self

@@ -6,21 +6,75 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from bakeoff.characters import displayable
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import check_regular
-from bakeoff.spec import Contender, Recipe, Reported, renamed
+from bakeoff.spec import Contender, Recipe, Reported
 from bakeoff.spec.reference import Reference
-from bakeoff.spec.settings import Frozen, Shown, validate
+from bakeoff.spec.settings import Frozen, Shown, unknown_key, validate
 from bakeoff.spec.study import Point, Study, Sweep
 
-DIRECTORY = re.compile(r"\w([\w .=+,()-]*[\w=+)-])?")
+LARGEST_GRID = 1000
+"""Contenders at the most: a grid of six values of six keys would have 46,656."""
+
+
+def _as_directory(name: str) -> str:
+    if not re.fullmatch(r"\w([\w .=+,()-]*[\w=+)-])?", name) or len(name.encode()) > 100:
+        valid = "must begin with a letter or digit and have letters, digits, spaces and . _ = + , - ( ) only"
+        raise UsageError(f"{name!r} cannot name a directory: {valid}, at most 100 bytes: rename it")
+    return name
+
+
+Directory = Annotated[str, AfterValidator(_as_directory)]
+"""A name that a directory can have."""
+
+
+class Changes(Frozen, extra="allow"):
+    """What a contender has otherwise than another, or at a scale; the extra keys are those of [contenders.NAME]."""
+
+    parameters: dict[str, Any] = {}
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All but the parameters."""
+        return self.model_extra or {}
+
+    @property
+    def assignments(self) -> str:
+        """The recipe fields and parameters, such as `lr=0.1,width=20`."""
+        values = {**self.fields, **self.parameters}
+        return ",".join(f"{key}={value}" for key, value in values.items() if key not in CONTENDER_KEYS)
+
+
+class PointTable(Changes):
+    """A point of [sweeps.NAME]."""
+
+    label: str = ""
+    reported: Reported = Reported()
+
+
+class SweepTable(Frozen):
+    """[sweeps.NAME]"""
+
+    of: str
+    points: list[PointTable] = Field(min_length=1)
+    question: Shown = ""
+    reported: tuple[float, ...] = ()
+
+
+class Tables(Frozen, extra="ignore"):
+    """The tables of a file that contenders are made of."""
+
+    recipe: dict[str, Any] = {}
+    contenders: dict[str, dict[str, Any]] = Field(min_length=1)
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
+    sweeps: dict[str, SweepTable] = {}
 
 
 class Scale(Frozen):
@@ -33,165 +87,91 @@ class Scale(Frozen):
     only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")
     without: tuple[str, ...] = Field((), description="contenders that it leaves out")
     recipe: dict[str, Any] = {}
-    contenders: dict[str, dict[str, Any]] = Field({}, description="`parameters` and recipe fields of single contenders")
-
-
-def _as_directory(name: str, what: str, longest: int, mend: str = "") -> str:
-    """`name`, where a directory can be called that."""
-    if not DIRECTORY.fullmatch(name) or len(name.encode()) > longest:
-        valid = "must begin with a letter or digit and have letters, digits, spaces and . _ = + , - ( ) only"
-        raise UsageError(f"{what}: {valid}, at most {longest} bytes{mend}")
-    return name
+    contenders: dict[str, Changes] = Field({}, description="`parameters` and recipe fields of single contenders")
 
 
 class StudyFile(Study):
     """What the author of a study wrote."""
 
-    scales: dict[str, Scale] = {}
+    name: Directory = Field(description="its file's")
+    recipe: dict[str, Any] = Field({}, description="what its contenders share")
+    grid: dict[str, list[Any]] = Field({}, description="values of which each contender takes every combination")
+    scales: dict[Directory, Scale] = {}
     confirm: bool | None = Field(
         None, description="train the selected contender again on fresh seeds; null: at the full scale"
     )
 
-    @field_validator("name")
-    @classmethod
-    def _directory(cls, name: str) -> str:
-        return _as_directory(name, f"study name {name!r}, which is its file's", 120, ": rename it")
-
-    @field_validator("scales")
-    @classmethod
-    def _directories(cls, scales: dict[str, Scale]) -> dict[str, Scale]:
-        return {_as_directory(name, f"scale name {name!r}", 80): scale for name, scale in scales.items()}
+    @model_validator(mode="after")
+    def _names_contenders(self) -> StudyFile:
+        """Whatever names contenders names some of this study."""
+        named = [*self.shown.values(), *((*s.only, *s.without, *s.contenders) for s in self.scales.values())]
+        for name in itertools.chain(*named):
+            self.contender(name)
+        for hypothesis in self.hypotheses:
+            self.check_comparable(hypothesis.better, hypothesis.worse)
+        return self
 
 
 CONTENDER_KEYS = tuple(key for key in Contender.model_fields if key not in ("name", "recipe"))
-ENSEMBLE_FIELDS = ("tta",)
-"""Of the recipe's fields those that are said of an ensemble, which trains nothing."""
 
 
-Tables = dict[str, dict[str, Any]]
-CONTENDERS = 'each is one, such as [contenders.plain] with model = "conv"'
-SWEEPS = 'each is one, such as [sweeps.rate] with of = "plain" and points = [{ lr = 0.1 }, { lr = 1 }]'
-LARGEST_STUDY = 1000
-"""Contenders at the most: a grid of six values of six keys would have 46,656."""
-
-
-def _tables(value: object, where: str, valid: str) -> Tables:
-    """`value` as a table of tables.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not isinstance(value, dict):
-        raise UsageError(f"{where} = {value!r}: must be a table; {valid}")
-    for key, inner in value.items():
-        if not isinstance(inner, dict):
-            raise UsageError(f"{where}.{key} = {inner!r}: must be a table; {valid}")
-    return value
-
-
-def _parameters(table: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The model's parameters that a contender's or a point's table gives."""
-    given = table.get("parameters", {})
-    if not isinstance(given, Mapping):
-        raise UsageError(f"{where}: parameters = {given!r}: must be a table, such as {{ width = 10 }}")
-    return given
-
-
-def _contender(name: str, table: Mapping[str, Any], base: Contender | None, recipe: Recipe, where: str) -> Contender:
-    """A contender from its table: its own keys, and recipe fields that differ from `recipe` (or `base`'s)."""
+def _contender(name: str, table: Mapping[str, Any], recipe: Recipe, where: str) -> Contender:
+    """A contender from its table: its own keys, and recipe fields that differ from `recipe`."""
     values = {key: value for key, value in table.items() if key in CONTENDER_KEYS}
-    changes = {key: value for key, value in table.items() if key not in CONTENDER_KEYS}
-    unknown = next((key for key in changes if key not in Recipe.model_fields and key not in renamed.RECIPE), None)
-    if unknown is not None:
-        near = closest(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])
-        raise UsageError(f"{where}: unknown key {unknown!r}{near}")
-    start = base.recipe if base else recipe
-    if "ensemble" in values:
-        start = Recipe()
-        check_ensemble_fields(changes, where)
-    values["recipe"] = validate(Recipe, {**start.model_dump(), **changes}, where, strict=True)
-    if base:
-        values = {"model": base.model, "dataset": base.dataset, "validation": base.validation, **values}
-        kept = base.parameters if values["model"] == base.model else {}
-        values["parameters"] = {**kept, **_parameters(values, where)}
+    fields = {key: value for key, value in table.items() if key not in CONTENDER_KEYS}
+    if unknown := next((key for key in fields if key not in Recipe.model_fields), None):
+        raise UsageError(f"{where}: {unknown_key(unknown, [*CONTENDER_KEYS, *Recipe.model_fields])}")
+    shared = {} if "ensemble" in values else recipe.model_dump()
+    values["recipe"] = validate(Recipe, {**shared, **fields}, where, strict=True)
     return validate(Contender, {"name": name, **values}, where, strict=True)
 
 
-def check_ensemble_fields(fields: Iterable[str], where: str) -> None:
-    """That these recipe fields can be said of an ensemble.
-
-    Raises:
-        UsageError: the first that is for what is trained.
-    """
-    if other := next((key for key in fields if key not in ENSEMBLE_FIELDS), None):
-        known = ", ".join(ENSEMBLE_FIELDS)
-        raise UsageError(f"{where}: {other} is for what is trained; of the recipe an ensemble takes {known} only")
+def _changed(base: Contender, changes: Changes, name: str, where: str) -> Contender:
+    """A contender that differs from `base` in `changes`; the parameters of another model are all its own."""
+    model = changes.fields.get("model", base.model)
+    parameters = {**base.parameters, **changes.parameters} if model == base.model else changes.parameters
+    table = {"model": model, "dataset": base.dataset, "validation": base.validation, "parameters": parameters}
+    plain = re.sub(r"[^A-Za-z0-9._=+,-]+", "-", name)
+    return _contender(plain, {**table, **changes.fields}, base.recipe, where)
 
 
-def _label(point: Mapping[str, Any], where: str) -> str:
-    plain = {**point, **_parameters(point, where)}
-    skip = (*CONTENDER_KEYS, "label")
-    return ",".join(f"{key}={value}" for key, value in plain.items() if key not in skip)
-
-
-def _sweep(name: str, table: Mapping[str, Any], contenders: list[Contender], recipe: Recipe, where: str) -> Sweep:
+def _sweep(name: str, table: SweepTable, contenders: list[Contender], where: str) -> Sweep:
     """A sweep and, added to `contenders`, those of its points that no contender has yet."""
-    known = {"of", "points", "question", "reported"}
-    unknown = next((key for key in table if key not in known), None)
-    if unknown is not None:
-        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known)}")
-    names = [c.name for c in contenders]
-    if "of" not in table:
-        raise UsageError(f"{where}: of is missing: the contender whose values are varied{closest('', names)}")
-    base = next((c for c in contenders if c.name == table["of"]), None)
-    if base is None:
-        raise UsageError(f"{where}: of = {table['of']!r}: no such contender{closest(str(table['of']), names)}")
-    if base.ensemble:
-        raise UsageError(f"{where}: of = {base.name!r}: an ensemble; a sweep varies what is trained")
+    trained = {c.name: c for c in contenders if not c.ensemble}
+    if table.of not in trained:
+        raise UsageError(f"{where}: of = {table.of!r}: no contender that is trained{closest(table.of, trained)}")
     points = []
-    if not isinstance(given := table.get("points", []), list):
-        raise UsageError(f"{where}: points = {given!r}: must be a list of tables, such as [{{ lr = 0.1 }}]")
-    for point in given:
-        if not isinstance(point, dict):
-            raise UsageError(f"{where}: points = [{point!r}, ...]: each point is a table, such as {{ lr = 0.1 }}")
-        label = str(point.get("label") or _label(point, where))
-        changes = {key: value for key, value in point.items() if key not in ("label", "reported")}
-        made = _contender(_plain(label), changes, base, recipe, f"{where} {label}")
+    for point in table.points:
+        label = point.label or point.assignments
+        made = _changed(trained[table.of], point, label, f"{where} {label}")
         same = next((c for c in contenders if c.same_run_as(made)), None)
         if same is None:
             contenders.append(made)
-        reported = validate(Reported, point.get("reported", {}), f"{where} {label}", strict=True)
-        points.append(Point(label=label, contender=(same or made).name, reported=reported))
-    if not points:
-        raise UsageError(f"{where}: points is missing or empty")
-    rest = {key: table[key] for key in ("question", "reported") if key in table}
-    return validate(Sweep, {"name": name, "points": points, **rest}, where, strict=True)
+        points.append(Point(label=label, contender=(same or made).name, reported=point.reported))
+    values = {"name": name, "question": table.question, "points": points, "reported": table.reported}
+    return validate(Sweep, values, where, strict=True)
 
 
-def _plain(label: str) -> str:
-    """A label as a contender's name."""
-    return re.sub(r"[^A-Za-z0-9._=+,-]+", "-", label)
-
-
-def _grid(contenders: list[Contender], grid: Any, where: str) -> list[Contender]:
+def _grid(contenders: list[Contender], grid: Mapping[str, list[Any]], where: str) -> list[Contender]:
     """Each contender with each combination of the grid's values; ensembles as they are."""
-    if not isinstance(grid, dict):
-        raise UsageError(f"{where}: grid = {grid!r}: must be a table of lists, such as [grid] with lr = [0.01, 0.1]")
-    for key, listed in grid.items():
-        if not isinstance(listed, list) or not listed:
-            raise UsageError(f"{where} [grid]: {key} = {listed!r}: must be a list of values, such as [0.01, 0.1]")
-    if (count := math.prod(map(len, grid.values())) * len(contenders)) > LARGEST_STUDY:
-        raise UsageError(f"{where} [grid]: makes {count:,} contenders: must be at most {LARGEST_STUDY:,}")
-    made = []
-    for contender in contenders:
-        if contender.ensemble:
-            made.append(contender)
-            continue
-        for values in itertools.product(*grid.values()):
-            changes = dict(zip(grid, values, strict=True))
-            name = f"{contender.name},{_label(changes, f'{where} [grid]')}"
-            made.append(_contender(_plain(name), changes, contender, contender.recipe, f"{where} [grid]"))
-    return made
+    if (count := math.prod(map(len, grid.values())) * len(contenders)) > LARGEST_GRID:
+        raise UsageError(f"{where}: makes {count:,} contenders: must be at most {LARGEST_GRID:,}")
+    combinations = [
+        validate(Changes, dict(zip(grid, values, strict=True)), where, strict=True)
+        for values in itertools.product(*grid.values())
+    ]
+    return [
+        made
+        for contender in contenders
+        for made in (
+            [contender]
+            if contender.ensemble
+            else [
+                _changed(contender, changes, f"{contender.name},{changes.assignments}", where)
+                for changes in combinations
+            ]
+        )
+    ]
 
 
 def parse_study(text: str, name: str, where: str) -> StudyFile:
@@ -211,43 +191,19 @@ def _study(text: str, name: str, where: str) -> StudyFile:
         table = tomllib.loads(text)
     except ValueError as error:  # numbers of thousands of digits among them
         raise UsageError(f"{where}: not valid TOML: {error}") from None
+    if derived := next((key for key in ("name", "about") if key in table), None):
+        raise UsageError(f"{where}: unknown key {derived!r}: it is the file's name, or its first comment lines")
     about = "\n".join(map(displayable, itertools.takewhile(lambda line: line.startswith("#"), text.splitlines())))
-    if not isinstance(shared := table.pop("recipe", {}), dict):
-        raise UsageError(f"{where}: recipe = {shared!r}: must be a table, such as [recipe] with epochs = 2")
-    recipe = validate(Recipe, shared, f"{where} [recipe]", strict=True)
+    tables = validate(Tables, table, where, strict=True)
+    recipe = validate(Recipe, tables.recipe, f"{where} [recipe]", strict=True)
     contenders = [
-        _contender(key, value, None, recipe, f"{where} [contenders.{key}]")
-        for key, value in _tables(table.pop("contenders", {}), f"{where}: contenders", CONTENDERS).items()
+        _contender(key, value, recipe, f"{where} [contenders.{key}]") for key, value in tables.contenders.items()
     ]
-    if grid := table.pop("grid", {}):
-        contenders = _grid(contenders, grid, where)
-    if not contenders:
-        raise UsageError(f"{where}: a study needs at least one [contenders.NAME]")
-    sweeps = [
-        _sweep(key, value, contenders, recipe, f"{where} [sweeps.{key}]")
-        for key, value in _tables(table.pop("sweeps", {}), f"{where}: sweeps", SWEEPS).items()
-    ]
-    if len(contenders) > LARGEST_STUDY:
-        raise UsageError(f"{where}: {len(contenders):,} contenders: must be at most {LARGEST_STUDY:,}")
-    names = [contender.name for contender in contenders]
-    if twice := next((n for n in names if names.count(n) > 1), None):
-        raise UsageError(f"{where}: two contenders are called {twice!r}; give one of them another name or label")
-    if "claims" in table:
-        raise UsageError(f"{where}: [[claims]] is now [[hypotheses]], each with a source: 'report' or 'ours'")
-    known = {*StudyFile.model_fields} - {"name", "about", "contenders", "sweeps"}
-    if unknown := next((key for key in table if key not in known), None):
-        tables = ("recipe", "contenders", "grid", "sweeps")
-        raise UsageError(f"{where}: unknown key {unknown!r}{closest(unknown, known.union(tables))}")
-    written = {"about": about.replace("# ", "").replace("#", ""), "name": name, **table}
-    study = validate(StudyFile, {**written, "contenders": contenders, "sweeps": sweeps}, where, strict=True)
-    study.check_needs(where)
-    datasets = {contender.name: study.dataset_of(contender) for contender in study.contenders}
-    for hypothesis in study.hypotheses:
-        hypothesis.check(datasets, f"{where} [[hypotheses]] {hypothesis.says!r}")
-    for kind, shown in study.shown.items():
-        if other := next((n for n in shown if n not in names), None):
-            raise UsageError(f"{where} [shown]: {kind}: no such contender: {other!r}{closest(other, names)}")
-    return study
+    if tables.grid:
+        contenders = _grid(contenders, tables.grid, f"{where} [grid]")
+    sweeps = [_sweep(key, value, contenders, f"{where} [sweeps.{key}]") for key, value in tables.sweeps.items()]
+    made = {"name": name, "about": about.replace("# ", "").replace("#", ""), "contenders": contenders, "sweeps": sweeps}
+    return validate(StudyFile, {**table, **made}, where, strict=True)
 
 
 def load_study(path: Path) -> StudyFile:
