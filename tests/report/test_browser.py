@@ -13,7 +13,7 @@ from bakeoff.report import page as report
 from bakeoff.report.render import figures
 from bakeoff.report.render.figures import Series, Spot
 from bakeoff.report.render.raster import png
-from bakeoff.report.render.svg import Dot, linear, standalone
+from bakeoff.report.render.svg import Dot, Key, linear, standalone
 from bakeoff.report.sections import SECTIONS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -118,18 +118,17 @@ CONTRAST = """() => {
 }"""
 
 
+MARK = Key("", "s1", "circle")
 PICTURES = {
-    "sweep": figures.sweep("", "lr", ["0.1", "1"], [Dot(0.9, 0.88, 0.92, "s1", ""), None], [0.95, None]),
+    "sweep": figures.sweep("", "lr", ["0.1", "1"], [Dot(0.9, 0.88, 0.92, MARK, ""), None], [0.95, None]),
     "scatter": figures.scatter(
-        [Spot(f"c{i}", i, 10**i, Dot(i / 9, i / 9, i / 8, "s1", "")) for i in range(1, 8)], "cost"
+        [Spot(f"c{i}", i, 10**i, Dot(i / 9, i / 9, i / 8, MARK, "")) for i in range(1, 8)], "cost"
     ),
-    "confusion": figures.confusion(np.arange(16).reshape(4, 4), list("abcd"), ""),
-    "dots": figures.dots([("a", [Dot(0.5, 0.3, 0.9, f"s{i}", "") for i in (1, 2)])], linear([0, 1], "x"), ""),
+    "dots": figures.dots([("a", [Dot(0.5, 0.3, 0.9, MARK, "")] * 2)], linear([0, 1], "x"), ""),
     "curves": figures.curves(
-        [Series(f"c{i}", [1, 2, 3], [i, i / 2, 1], [i / 2, i / 3, 1], [i, i, i]) for i in range(1, 9)],
+        [Series(f"c{i}", [1, 2, 3], [i, i / 2, 1], [i / 2, i / 3, 1], [i, i, i], f"s{i % 7}") for i in range(1, 9)],
         "epoch",
         "loss",
-        [f"c{i}" for i in range(1, 7)],
     ),
 }
 

@@ -228,7 +228,7 @@ def test_datasets_are_told_apart(tmp_path, write_run):
     outline(page)
     board = page.partition('id="leaderboard"')[2].partition("</section>")[0]
     assert re.findall("<h3>(.*?)</h3>", board) == ["On digits", "On letters"]
-    assert (tmp_path / "figures" / "confusion-letters-conv-letters.svg").exists()
+    assert (tmp_path / "figures" / "roc-letters-conv-letters.svg").exists()
     assert "### On letters" in (tmp_path / "report.md").read_text()
 
 

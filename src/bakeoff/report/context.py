@@ -20,6 +20,9 @@ from bakeoff.report.format import plural
 from bakeoff.spec.plan import Plan
 from bakeoff.spec.study import Section
 
+FEW = 4
+"""How many contenders stand side by side in a table or a diagram."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Context:
@@ -82,29 +85,29 @@ class Context:
         first = next(group[0] for group in self.finished.values() if group)
         return [displayable(str(name)) for name in first.dataset["classes"]]
 
-    @property
-    def only(self) -> tuple[str, ...]:
-        """The contenders that the study's section is of; none: of all."""
-        return self.section.of if self.section else ()
+    def includes(self, *names: str) -> bool:
+        """Whether the section is of any of these contenders: of all, unless the study names some for it."""
+        return not self.section or not self.section.of or bool({*self.section.of} & {*names})
 
     @property
-    def asked(self) -> list[ContenderResult]:
-        """The ranked contenders, or those of them that the section is of."""
-        return [c for c in self.ranked if not self.only or c.name in self.only]
+    def contenders(self) -> list[ContenderResult]:
+        """The ranked contenders that the section is of."""
+        return [c for c in self.ranked if self.includes(c.name)]
 
     @property
-    def named(self) -> list[str]:
-        """The contenders that the study names for the section and that have a result."""
-        names = [c.name for c in self.asked]
+    def preferred(self) -> list[str]:
+        """The contenders that the study prefers in a section of this kind and that have a result."""
+        names = [c.name for c in self.contenders]
         return [name for name in self.study.shown.get(self.section.kind if self.section else "", ()) if name in names]
 
-    def shown(self, most: int) -> list[str]:
-        """The first `most` names of a section that has room for only so many: the selected contender, those that the
-        study names for it, then the best."""
-        names = [c.name for c in self.asked]
+    def first(self, most: int) -> list[str]:
+        """The first `most` names, or FEW of those that the section is of: the selected contender, the preferred ones,
+        then the best."""
+        names = [c.name for c in self.contenders]
+        most = max(most, FEW) if self.section and self.section.of else most
         best = self.findings.selected
-        first = [best.name] if best and best.name in names else []
-        return list(dict.fromkeys((*first, *self.named, *names)))[:most]
+        selected = [best.name] if best and best.name in names else []
+        return list(dict.fromkeys((*selected, *self.preferred, *names)))[:most]
 
     def test(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Logits (n M, K) and labels (n M,) of the contender's test predictions, seed after seed."""

@@ -54,24 +54,27 @@ def columns(*labels: str, text: int = 1, words: int = 0) -> list[Column]:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A table's cell: text, or `dots` in a column of plots. `tone`: good, bad or quiet."""
+    """A table's cell: text, or `dots` in a column of plots. `tone`: good, bad, equal or quiet. `heat`, from 0 to 1: how
+    deeply the cell has the tone's colour."""
 
     text: str = ""
     dots: Sequence[Dot] = ()
     title: str = ""
     tone: str = ""
+    heat: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Table:
     """Rows of cells below their columns; the first cell of a row names it. `note` stands below. `name` is that of its
-    files and `title` its caption: a section's table gets both from the section."""
+    files and `title` its caption: a section's table gets both from the section. `matrix`: of narrow coloured cells."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str = ""
     name: str = ""
     title: str = ""
+    matrix: bool = False
 
     @property
     def plot(self) -> int | None:
@@ -95,10 +98,9 @@ class Figure:
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """Pictures side by side where there is room. `wide`: at their own size, each scrolling within itself."""
+    """Pictures side by side where there is room."""
 
     figures: Sequence[Figure]
-    wide: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,17 +113,10 @@ class Thumbnail:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """Thumbnails, perhaps under a title."""
+    """Thumbnails. Those with a title are small, and stand side by side where there is room."""
 
     items: Sequence[Thumbnail]
     title: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Galleries:
-    """Galleries of small thumbnails, side by side where there is room."""
-
-    galleries: Sequence[Gallery]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,4 +126,4 @@ class Code:
     text: str
 
 
-Block = Paragraph | Items | Heading | Table | Figures | Gallery | Galleries | Code
+Block = Paragraph | Items | Heading | Table | Figures | Gallery | Code

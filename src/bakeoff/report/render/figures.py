@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from markupsafe import escape
-from numpy.typing import NDArray
 
 from bakeoff.evaluation.metrics import Curve
 from bakeoff.report import format
@@ -22,12 +21,10 @@ from bakeoff.report.render.svg import (
     Point,
     accuracy,
     categories,
-    cut_ends,
     legend,
     linear,
     logarithmic,
     mark,
-    number,
     picture,
     text,
 )
@@ -49,10 +46,8 @@ def dots_row(axis: Axis, dots: Sequence[Dot]) -> str:
     for i, dot in enumerate(dots):
         y = f"{100 * (i + 1) / (len(dots) + 1):.1f}%"
         ends = f'x1="{_percent(axis, dot.low)}" x2="{_percent(axis, dot.high)}"'
-        drawn.append(f'<line class="whisker {dot.classes}" {ends} y1="{y}" y2="{y}"/>')
-        for value, classes, title, shape in cut_ends(axis, dot.low, dot.high, ("left", "right"), dot.classes):
-            drawn.append(mark(_percent(axis, value), y, shape, classes, title))
-        drawn.append(mark(_percent(axis, dot.mean), y, dot.shape, f"dot {dot.classes}", dot.title))
+        drawn.append(f'<line class="whisker {dot.key.colour}" {ends} y1="{y}" y2="{y}"/>')
+        drawn.append(mark(_percent(axis, dot.mean), y, dot.key.shape, dot.key.colour, dot.title))
     label = escape("; ".join(dot.title for dot in dots) or "no result")
     size = f'width="100%" height="{_row_height(len(dots))}"'
     return f'<svg class="row" {size} role="img" aria-label="{label}">{"".join(drawn)}</svg>'
@@ -88,33 +83,30 @@ def dots(rows: Sequence[tuple[str, Sequence[Dot]]], axis: Axis, title: str, keys
 
 @dataclasses.dataclass(frozen=True)
 class Series:
-    """A named line: its mean, and where known its lowest and highest, at each x."""
+    """A named line: its mean, lowest and highest at each x, in the colour s1 ... s6, or grey, s0."""
 
     name: str
     x: Sequence[float]
     mean: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
+    colour: str = "s0"
 
 
 def _course_axis(values: Sequence[float], label: str) -> Axis:
     """Seconds and steps from 0, epochs from the first to the last, at whole numbers."""
-    if label == "seconds":
-        return linear([*values, 0], label, tight=True)
     first = 1 if label == "epoch" else 0
     axis = linear([*values, first], label, tight=True)
-    whole = [t for t in axis.ticks if t[0] == round(t[0])]
-    distance = whole[1][0] - whole[0][0] if len(whole) > 1 else 1
-    return dataclasses.replace(axis, ticks=((first, str(first)), *(t for t in whole if t[0] - first > distance / 2)))
+    later = (tick for tick in axis.ticks if tick[0] > first and (label == "seconds" or tick[0] == round(tick[0])))
+    return dataclasses.replace(axis, ticks=((first, str(first)), *later))
 
 
-def curves(
-    series: Sequence[Series], x_label: str, y_label: str, shown: Sequence[str], rest: str = "other contender"
-) -> str:
-    """Lines with bands. `shown` get a colour each, in that order; the others lie behind them in grey, along
-    the edge where they leave the range of the first."""
-    values = [v for s in series if s.name in shown for v in (*s.low, *s.high)]
-    values = values or [v for s in series for v in (*s.low, *s.high)]
+def curves(series: Sequence[Series], x_label: str, y_label: str, rest: str = "other contender") -> str:
+    """Lines with bands; grey ones, each a `rest`, lie behind the others without a band, along the edge where they
+    leave the range of these."""
+    coloured = sorted((s for s in series if s.colour != "s0"), key=lambda s: s.colour)
+    grey = [s for s in series if s.colour == "s0"]
+    values = [v for s in coloured or grey for v in (*s.low, *s.high)]
     if y_label.endswith("accuracy"):
         y = accuracy(values, (), y_label)
     elif all(v > 0 and math.isfinite(v) for v in values) and max(values) > 10 * min(values):
@@ -122,18 +114,14 @@ def curves(
     else:
         y = linear(values, y_label)
     panel = Panel(_course_axis([v for s in series for v in s.x], x_label), y, f"{y_label} by {x_label}")
-    by_name = {s.name: s for s in series}
-    order = [(n, f"s{i + 1}") for i, n in enumerate(shown) if n in by_name][:SERIES]
-    coloured = {name for name, _ in order}
-    body = [panel.line(zip(s.x, s.mean, strict=True), "s0", s.name) for s in series if s.name not in coloured]
-    for name, classes in reversed(order):
-        s = by_name[name]
-        low, high = zip(s.x, s.low, strict=True), list(zip(s.x, s.high, strict=True))
-        body.append(panel.band(low, high, classes))
-        body.append(panel.line(zip(s.x, s.mean, strict=True), classes, name))
-    keys = [Key(name, classes) for name, classes in order]
-    others = len(series) - len(order)
-    return panel.draw(body, keys + ([Key(format.plural(others, rest), "s0")] if others else []))
+    body = []
+    for s in (*grey, *reversed(coloured)):
+        if s.colour != "s0":
+            low, high = zip(s.x, s.low, strict=True), list(zip(s.x, s.high, strict=True))
+            body.append(panel.band(low, high, s.colour))
+        body.append(panel.line(zip(s.x, s.mean, strict=True), s.colour, s.name))
+    keys = [Key(s.name, s.colour) for s in coloured]
+    return panel.draw(body, keys + ([Key(format.plural(len(grey), rest), "s0")] if grey else []))
 
 
 def sweep(
@@ -147,15 +135,13 @@ def sweep(
     ordered = all(value.replace(".", "", 1).replace("e-", "", 1).isdigit() for value in labels)
     body = [panel.line([(i, dot.mean) for i, dot in enumerate(dots) if dot], "s1")] if ordered else []
     for i, dot in enumerate(dots):
-        if dot:
-            body += [panel.whisker(i, dot.low, dot.high, "s1"), panel.dot(i, dot.mean, "dot s1", dot.title)]
-        else:
-            body.append(text(panel.at(i, 0)[0], panel.height - 46, "no result", "middle small"))
+        no_result = text(panel.at(i, 0)[0], panel.height - 46, "no result", "middle small")
+        body.append(panel.interval(i, dot, "s1") if dot else no_result)
     for i, value in enumerate(reported):
         if value is not None:
             label = f"{labels[i]}: reported {100 * value:.2f} %"
             body.append(panel.dot(i + 0.12, value, "hollow", label, "diamond"))
-    keys = [Key("measured, 95 % interval", "dot s1", "circle"), Key("reported", "hollow", "diamond")]
+    keys = [Key("measured, 95 % interval", "s1", "circle"), Key("reported", "hollow", "diamond")]
     return panel.draw(body, keys if published else keys[:1])
 
 
@@ -192,16 +178,14 @@ def scatter(spots: Sequence[Spot], x_label: str) -> str:
     steps = sorted([*((spot.cost, spot.dot.mean) for spot in front), *corners])
     body = [panel.line(steps, "front")]
     for spot in sorted(spots, key=lambda s: s in front):
-        classes = "s1" if spot in front else "s0"
-        body.append(panel.whisker(spot.cost, spot.dot.low, spot.dot.high, classes))
-        body.append(panel.dot(spot.cost, spot.dot.mean, f"dot {classes}", spot.dot.title))
+        body.append(panel.interval(spot.cost, spot.dot, "s1" if spot in front else "s0"))
     others = [s for s in spots if s not in front]
     many = len(spots) > MANY
     labels = [(s, s.name if len(s.name) < 22 else s.name[:20] + "…", "halo strong") for s in reversed(front)]
     labels += [(s, str(s.place) if many else s.name, "halo small" if many else "halo") for s in others]
     body += _labels(panel, labels)
     rest = "others; number: place below" if many else "others, 95 % intervals"
-    keys = [Key("Pareto front, 95 % intervals", "dot s1", "circle"), Key(rest, "dot s0", "circle")]
+    keys = [Key("Pareto front, 95 % intervals", "s1", "circle"), Key(rest, "s0", "circle")]
     return panel.draw(body, keys if others else keys[:1])
 
 
@@ -229,90 +213,25 @@ def _labels(panel: Panel, labels: Sequence[tuple[Spot, str, str]]) -> list[str]:
     return drawn
 
 
-def _matrix(names: Sequence[str], cells: Iterable[str], size: float, title: str, across: str) -> str:
-    """A frame of labels around square cells that are drawn already, a row and a column of each name; long names of
-    columns stand slantwise."""
-    longest = min(max(map(len, names)), 34)
-    slant = longest > size / 5.5
-    left, top = 30 + 6.4 * longest, 30 + (4.2 * longest if slant else 0)
-    turned, classes = (" rotate(-45)", "small") if slant else ("", "middle small")
-    rows, body = [], [text(left, 12, across)]
-    for i, name in enumerate(names):
-        middle = size * (i + 0.5)
-        rows.append(text(left - 8, top + 6 + middle + 4, name, "end strong", most=longest))
-        label = text(0, 0, name, classes, most=longest)
-        body.append(f'<g transform="translate({number(left + middle)} {number(top)}){turned}">{label}</g>')
-    inner = f'<g transform="translate({number(left)} {number(top + 6)})">{"".join(cells)}</g>'
-    width = max(left + size * len(names) + (4.2 * longest if slant else 6), left + 6.4 * len(across))
-    body[1:1] = rows
-    return picture(width, top + 12 + size * len(names), "".join([*body, inner]), title, natural=True)
-
-
-def _cell(i: int, j: int, size: float, classes: str, depth: float, words: str, title: str) -> str:
-    at = f'x="{number(j * size)}" y="{number(i * size)}" width="{number(size)}" height="{number(size)}"'
-    middle = (j + 0.5) * size, (i + 0.5) * size + 4
-    label = text(*middle, words, "middle strong" if size > 24 else "middle strong small") if words else ""
-    return f'<g><title>{escape(title)}</title><rect class="cell {classes}" {at} fill-opacity="{depth:.2f}"/>{label}</g>'
-
-
-VERDICTS = {"better": ("better", "+"), "worse": ("worse", "−"), "equivalent": ("equal", "="), "undecided": ("same", "")}
-"""The class of a cell and its sign, where there is no room for the difference."""
-
-
-def significance(names: Sequence[str], pairs: Mapping[tuple[str, str], tuple[float, str, str]]) -> str:
-    """Who beats whom: row against column. `pairs[row, column]` is (difference, verdict, tooltip)."""
-    few = len(names) <= MANY
-    size = 52.0 if few else 15.0
-    decided = [abs(difference) for difference, verdict, _ in pairs.values() if verdict in ("better", "worse")]
-    largest = max(decided, default=1.0) or 1.0
-    places, cells = {name: i for i, name in enumerate(names)}, []
-    for (a, b), (difference, verdict, title) in pairs.items():
-        classes, sign = VERDICTS[verdict]
-        depth = 0.2 + 0.45 * math.sqrt(abs(difference) / largest) if verdict in ("better", "worse") else 0.6
-        cells.append(
-            _cell(places[a], places[b], size, classes, depth, format.points(difference) if few else sign, title)
-        )
-    across = "row minus column, in points" if few else "row against column: + better, − worse, = as good"
-    return _matrix(names, cells, size, "Differences of test accuracy", across)
-
-
-def confusion(counts: NDArray[np.int64], classes: Sequence[str], title: str) -> str:
-    """(K, K) counts, true class by predicted class; colour by the share of the true class's images."""
-    few = len(classes) <= MANY
-    size = 38.0 if few else 15.0
-    totals = np.maximum(counts.sum(axis=1), 1)
-    errors = counts / totals[:, None] * (1 - np.eye(len(classes)))
-    worst = float(errors.max()) or 1.0
-    cells = []
-    for (i, true), (j, predicted) in itertools.product(enumerate(classes), repeat=2):
-        count, part = int(counts[i, j]), float(counts[i, j] / totals[i])
-        label = f"{true} taken for {predicted}" if i != j else f"{true} recognised"
-        kind = "better" if i == j else "worse" if count else "same"
-        depth = {"better": 0.15 + 0.35 * part, "worse": 0.65 * math.sqrt(part / worst), "same": 0.35}[kind]
-        tooltip = f"{label}: {count} of {totals[i]}, {100 * part:.2f} %"
-        cells.append(_cell(i, j, size, kind, depth, str(count) if few and count else "", tooltip))
-    return _matrix(classes, cells, size, title, "true class (row) by predicted class (column)")
-
-
-def roc(title: str, curves: Mapping[str, Curve], zoom: float) -> str:
-    """The classes' ROC curves up to the false positive rate `zoom`: those of the smallest areas coloured,
-    smallest first, the others grey."""
+def roc(title: str, curves: Mapping[str, Curve]) -> str:
+    """The classes' ROC curves, false positive rates on a log scale: those of the smallest areas coloured, smallest
+    first, the others grey."""
     order = sorted(curves.items(), key=lambda item: item[1].area)
-    zoomed = [float(np.interp(zoom / 50, c.false_positive_rate, c.true_positive_rate)) for c in curves.values()]
-    lowest = min(zoomed) if zoom < 1 else 0.0
-    axis = linear([min(lowest, 0.999), 1], "true positive rate")
-    panel = Panel(linear([0, zoom], "false positive rate"), axis, title, height=300)
-    body = [panel.line([(0, 0), (1, 1)], "diagonal")] if zoom == 1 else []
-    for i, (name, curve) in reversed(list(enumerate(order))):
-        x, y = curve.false_positive_rate, curve.true_positive_rate
-        upto = int(np.searchsorted(x, zoom, side="right"))
-        points = [*zip(x[:upto].tolist(), y[:upto].tolist(), strict=True), (zoom, float(np.interp(zoom, x, y)))]
-        body.append(panel.line(points, f"s{i + 1}" if i < SERIES else "s0", name))
-    keys = [Key(f"{name} ({curve.area:.4f})", f"s{i + 1}") for i, (name, curve) in enumerate(order[:SERIES])]
+    rates = np.concatenate([curve.false_positive_rate for curve in curves.values()])
+    x = logarithmic([0.001, *rates[rates > 0].tolist(), 1.0], "false positive rate (log scale)")
+    first = min(tick for tick, _ in x.ticks)
+    starts = [float(np.interp(first, c.false_positive_rate, c.true_positive_rate)) for c in curves.values()]
+    panel = Panel(x, linear([*starts, 0.999, 1.0], "true positive rate"), title, height=300)
+    body, keys = [], []
+    for i, (name, curve) in enumerate(order):
+        colour = f"s{i + 1}" if i < SERIES else "s0"
+        points = zip(curve.false_positive_rate.tolist(), curve.true_positive_rate.tolist(), strict=True)
+        body.append(panel.line(points, colour, name))
+        keys.append(Key(f"{name} ({curve.area:.4f})", colour))
     if others := order[SERIES:]:
         rest = f"{len(others)} other class{'es' * (len(others) > 1)}"
-        keys.append(Key(f"{rest} (from {others[0][1].area:.4f})", "s0"))
-    return panel.draw(body, [*keys, Key("chance", "diagonal")] if zoom == 1 else keys)
+        keys[SERIES:] = [Key(f"{rest} (from {others[0][1].area:.4f})", "s0")]
+    return panel.draw(reversed(body), keys)
 
 
 def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequence[int]]]) -> str:
@@ -324,20 +243,6 @@ def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequenc
         body.append(panel.line(points, f"s{i + 1}"))
         for (confidence, right), count in zip(points, counts, strict=True):
             tooltip = f"{name}: {count} predictions, confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
-            body.append(panel.dot(confidence, right, f"dot s{i + 1}", tooltip))
+            body.append(panel.dot(confidence, right, f"s{i + 1}", tooltip))
     keys = [Key(name, f"s{i + 1}") for i, (name, _, _) in enumerate(series)]
     return panel.draw(body, [*keys, Key("as sure as right", "diagonal")])
-
-
-def coverage(title: str, series: Sequence[tuple[str, NDArray[np.bool_]]]) -> str:
-    """Accuracy on the surest part of the images against that part: (name, right or wrong, surest first)."""
-    parts = np.linspace(0.1, 1.0, 46)
-    counts = {name: np.maximum(np.rint(parts * len(right)), 1).astype(int) for name, right in series}
-    lines = [(name, (np.cumsum(right)[counts[name] - 1] / counts[name]).tolist()) for name, right in series]
-    y = linear([1.0, *(v for _, values in lines for v in values)], "accuracy on these, %", lambda v: f"{100 * v:.6g}")
-    x = linear([0.1, 1], "the surest part of the test images, %", lambda v: f"{100 * v:g}", tight=True)
-    panel = Panel(x, y, title, height=300)
-    keys = [Key(name, f"s{i + 1}") for i, (name, _) in enumerate(lines)]
-    drawn = zip(keys, lines, strict=True)
-    body = [panel.line(zip(parts, values, strict=True), key.classes, key.label) for key, (_, values) in drawn]
-    return panel.draw(reversed(body), keys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bakeoff.report.render.blocks import Block, Code, Figures, Galleries, Gallery, Heading, Items, Paragraph, Table
+from bakeoff.report.render.blocks import Block, Code, Figures, Gallery, Heading, Items, Paragraph, Table
 
 BLOCK_START = re.compile(r"^\s*(?=>|#{1,6}(\s|$)|[+-](\s|$)|(=+|-+)\s*$)|^\s*\d+(?=[.)](\s|$))")
 """Before the sign that would make of a line a heading, a quotation or an item of a list."""
@@ -46,10 +46,9 @@ def markdown(block: Block) -> str:
         case Figures():
             return "\n\n".join(_picture(figure.name, figure.caption) for figure in block.figures)
         case Gallery():
-            return "\n".join(f"- {escaped('; '.join(item.lines))}" for item in block.items)
-        case Galleries():
-            groups = [f"{g.title}: {', '.join('; '.join(item.lines) for item in g.items)}" for g in block.galleries]
-            return "\n".join(f"- {escaped(group)}" for group in groups)
+            lines = ["; ".join(item.lines) for item in block.items]
+            lines = [f"{block.title}: {', '.join(lines)}"] if block.title else lines
+            return "\n".join(f"- {escaped(line)}" for line in lines)
         case Code():
             fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
             return f"{fence}\n{block.text}\n{fence}"

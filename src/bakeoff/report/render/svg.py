@@ -92,33 +92,28 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
     return Axis(lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0, shown, label)
 
 
-ROUND_ACCURACIES = (0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999, 0.99995)
-
-BEGINNINGS = (0.2, 0.3, 0.4, 0.6, 0.7)
-"""Where a log axis may begin as well; elsewhere they would be too many labels."""
+ROUND_ACCURACIES = (0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 
 
 def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
-    """A percent axis: linear, or logarithmic in the error where the errors differ more than tenfold.
+    """A percent axis over `means` and the `ends` of their intervals: linear, or logarithmic in the error where the
+    errors differ more than tenfold.
 
-    It covers `means`, and the `ends` of their intervals as long as they do not halve or double the errors: a
-    wide interval of few seeds is cut rather than all else squeezed.
+    On a log scale 100 % has no place: what is above the last label lies there with it.
     """
-    known = [min(v, 1.0) for v in _finite(means)]
-    least = max(min((1 - v for v in known if v < 1), default=0.01) / 3, 1e-4)  # where 100 % lies on a log scale
-    errors = [max(1 - v, least) for v in known]
-    reach = [min(max(1 - v, min(errors) / 2), 2 * max(errors), 1.0) for v in ends if math.isfinite(v)]
-    worst, best = max([*errors, *reach]), min([*errors, *reach])
+    least = max(min((1 - v for v in _finite(means) if v < 1), default=0.01) / 3, 1e-4)
+    known = [min(max(v, 0.0), 1.0) for v in (*_finite(means), *ends) if math.isfinite(v)]
+    worst, best = 1 - min(known), max(1 - max(known), least)
     if worst < 10 * best or worst < 0.05:
-        axis = linear([1 - worst, 1.0 if max(known) == 1 else 1 - best], f"{label}, %", lambda v: f"{100 * v:.6g}")
+        axis = linear(known, f"{label}, %", lambda v: f"{100 * v:.6g}")
         return dataclasses.replace(axis, ticks=tuple(t for t in axis.ticks if -1e-9 <= t[0] <= 1 + 1e-9))
-    low = max(t for t in (*BEGINNINGS, *ROUND_ACCURACIES) if t <= 1 - worst)  # a label where the axis begins
+    low = max(t for t in ROUND_ACCURACIES if t <= 1 - worst)
     high = 1 - best / 1.1
-    if max(known) == 1:  # 100 % has no place on a log scale: what is above the last label lies there with it
-        high = next((t for t in ROUND_ACCURACIES if 1 - t <= best), ROUND_ACCURACIES[-1])
+    if beyond := max(known) > high:
+        high = min((t for t in ROUND_ACCURACIES if t >= 1 - best), default=ROUND_ACCURACIES[-1])
     first, last = math.log10(1 - low), math.log10(1 - high)
-    labels = [(t, f"{100 * t:g}") for t in sorted({low, *(t for t in ROUND_ACCURACIES if low <= t <= high)})]
-    if max(known) == 1:
+    labels = [(t, f"{100 * t:g}") for t in ROUND_ACCURACIES if low <= t <= high]
+    if beyond:
         labels[-1] = (high, f"≥ {100 * high:g}")
     label = f"{label}, % (log scale of the error)"
     return Axis(lambda v: (first - math.log10(max(1 - v, 1e-12))) / (first - last), tuple(labels), label)
@@ -127,15 +122,6 @@ def accuracy(means: Iterable[float], ends: Iterable[float], label: str) -> Axis:
 def categories(names: Sequence[str], label: str) -> Axis:
     """Values 0, 1, 2 ... with a name each."""
     return Axis(lambda v: (v + 0.5) / len(names), tuple(enumerate(names)), label)
-
-
-def cut_ends(
-    axis: Axis, low: float, high: float, arrows: tuple[str, str], classes: str
-) -> list[tuple[float, str, str, str]]:
-    """(value, classes, title, shape) of the arrows for an interval's ends that lie beyond the axis."""
-    out = [(low, arrows[0], axis.place(low) < -1e-6), (high, arrows[1], axis.place(high) > 1 + 1e-6)]
-    inside = axis.place(low) <= 1 and axis.place(high) >= 0
-    return [(value, f"dot {classes}", "the interval goes on", shape) for value, shape, cut in out if cut and inside]
 
 
 def number(value: float) -> str:
@@ -170,51 +156,47 @@ SHAPES = {
     "diamond": "M0,-5.2L5.2,0L0,5.2L-5.2,0Z",
     "square": "M-3.6,-3.6H3.6V3.6H-3.6Z",
     "triangle": "M0,-5L4.6,3.6H-4.6Z",
-    "left": "M-1,0L6,-4V4Z",
-    "right": "M1,0L-6,-4V4Z",
-    "up": "M0,-1L-4,6H4Z",
-    "down": "M0,1L-4,-6H4Z",
 }
-"""Marks of values, and of which way an interval leaves its plot."""
+"""Marks of values."""
 
 
-def mark(x: str, y: str, shape: str, classes: str, title: str = "") -> str:
+def mark(x: str, y: str, shape: str, colour: str, title: str = "") -> str:
     """A point mark. `x` and `y` are lengths: pixels, or percent of what it lies in."""
-    drawn = f'<path class="{classes}" d="{SHAPES[shape]}">{_title(title)}</path>'
+    drawn = f'<path class="dot {colour}" d="{SHAPES[shape]}">{_title(title)}</path>'
     return f'<svg x="{x}" y="{y}" width="1" height="1">{drawn}</svg>'
 
 
 @dataclasses.dataclass(frozen=True)
-class Dot:
-    """A value with its interval, on a row of its own or beside others."""
-
-    mean: float
-    low: float
-    high: float
-    classes: str
-    title: str
-    shape: str = "circle"
-
-
-@dataclasses.dataclass(frozen=True)
 class Key:
-    """One entry of a legend: a line, or a mark where it has a shape."""
+    """One entry of a legend: a line, or a mark where it has a shape. `colour`: s0 (grey), s1 ... s6, or another class
+    of figure.css."""
 
     label: str
-    classes: str
+    colour: str
     shape: str = ""
 
     def draw(self, x: float, y: float, most: int) -> str:
         if self.shape:
-            sample = mark(number(x + 9), number(y - 4), self.shape, self.classes)
+            sample = mark(number(x + 9), number(y - 4), self.shape, self.colour)
         else:
-            sample = path([(x, y - 4), (x + 18, y - 4)], f"line {self.classes}")
+            sample = path([(x, y - 4), (x + 18, y - 4)], f"line {self.colour}")
         return sample + text(x + 24, y, self.label, "strong", most=most)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dot:
+    """A value with its interval, drawn as the mark of `key`."""
+
+    mean: float
+    low: float
+    high: float
+    key: Key
+    title: str
 
 
 def key_mark(key: Key) -> str:
     """The mark of a legend's entry, to stand in a line of text."""
-    return f'<svg class="key" width="12" height="12" aria-hidden="true">{mark("6", "6", key.shape, key.classes)}</svg>'
+    return f'<svg class="key" width="12" height="12" aria-hidden="true">{mark("6", "6", key.shape, key.colour)}</svg>'
 
 
 def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
@@ -229,13 +211,10 @@ def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
     return drawn, 18.0 * (row + 1) + 6 if keys else 0.0
 
 
-def picture(width: float, height: float, body: str, title: str, *, natural: bool = False) -> str:
-    """A whole picture for a page that has figure.css. `natural`: never enlarged, and reduced by at most 0.7."""
-    size = f'width="{number(width)}" style="min-width: {number(0.7 * width)}px"' if natural else ""
-    return (
-        f'<svg viewBox="0 0 {number(width)} {number(height)}" {size} role="img" '
-        f'aria-label="{escape(title)}">{body}</svg>'
-    )
+def picture(width: float, height: float, body: str, title: str) -> str:
+    """A whole picture for a page that has figure.css."""
+    box = f"0 0 {number(width)} {number(height)}"
+    return f'<svg viewBox="{box}" role="img" aria-label="{escape(title)}">{body}</svg>'
 
 
 def standalone(drawn: str) -> str:
@@ -280,14 +259,14 @@ class Panel:
     def band(self, low: Iterable[Point], high: Sequence[Point], classes: str) -> str:
         return path((self.at(*p) for p in (*low, *reversed(high))), f"band {classes}", closed=True)
 
-    def dot(self, x: float, y: float, classes: str, title: str = "", shape: str = "circle") -> str:
+    def dot(self, x: float, y: float, colour: str, title: str = "", shape: str = "circle") -> str:
         at_x, at_y = self.at(x, y)
-        return mark(number(at_x), number(at_y), shape, classes, title)
+        return mark(number(at_x), number(at_y), shape, colour, title)
 
-    def whisker(self, x: float, low: float, high: float, classes: str) -> str:
-        """An interval, with an arrow at an end that lies outside the plot."""
-        line = path((self.at(x, low), self.at(x, high)), f"whisker {classes}")
-        return line + "".join(self.dot(x, *end) for end in cut_ends(self.y, low, high, ("down", "up"), classes))
+    def interval(self, x: float, dot: Dot, colour: str) -> str:
+        """A value with its interval, upright."""
+        whisker = path((self.at(x, dot.low), self.at(x, dot.high)), f"whisker {colour}")
+        return whisker + self.dot(x, dot.mean, colour, dot.title)
 
     def draw(self, body: Iterable[str], keys: Sequence[Key] = ()) -> str:
         """The picture: grid and labels, then `body`, and the legend below."""
@@ -298,8 +277,9 @@ class Panel:
             y = self.top + (1 - self.y.at(value)) * down
             frame.append(path([(self.left, y), (end, y)], "grid"))
             frame.append(text(self.left - 6, y + 4, label, "end"))
-        most = max(3, int((end - self.left) / max(len(self.x.ticks), 1) / 6.4))
-        for value, label in self.x.ticks:
+        ticks = self.x.spaced(0.09)
+        most = max(3, int((end - self.left) / max(len(ticks), 1) / 6.4))
+        for value, label in ticks:
             frame.append(text(self.at(value, 0)[0], base + 16, label, "middle", most=most))
         frame.append(path([(self.left, base), (end, base)], "axis"))
         frame.append(text((self.left + end) / 2, base + 33, self.x.label, "middle"))

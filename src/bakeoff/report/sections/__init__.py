@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from bakeoff.errors import UsageError, closest
 from bakeoff.report.context import Context
-from bakeoff.report.format import few
 from bakeoff.report.render.blocks import Block, Figures, Heading, Paragraph, Table
 from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.plan import Plan
@@ -50,30 +49,32 @@ def check_sections(study: Plan) -> None:
         UsageError: the first that does not, with the closest valid names.
     """
     names = [contender.name for contender in (*study.contenders, *study.left_out)]
-    asked: list[tuple[str, str, tuple[str, ...]]] = [(f"study {study.name} [shown]", kind, ()) for kind in study.shown]
-    asked += [(f"study {study.name}", section.kind, section.of) for section in study.sections]
-    for where, kind, of in asked:
+    sections = [(f"study {study.name} [shown]", Section(kind=kind)) for kind in study.shown]
+    sections += [(f"study {study.name}", section) for section in study.sections]
+    for where, section in sections:
+        kind = section.kind
         if kind in RENAMED:
             raise UsageError(f"{where}: section {kind!r} is now called {RENAMED[kind]!r}")
         if kind not in SECTIONS:
             raise UsageError(f"{where}: no section {kind!r}{absent('sections', kind) or closest(kind, SECTIONS)}")
-        if other := next((name for name in of if name not in names), None):
-            raise UsageError(f"{where}, section {kind}: no contender {other!r}{closest(other, names)}")
+        if unknown := next((name for name in section.of if name not in names), None):
+            raise UsageError(f"{where}, section {kind}: no contender {unknown!r}{closest(unknown, names)}")
 
 
 def compose(context: Context) -> list[Part]:
     """The study's own sections in its order, or all that have something to show."""
     renamed = [s.model_copy(update={"kind": RENAMED.get(s.kind, s.kind)}) for s in context.study.sections]
-    asked = tuple(renamed)  # a study.json of an earlier version has the old names
-    check_sections(context.study.model_copy(update={"sections": asked}))
+    sections = tuple(renamed)  # a study.json of an earlier version has the old names
+    check_sections(context.study.model_copy(update={"sections": sections}))
     parts: list[Part] = []
-    for section in asked or [Section(kind=kind) for kind in SECTIONS]:
+    for section in sections or [Section(kind=kind) for kind in SECTIONS]:
         title = section.title or SECTIONS[section.kind].heading
         same = sum(part.kind == section.kind for part in parts)
-        anchor = re.sub("[^A-Za-z0-9]+", "-", section.kind) + (f"-{same + 1}" if same else "")
+        anchor = _file_name(section.kind.replace("_", "-")) + (f"-{same + 1}" if same else "")
         blocks = _blocks(context, section, anchor, title)
-        if blocks or asked:  # else it does not apply
-            parts.append(Part(anchor, section.kind, title, blocks or [Paragraph("There is nothing to show here.")]))
+        if blocks or sections:  # else it does not apply
+            nothing = "There is nothing to show here: no contender that it is about has a result."
+            parts.append(Part(anchor, section.kind, title, blocks or [Paragraph(nothing)]))
     return parts
 
 
@@ -83,30 +84,16 @@ def _blocks(context: Context, section: Section, anchor: str, title: str) -> list
         return _named(_on_one(context, section), anchor, title)
     blocks: list[Block] = []
     for part in context.parts:
-        dataset, names = part.study.dataset, {contender.name for contender in part.study.contenders}
-        if (not section.of or names & {*section.of}) and (some := _on_one(part, section)):
-            blocks += [Heading(f"On {dataset}"), *_named(some, f"{anchor}-{dataset}", f"{title} on {dataset}", below=1)]
+        dataset = part.study.dataset
+        if on_dataset := _on_one(part, section):
+            named = _named(on_dataset, f"{anchor}-{dataset}", f"{title} on {dataset}", below=1)
+            blocks += [Heading(f"On {dataset}"), *named]
     return blocks
 
 
 def _on_one(context: Context, section: Section) -> list[Block]:
-    """The section's blocks on one dataset, and who has no run that trained: of those that the section names, or
-    of all contenders if none has one."""
-    kind = SECTIONS[section.kind]
-    context = dataclasses.replace(context, section=section)
-    blocks: list[Block] = [*kind.function(context)] if len(context.asked) >= kind.least else []
-    asked = section.of or context.study.shown.get(section.kind, [])
-    if blocks and (absent := [c.name for c in context.study.left_out if c.name in asked]):
-        blocks = [*blocks, Paragraph(f"Not run at this scale: {few(absent)}.", tone="quiet")]
-    every = context.findings.contenders
-    without = [c for c in every if not c.trained and (not section.of or c.name in section.of)]
-    known = kind.names_all if blocks else not kind.applies(context.study)
-    if known or not without or (context.ranked and not section.of):
-        return blocks
-    lost, absent = ([c.name for c in without if bool(c.ended) == ran] for ran in (True, False))
-    words = [f"No run of {few(lost)} trained"] if lost else []
-    words += [f"{'there' if lost else 'There'} is no record of {few(absent)}"] if absent else []
-    return [*blocks, Paragraph(f"{'; '.join(words)}.")]
+    kind, context = SECTIONS[section.kind], dataclasses.replace(context, section=section)
+    return [*kind.function(context)] if len(context.contenders) >= kind.least else []
 
 
 def _named(blocks: Sequence[Block], name: str, title: str, below: int = 0) -> list[Block]:
@@ -122,9 +109,9 @@ def _named(blocks: Sequence[Block], name: str, title: str, below: int = 0) -> li
                 figures = [dataclasses.replace(f, name=_file_name(f"{name}-{f.name}")) for f in block.figures]
                 block = dataclasses.replace(block, figures=figures)
             case Table():
-                tables += 1
-                file = _file_name(f"{name}-{tables}" if tables > 1 else name)
-                block = dataclasses.replace(block, name=file, title=title)
+                tables += not block.name
+                suffix = f"-{block.name or tables}" if block.name or tables > 1 else ""
+                block = dataclasses.replace(block, name=_file_name(name + suffix), title=title)
         named.append(block)
     return named
 

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from bakeoff.evaluation import metrics
-from bakeoff.report.context import Context
+from bakeoff.report.context import FEW, Context
 from bakeoff.report.format import number, percent, plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Paragraph, Table, columns
-from bakeoff.report.sections.kind import FEW, Kind, how_many
+from bakeoff.report.sections.kind import Kind, how_many
 
 ENOUGH = 10
 """Predictions in a bin of the reliability diagram below which it says nothing."""
@@ -21,8 +21,8 @@ UNSURE = 0.05
 
 def blocks(context: Context) -> list[Block]:
     """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
-    names = context.shown(FEW)
-    bins, surest, rows, lead = [], [], [], ""
+    names = context.first(FEW)
+    bins, rows, lead = [], [], ""
     for name in names:
         logits, labels = context.test(name)
         calibration = metrics.calibration(logits, labels)
@@ -30,9 +30,8 @@ def blocks(context: Context) -> list[Block]:
         points = [(float(calibration.confidence[i]), float(calibration.accuracy[i])) for i in full]
         bins.append((name, points, [int(calibration.count[i]) for i in full]))
         order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
-        surest.append((name, (logits.argmax(axis=1) == labels)[order]))
+        wrong = (logits.argmax(axis=1) != labels)[order]
         sure = metrics.confidence_of_errors(logits, labels)
-        wrong = ~surest[-1][1]
         unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
         lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
         numbers = next(c for c in context.ranked if c.name == name)
@@ -43,15 +42,13 @@ def blocks(context: Context) -> list[Block]:
     heads += [f"errors among the {100 * UNSURE:g} % least sure", "right is surer than wrong"]
     left_out = f"Bins with under {ENOUGH} predictions are left out."
     below = f"Above the diagonal: less sure than right; below: surer. {left_out}"
-    coverage = figures.coverage("Accuracy of the surest", surest)
-    drawn = [Figure("reliability", figures.reliability("Reliability", bins), below)]
-    drawn.append(Figure("coverage", coverage, "Accuracy if the least sure images are set aside."))
+    diagram = Figure("reliability", figures.reliability("Reliability", bins), below)
     note = (
         "Calibration error (the mean distance between confidence and accuracy over 15 bins) and likelihood are means "
         "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
         f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {how_many(names, context)}"
     )
-    return [Paragraph(lead), Figures(drawn), Table(columns(*heads), rows, note)]
+    return [Paragraph(lead), Figures([diagram]), Table(columns(*heads), rows, note)]
 
 
 def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:

@@ -15,7 +15,7 @@ COSTS = {"parameters": "parameters", "multiply_adds": "multiply-adds an image", 
 
 def blocks(context: Context) -> list[Block]:
     """Accuracy against what it costs."""
-    ranked = context.asked
+    ranked = context.contenders
     drawn = []
     for key, label in COSTS.items():
         costs = [getattr(c, key) for c in ranked]
@@ -24,11 +24,10 @@ def blocks(context: Context) -> list[Block]:
         front = [spot.name for spot in figures.pareto(spots)]
         caption = f"Front of the means, cheapest first: {listing(front)}." if len(front) <= 8 else ""
         drawn.append(Figure(key, figures.scatter(spots, label), caption))
-    many = len(ranked) > figures.MANY
-    labels = ["contender", *["place"][:many], "n", "parameters", "multiply-adds", "seconds", "training images/s"]
+    labels = ("contender", "place", "n", "parameters", "multiply-adds", "seconds", "training images/s")
     rows = []
     for place, c in enumerate(ranked, 1):
-        cells = [*[str(place)][:many], trained(c), number(c.parameters), short(c.multiply_adds or 0)]
+        cells = [str(place), trained(c), number(c.parameters), short(c.multiply_adds or 0)]
         cells += [number(c.seconds, 1), number(c.images_per_second or None), percent(c.test_accuracy.mean)]
         rows.append([name_cell(context, c), *map(Cell, cells)])
     note = "Multiply-adds of one image, forward; seconds and images/s of training, mean over seeds."
@@ -37,4 +36,4 @@ def blocks(context: Context) -> list[Block]:
     return [Figures(drawn), Table(columns(*labels, "test accuracy"), rows, note)]
 
 
-SECTION = Kind(blocks, title="Accuracy and its cost", least=2, applies=lambda study: len(study.contenders) > 1)
+SECTION = Kind(blocks, title="Accuracy and its cost", least=2)

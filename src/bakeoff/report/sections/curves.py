@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -20,51 +19,50 @@ from bakeoff.report.sections.kind import Kind, course_by_step, over_seeds
 
 def blocks(context: Context) -> list[Block]:
     """How training went by step, and validation by epoch and by second."""
-    every = [c.name for c in context.asked]
-    names = [name for name in every if any(len(run.history) > 1 for run in context.finished[name])]
-    trained = [name for name in context.shown(len(every)) if any(r.history for r in context.finished[name])]
-    coloured, drawn = trained[:SERIES], []
+    epochs = {c.name: max(len(run.history) for run in context.finished[c.name]) for c in context.contenders}
+    trained = [name for name in context.first(len(epochs)) if epochs[name]]
+    colours = {name: f"s{i}" for i, name in enumerate(trained[:SERIES], 1)}
+    drawn = []
     for column, value in ((1, "train loss"), (2, "train accuracy")):
-        by_step = [line for name in every if (line := course_by_step(name, context.finished[name], column))]
-        if by_step:
-            drawn.append(Figure(f"{value.replace(' ', '-')}-step", figures.curves(by_step, "step", value, coloured)))
+        lines = [course_by_step(name, context.finished[name], column, colours.get(name, "s0")) for name in trained]
+        if by_step := [line for line in lines if line]:
+            drawn.append(Figure(f"{value.replace(' ', '-')}-step", figures.curves(by_step, "step", value)))
+    several = [name for name in trained if epochs[name] > 1]
     for value, against in itertools.product(("validation accuracy", "validation loss"), ("epoch", "seconds")):
-        if series := [_course(n, context.finished[n], value.replace(" ", "_"), against) for n in names]:
-            svg = figures.curves(series, against, value, coloured)
-            drawn.append(Figure(f"{value.replace(' ', '-')}-{against}", svg))
+        key = value.replace(" ", "_")
+        courses = [_course(name, context.finished[name], key, against, colours.get(name, "s0")) for name in several]
+        if courses:
+            drawn.append(Figure(f"{value.replace(' ', '-')}-{against}", figures.curves(courses, against, value)))
     if not drawn:
         return []
-    alone = [name for name in context.shown(1 + len(context.named)) if name in names]
     words = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(trained) > SERIES:
         words += f" The best {SERIES} of {len(trained)} contenders have colours."
-    short = sum(max(len(run.history) for run in context.finished[name]) == 1 for name in every)
-    if names and short:
-        words += f" {plural(short, 'contender')} trained for one epoch: see the curves by step."
-    return [Paragraph(words), Figures([*drawn, *_train_and_validation(context, alone)])]
+    if several and len(several) < len(trained):
+        short = plural(len(trained) - len(several), "contender")
+        words += f" {short} trained for one epoch: see the curves by step."
+    single = [name for name in context.first(1 + len(context.preferred)) if name in several]
+    return [Paragraph(words), Figures([*drawn, *_train_and_validation(context, single)])]
 
 
-def _course(name: str, runs: Sequence[Run], value: str, against: str) -> Series:
+def _course(name: str, runs: Sequence[Run], key: str, against: str, colour: str) -> Series:
     """A value by epoch or by seconds, as far as every seed was trained."""
     epochs = min(len(run.history) for run in runs)
     rows = [[run.history[i] for run in runs] for i in range(epochs)]
     x = [float(np.mean([row["seconds"] for row in same])) for same in rows]
     x = x if against == "seconds" else [i + 1.0 for i in range(epochs)]
-    return over_seeds(name, x, np.array([[row.get(value, np.nan) for row in same] for same in rows]))
+    return over_seeds(name, x, np.array([[row.get(key, np.nan) for row in same] for same in rows]), colour)
 
 
 def _train_and_validation(context: Context, names: Sequence[str]) -> list[Figure]:
     """Of each contender two figures by epoch, accuracy and loss, each with a line for train and one for validation."""
     drawn = []
     for name, value in itertools.product(names, ("accuracy", "loss")):
-        lines = [
-            dataclasses.replace(_course(name, context.finished[name], f"{split}_{value}", "epoch"), name=split)
-            for split in ("train", "validation")
-        ]
-        svg = figures.curves(lines, "epoch", value, ["train", "validation"])
+        runs, splits = context.finished[name], {"train": "s1", "validation": "s2"}
+        lines = [_course(split, runs, f"{split}_{value}", "epoch", colour) for split, colour in splits.items()]
         caption = f"{name}. Train {value} is the mean over an epoch's batches, as they were trained on."
-        drawn.append(Figure(f"{name}-{value}", svg, caption))
+        drawn.append(Figure(f"{name}-{value}", figures.curves(lines, "epoch", value), caption))
     return drawn
 
 
-SECTION = Kind(blocks, title="Learning curves")
+SECTION = Kind(blocks, title="Learning curves", least=1)

@@ -23,18 +23,17 @@ F = TypeVar("F")
 def blocks(context: Context) -> list[Block]:
     """What went wrong, and what it cost: only what applies to the study."""
 
-    def asked(findings: Sequence[F], *keys: str) -> list[F]:
+    def own(entries: Sequence[F], *keys: str) -> list[F]:
         """Those about a contender that the section is of."""
-        only = {*context.only}
-        return [one for one in findings if not only or only & {getattr(one, key) for key in keys or ("contender",)}]
+        return [entry for entry in entries if context.includes(*(getattr(entry, key) for key in keys or ["contender"]))]
 
-    found = context.findings
+    findings = context.findings
     parts: dict[str, list[Block]] = {
-        "One change at a time": _one_change(asked(found.one_change, "before", "after")),
-        "Softmax before the cross-entropy": _softmax(asked(found.softmax)),
-        "Hardly better than guessing": _guessing(asked(found.guessing)),
-        "Another optimiser took over": [Paragraph(sentences.of_fallback(one)) for one in asked(found.fallbacks)],
-        "Choosing on the test set": _test_choices(asked(found.test_choices)),
+        "One change at a time": _one_change(own(findings.one_change, "before", "after")),
+        "Softmax before the cross-entropy": _softmax(own(findings.softmax)),
+        "Hardly better than guessing": _guessing(own(findings.guessing)),
+        "Another optimiser took over": [Paragraph(sentences.of_fallback(entry)) for entry in own(findings.fallbacks)],
+        "Choosing on the test set": _test_choices(own(findings.test_choices)),
     }
     return [block for title, blocks in parts.items() if blocks for block in (Heading(title), *blocks)]
 

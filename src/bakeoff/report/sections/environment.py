@@ -10,14 +10,14 @@ from bakeoff.report.summary import environment
 
 def blocks(context: Context) -> list[Block]:
     """What made these numbers, and the command that makes them again."""
-    found: list[Block] = [Paragraph("This page is made again by"), Code(context.command)]
+    blocks: list[Block] = [Paragraph("This page is made again by"), Code(context.command)]
     if context.study.about:
-        found += [Paragraph("The study's file says:"), Code(context.study.about)]
+        blocks += [Paragraph("The study's file says:"), Code(context.study.about)]
     rows = [
         [Cell(key), Cell("; ".join(map(str, value)) if isinstance(value, list) else str(value))]
         for key, value in environment(context.runs).items()
     ]
-    return [*found, Table(columns("what", "value", text=2), rows)] if rows else found
+    return [*blocks, Table(columns("what", "value", text=2), rows)] if rows else blocks
 
 
-SECTION = Kind(blocks, title="Environment", all_runs=True, names_all=True)
+SECTION = Kind(blocks, title="Environment", all_runs=True)

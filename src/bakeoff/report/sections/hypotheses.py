@@ -43,8 +43,8 @@ FASTER = (
 
 def blocks(context: Context) -> list[Block]:
     """The report's statements and our own, and whether the runs support them: a table for each."""
-    every, only = context.findings.hypotheses, {*context.only}
-    judged = [one for one in every if not only or {one.hypothesis.better, one.hypothesis.worse} & only]
+    results = context.findings.hypotheses
+    judged = [one for one in results if context.includes(one.hypothesis.better, one.hypothesis.worse)]
     blocks: list[Block] = []
     for source, title in WHOSE.items():
         stated = [one for one in judged if one.hypothesis.source == source]
@@ -93,4 +93,4 @@ def _given(one: HypothesisResult) -> str:
     return points(one.reported_difference) + (" *" if one.within_noise else "")
 
 
-SECTION = Kind(blocks, title="Hypotheses, and what the runs say", applies=lambda study: bool(study.hypotheses))
+SECTION = Kind(blocks, title="Hypotheses, and what the runs say")

@@ -31,11 +31,11 @@ TRAINS_ON_TEST = (
 
 def blocks(context: Context) -> list[Block]:
     """Everyone's accuracy with its interval, best first."""
-    ranked = context.asked
+    ranked = context.contenders
     marks = {c.name: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
     against = standing(context.findings.contenders, context.findings.pairs)
-    without = [c for c in context.findings.contenders if not c.trained and (not context.only or c.name in context.only)]
+    without = [c for c in context.findings.contenders if not c.trained and context.includes(c.name)]
     rows = []
     for c in (*ranked, *without):
         plot = Cell(dots=marks.get(c.name, ()))
@@ -45,7 +45,7 @@ def blocks(context: Context) -> list[Block]:
     heads.append(Column(axis.label, axis=axis))
     heads += columns("validation", "parameters", AGAINST, text=0, words=1)
     notes = [Paragraph(f"{c.name}: {c.note.rstrip('.')}.", tone="quiet") for c in ranked if c.note]
-    return [Table(heads, rows, _note(context, ranked)), *notes]
+    return [Table(heads, rows, _note(context, ranked)), *notes] if rows else []
 
 
 def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
@@ -57,4 +57,4 @@ def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
     return note
 
 
-SECTION = Kind(blocks, title="Leaderboard", least=1, names_all=True)
+SECTION = Kind(blocks, title="Leaderboard")

@@ -12,7 +12,7 @@ from bakeoff.findings.runs import all_correct
 from bakeoff.report.context import Context
 from bakeoff.report.format import plural
 from bakeoff.report.render.blocks import Block, Gallery, Paragraph, Thumbnail
-from bakeoff.report.sections.kind import FEW, Kind
+from bakeoff.report.sections.kind import Kind
 
 SHOWN = 24
 """How many mistakes are shown."""
@@ -20,7 +20,7 @@ SHOWN = 24
 
 def blocks(context: Context) -> Iterator[Block]:
     """The selected contender's wrong test predictions, those that most seeds make first, then the surest."""
-    for name in context.shown(FEW if context.only else 1):
+    for name in context.first(1):
         if items := _worst(context, name):
             yield Paragraph(
                 f"{name}: {'the test image' if len(items) == 1 else f'the {len(items)} test images'} that it gets "

@@ -10,33 +10,33 @@ from numpy.typing import NDArray
 from bakeoff.evaluation.metrics import Interval
 from bakeoff.evaluation.verdicts import estimate
 from bakeoff.findings.runs import all_correct
-from bakeoff.report.context import Context
+from bakeoff.report.context import FEW, Context
 from bakeoff.report.format import percent
 from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Key
-from bakeoff.report.sections.kind import FEW, Kind, accuracy_axis, dot, how_many
+from bakeoff.report.sections.kind import Kind, accuracy_axis, how_many, make_dot
 
 SHAPES = ("circle", "diamond", "square", "triangle")
 
 
 def blocks(context: Context) -> list[Block]:
     """How many of each class's test images are recognised, by the selected contender and the best after it."""
-    names = context.shown(FEW)
+    names = context.first(FEW)
     labels = context.finished[names[0]][0].labels("test")
     right = all_correct(context.finished)
-    keys = [Key(name, f"dot s{i + 1}", SHAPES[i]) for i, name in enumerate(names)]
+    keys = [Key(name, f"s{i + 1}", SHAPES[i]) for i, name in enumerate(names)]
     marks, texts = [], []
     for k, label in enumerate(context.classes):
         of_class = [_of_class(right[name][:, labels == k]) for name in names]
-        texts.append([label, f"{(labels == k).sum():,}", *(percent(found.mean) for found in of_class)])
+        texts.append([label, f"{(labels == k).sum():,}", *(percent(value.mean) for value in of_class)])
         pairs = zip(keys, of_class, strict=True)
-        marks.append([dot(f"{key.label}, class {label}", found, "accuracy", key) for key, found in pairs])
+        marks.append([make_dot(f"{key.label}, class {label}", value, "accuracy", key) for key, value in pairs])
     axis = accuracy_axis([mark for dots in marks for mark in dots], "accuracy")
     rows = [[*map(Cell, cells), Cell(dots=dots)] for cells, dots in zip(texts, marks, strict=True)]
     heads = [*columns("class", "test images"), *(Column(key.label, key=key) for key in keys)]
     note = (
         "Means over seeds; intervals 95 %, each of its class alone, for new seeds and new images of the class "
-        f"(Wilson's of one seed). {how_many(names, context, context.named)}"
+        f"(Wilson's of one seed). {how_many(names, context)}"
     )
     return [Table([*heads, Column(axis.label, axis=axis)], rows, note)]
 

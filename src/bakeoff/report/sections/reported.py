@@ -102,7 +102,7 @@ def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     study, rows, left_out = context.study, [], []
     for figure in find_reported(study, context.ended, context.findings.contenders):
-        if context.only and figure.contender not in context.only:
+        if not context.includes(figure.contender):
             continue
         name, label, published, judgement = (
             _name(figure),
@@ -130,7 +130,7 @@ def blocks(context: Context) -> list[Block]:
         note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
     words = [Paragraph(_of_noise(name, values)) for name, values in figures_of(study).items()]
     found: list[Block] = [*words, Table([*heads, Column("verdict", "text")], rows, note)] if rows else []
-    if (unplaced := _of_unprinted_values(study)) and not context.only:
+    if unplaced := _of_unprinted_values(study):
         words_of = f"Reported for values that are not printed (test accuracy): {'; '.join(unplaced)}."
         found.append(Paragraph(words_of, tone="quiet"))
     if left_out:
@@ -147,10 +147,4 @@ def _of_noise(name: str, values: Sequence[float]) -> str:
     )
 
 
-SECTION = Kind(
-    blocks,
-    title="Reported against measured",
-    applies=lambda study: any(contender.reported.figures() for contender in study.contenders),
-    all_runs=True,
-    names_all=True,
-)
+SECTION = Kind(blocks, title="Reported against measured", all_runs=True)

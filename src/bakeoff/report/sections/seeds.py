@@ -13,7 +13,7 @@ from bakeoff.report.sections.kind import Kind
 
 def blocks(context: Context) -> list[Block]:
     """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
-    ranked = [c for c in context.asked if c.trained > 1]
+    ranked = [c for c in context.contenders if c.trained > 1]
     if len(ranked) < 2:
         return []
     rows = []
@@ -26,14 +26,14 @@ def blocks(context: Context) -> list[Block]:
     return [*map(_one_seed, find_one_seed(ranked)), *_plan(context), spread]
 
 
-def _one_seed(found: OneSeed) -> Paragraph:
-    most = [f"{name} ({100 * chance:.0f} %)" for name, chance in found.others[:3]]
+def _one_seed(result: OneSeed) -> Paragraph:
+    most = [f"{name} ({100 * chance:.0f} %)" for name, chance in result.others[:3]]
     instead = f", most often {listing(most)}" if most else ""
-    draws = f"in {100 * (1 - found.chance):.0f} % of the draws{instead}"
+    draws = f"in {100 * (1 - result.chance):.0f} % of the draws{instead}"
     words = (
         "With one seed a contender, drawn from those that were trained, validation accuracy would have named another"
     )
-    return Paragraph(f"{words} winner than {found.winner} {draws}.")
+    return Paragraph(f"{words} winner than {result.winner} {draws}.")
 
 
 def _plan(context: Context) -> list[Block]:
@@ -55,4 +55,4 @@ def _plan(context: Context) -> list[Block]:
     return [Table(columns("true difference, points", "seeds needed", text=0, words=1), rows, note)] if rows else []
 
 
-SECTION = Kind(blocks, title="What the seeds do", applies=lambda study: len(study.contenders) > 1 and study.seeds > 1)
+SECTION = Kind(blocks, title="What the seeds do")

@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bakeoff.evaluation.verdicts import Pair
 from bakeoff.findings.pairs import versus
 from bakeoff.report import sentences
 from bakeoff.report.context import Context
-from bakeoff.report.format import margin, p_value
-from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Table, columns
+from bakeoff.report.format import margin, p_value, points
+from bakeoff.report.render.blocks import Block, Cell, Table, columns
 from bakeoff.report.sections.kind import TESTED, Kind, tone
+
+NUMBERS = 12
+"""Contenders up to which the matrix has the differences; of more it has signs alone."""
+SIGNS = {"better": "+", "worse": "−", "equivalent": "="}
 
 
 def blocks(context: Context) -> list[Block]:
     """Every pair: the difference, and the verdict."""
-    names = [c.name for c in context.asked]
+    names = [c.name for c in context.contenders]
     pairs = {(a, b): versus(context.findings.pairs, a, b) for a, b in itertools.permutations(names, 2)}
-    cells: dict[tuple[str, str], tuple[float, str, str]] = {
-        key: (pair.difference, pair.verdict, _tooltip(pair)) for key, pair in pairs.items()
-    }
-    caption = (
-        "Blue: the row is better than the column; orange: worse; green: as good, within "
-        f"{margin(context.study.margin)}; grey: undecided. The table below has each pair's interval and p."
-    )
-    matrix = Figures([Figure("matrix", figures.significance(names, cells), caption)], wide=True)
     best = context.findings.selected
     order = sorted(names, key=lambda name: not best or name != best.name)
-    return [matrix, _pairs([pairs[a, b] for a, b in itertools.combinations(order, 2)])]
+    below = (
+        f"Row less column, in points{'' if len(names) <= NUMBERS else ', as signs'}. Blue: the row is better; orange: "
+        f"worse; green: as good, within {margin(context.study.margin)}; grey: undecided."
+    )
+    matrix = Table(columns("", *names), _matrix(names, pairs), below, name="matrix", matrix=True)
+    return [matrix, _table([pairs[a, b] for a, b in itertools.combinations(order, 2)])]
+
+
+def _matrix(names: Sequence[str], pairs: Mapping[tuple[str, str], Pair]) -> list[list[Cell]]:
+    rows = []
+    for name in names:
+        row = [Cell(name)]
+        for pair in (pairs.get((name, other)) for other in names):
+            text = pair and (points(pair.difference) if len(names) <= NUMBERS else SIGNS.get(pair.verdict, ""))
+            row.append(Cell(text or "", title=_tooltip(pair), tone=tone(pair), heat=0.4) if pair else Cell())
+        rows.append(row)
+    return rows
 
 
 def _tooltip(pair: Pair) -> str:
-    """A pair in full, and of an undecided one what would decide it."""
     difference, between, _ = sentences.measured(pair)
-    verdict = sentences.verdict(pair)
-    decide = f": {sentences.what_would_decide(pair)}" if verdict == "undecided" else ""
-    return f"{pair.a} − {pair.b}: {difference} points {between}, {verdict}{decide}"
+    return f"{pair.a} − {pair.b}: {difference} points {between}, {sentences.verdict(pair)}"
 
 
-def _pairs(pairs: Sequence[Pair]) -> Table:
+def _table(pairs: Sequence[Pair]) -> Table:
     """Pairs with their intervals, p and verdicts."""
     labels = ("contender", "against", *TESTED[:3], "p", *TESTED[3:], "verdict", "to decide it")
     rows = []
@@ -56,4 +64,4 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
     return Table(columns(*labels, text=2, words=2), rows, note + sentences.one_run(pairs))
 
 
-SECTION = Kind(blocks, title="Who is better than whom", least=2, applies=lambda study: len(study.contenders) > 1)
+SECTION = Kind(blocks, title="Who is better than whom", least=2)

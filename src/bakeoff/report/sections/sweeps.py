@@ -22,7 +22,7 @@ def blocks(context: Context) -> list[Block]:
     for result in context.findings.sweeps:
         sweep = result.sweep
         known = [by_name[p.contender] for p in sweep.points]
-        if not any(c.trained for c in known) or (context.only and not {*context.only} & {c.name for c in known}):
+        if not any(c.trained for c in known) or not context.includes(*(c.name for c in known)):
             continue
         dots = [
             accuracy_dot(replace(c, name=p.label), f"n = {c.trained}, test accuracy") if c.trained else None
@@ -48,14 +48,14 @@ def _unplaced(sweep: Sweep) -> str:
 def _by_step(context: Context, sweep: Sweep, labels: Sequence[str]) -> list[Figure]:
     """Train accuracy of a sweep's points against the step, where the records have curves within their epochs."""
     lines = []
-    for label, point in zip(labels, sweep.points, strict=True):
+    for i, (label, point) in enumerate(zip(labels, sweep.points, strict=True), 1):
         runs = context.finished.get(point.contender)
-        if runs and (line := course_by_step(label, runs, 2)):
+        if runs and (line := course_by_step(label, runs, 2, f"s{i}" if i <= SERIES else "s0")):
             lines.append(line)
     if not lines:
         return []
-    svg = figures.curves(lines, "step", "train accuracy", [line.name for line in lines][:SERIES], "other value")
+    svg = figures.curves(lines, "step", "train accuracy", "other value")
     return [Figure(f"{sweep.name}-by-step", svg, f"{sweep.question or f'{sweep.name}.'} Train accuracy by step.")]
 
 
-SECTION = Kind(blocks, title="Sweeps", applies=lambda study: bool(study.sweeps), names_all=True)
+SECTION = Kind(blocks, title="Sweeps")

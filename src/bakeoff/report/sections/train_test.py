@@ -9,14 +9,14 @@ from bakeoff.report.format import percent, points
 from bakeoff.report.leaderboard import trained
 from bakeoff.report.render.blocks import Block, Cell, Column, Table, columns
 from bakeoff.report.render.svg import Dot, Key
-from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, dot, name_cell
+from bakeoff.report.sections.kind import INTERVALS, Kind, accuracy_axis, make_dot, name_cell
 
-KEYS = (Key("train", "dot s5", "square"), Key("validation", "dot s3", "diamond"), Key("test", "dot s1", "circle"))
+KEYS = (Key("train", "s5", "square"), Key("validation", "s3", "diamond"), Key("test", "s1", "circle"))
 
 
 def blocks(context: Context) -> list[Block]:
     """Train, validation and test accuracy side by side: who learns by heart."""
-    ranked = context.asked
+    ranked = context.contenders
     marks = {c.name: [_dot(c, key) for key in KEYS] for c in ranked}
     axis = accuracy_axis([mark for dots in marks.values() for mark in dots], "accuracy")
     rows = []
@@ -35,10 +35,10 @@ def blocks(context: Context) -> list[Block]:
 
 def _dot(contender: ContenderResult, key: Key) -> Dot:
     """The accuracy on a split; of train the mean alone, for its images are not a sample of others."""
-    found: Interval = getattr(contender, f"{key.label}_accuracy")
+    value: Interval = getattr(contender, f"{key.label}_accuracy")
     if key.label == "train":
-        found = Interval(found.mean, found.mean, found.mean)
-    return dot(contender.name, found, key.label, key)
+        value = Interval(value.mean, value.mean, value.mean)
+    return make_dot(contender.name, value, key.label, key)
 
 
 SECTION = Kind(blocks, title="Train, validation, test", least=1)
