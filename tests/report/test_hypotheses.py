@@ -301,7 +301,7 @@ def test_hypotheses_that_a_scale_leaves_out_take_no_rows(runs):
         (stated("good", "poor", source="mine"), "hypotheses.0.source = 'mine': must be 'report' or 'ours'"),
         (stated("good", "poor", relation="best"), "hypotheses.0.relation = 'best': must be 'better', 'not worse'"),
         (stated("good", "poor", more="reported = [0.9]"), "reported = [0.9]: two accuracies, from 0 to 1, or none"),
-        (stated("good", "far"), "only contenders on the same images can be compared"),
+        (stated("good", "far"), "good is on digits and far on mnist: only answers to the same images can be compared"),
     ],
 )
 def test_a_hypothesis_that_cannot_be_is_one_sentence(text, message):
