@@ -8,7 +8,7 @@ import pytest
 from bakeoff.errors import UsageError
 from bakeoff.report.overrides import sentences
 from bakeoff.spec import Recipe
-from bakeoff.spec.plan import make_plan
+from bakeoff.spec.plan import Plan, make_plan
 from bakeoff.spec.study_file import StudyFile, parse_study
 from bakeoff.studies.packaged import packaged_studies
 
@@ -344,6 +344,14 @@ def test_members_of_an_ensemble_share_their_validation_images() -> None:
 def test_hypotheses_and_what_is_shown_are_checked(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         study(STUDY + text)
+
+
+def test_a_plan_whose_compared_contenders_turn_out_the_same_is_read_again() -> None:
+    text = '[[hypotheses]]\nsays = "x"\nsource = "ours"\nbetter = "fast"\nworse = "plain"\n'
+    plan = make_plan(study(STUDY + text))
+    same = plan.hypotheses[0].model_copy(update={"better": "plain"})
+    merged = plan.model_copy(update={"hypotheses": (same,)})
+    assert Plan.model_validate_json(merged.model_dump_json()) == merged
 
 
 def test_recipe_and_datasets_for_a_whole_study() -> None:

@@ -27,9 +27,7 @@ class Hypothesis(Frozen):
     reported: tuple[float, ...] = Field((), description="accuracies that the report gives for the two, in this order")
 
     @model_validator(mode="after")
-    def _two_contenders(self) -> Hypothesis:
-        if self.better == self.worse:
-            raise UsageError(f"better and worse are both {self.better!r}: a hypothesis compares two contenders")
+    def _two_figures(self) -> Hypothesis:
         if len(self.reported) not in (0, 2) or not all(0 <= value <= 1 for value in self.reported):
             raise UsageError(f"reported = {list(self.reported)}: two accuracies, from 0 to 1, or none")
         return self

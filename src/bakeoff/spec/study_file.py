@@ -108,6 +108,10 @@ class StudyFile(Study):
         for name in itertools.chain(*named):
             self.contender(name)
         for hypothesis in self.hypotheses:
+            if hypothesis.better == hypothesis.worse:  # a plan may find that two contenders are the same
+                raise UsageError(
+                    f"better and worse are both {hypothesis.better!r}: a hypothesis compares two contenders"
+                )
             self.check_comparable(hypothesis.better, hypothesis.worse)
         return self
 
