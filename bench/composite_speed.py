@@ -20,8 +20,9 @@ import numpy as np
 from PIL import Image
 
 from bakeoff.data import load_dataset
-from bakeoff.data.composite import TASKS, Composite
 from bakeoff.data.composite.digit_shapes import INK
+from bakeoff.data.composite.drawing import Composite
+from bakeoff.data.composite.options import CompositeOptions, HighestDigit
 from bakeoff.data.composite.textures import texture
 
 IMAGES, BATCH, ROUNDS = 10_240, 128, 7
@@ -29,7 +30,7 @@ IMAGES, BATCH, ROUNDS = 10_240, 128, 7
 
 def pillow(composite: Composite, digits: np.ndarray, count: int) -> Callable[[], None]:
     """The function that makes the first `count` composites, one digit at a time."""
-    parts, size = composite.parts(range(count)), composite.options.size
+    parts, size = composite.render(range(count))[2], composite.options.size
     sheets = [Image.fromarray(texture(kind)) for kind in composite.options.backgrounds]
     present, white = parts.values >= 0, Image.new("L", (size, size), 255)
 
@@ -59,8 +60,8 @@ def main() -> int:
 
     mnist = load_dataset("mnist").train
     digits, tasks = mnist.images[:, 0], {}
-    for task in TASKS:
-        composite = Composite(TASKS[task](), digits, mnist.labels)
+    for task, options in {"largest-digit": CompositeOptions(), "highest-digit": HighestDigit()}.items():
+        composite = Composite(options, digits, mnist.labels)
         one_by_one = pillow(composite, digits, IMAGES // 10)
         ways: dict[str, tuple[int, Callable[[], object]]] = {
             "all at once": (IMAGES, lambda made=composite: made.render(range(IMAGES))),

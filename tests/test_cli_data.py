@@ -100,8 +100,8 @@ def test_a_competition_from_its_files_to_its_submission(call: Call, tmp_path: Pa
         (["predict", "RUN", "--split", "all"], 2, "was trained on part of its own data: choose one split"),
         (["evaluate", "RUN", "--split", "all"], 2, "was trained on part of its own data: choose one split"),
         (["predict", "RUN", "nowhere.pkl"], 1, "nowhere.pkl cannot be read (No such file"),
-        (["data", "show", "digits", "--sheet", "no/folder.png"], 2, "no/folder.png cannot be written"),
-        (["data", "fetch", "highest-digit"], 2, "dataset 'highest-digit' needs no download"),
+        (["data", "show", "digits", "--sheet", "no/folder.png"], 1, "no/folder.png: cannot be written: no such file"),
+        (["data", "fetch", "highest-digit"], 2, "dataset 'highest-digit' is not one that is downloaded"),
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(
@@ -118,12 +118,12 @@ def test_pictures_of_another_size_ask_for_a_rule(call: Call, run: Path, pictures
     Image.new("L", (50, 40)).save(pictures / "wide.png")
     code, _, err = call("predict", run, pictures)
     assert code == 1
-    assert "wide.png is 40x50 pixels (height x width) and asked for is 28x28: choose a rule with --resize" in err
+    assert "wide.png is 40x50 pixels (height x width) where 28x28 is valid: choose a size, and a resize rule" in err
     assert call("predict", run, pictures, "--resize", "crop")[0] == 0
 
 
 def test_a_pickle_that_would_run_is_refused(call: Call, run: Path, tmp_path: Path) -> None:
-    (tmp_path / "images.pkl").write_bytes(pickle.dumps([np.zeros(3), print]))
+    (tmp_path / "images.pkl").write_bytes(pickle.dumps((np.zeros(3), print)))
     code, out, err = call("predict", run, tmp_path / "images.pkl")
     assert (code, out) == (1, "")
     assert "images.pkl asks for builtins.print, which numeric NumPy arrays do not need: it is refused" in err

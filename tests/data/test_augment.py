@@ -205,9 +205,9 @@ def test_mixup_shares_are_of_beta(alpha: float) -> None:
     assert share.min() >= 0.5
     places = np.linspace(0.5, 0.999, 500)  # nearer to 1 single precision rounds to it
     beta = stats.beta(alpha, alpha)
-    found = (share[:, None] <= places).mean(0)
+    shares_below = (share[:, None] <= places).mean(0)
     expected = beta.cdf(places) - beta.cdf(1 - places)
-    assert np.abs(found - expected).max() < 1.63 / math.sqrt(count)
+    assert np.abs(shares_below - expected).max() < 1.63 / math.sqrt(count)
 
 
 def test_mixup_blends_images_and_labels_alike() -> None:
@@ -236,11 +236,11 @@ def test_cutmix_pastes_a_box_and_labels_share_by_area() -> None:
         pasted = made.images[index, 0].numpy() == following
         assert (pasted | (made.images[index, 0].numpy() == index)).all()
         assert (pasted == np.outer(pasted.any(1), pasted.any(0))).all(), "a box"
-        own = 1 - pasted.mean()
-        heavy, light = (index, following) if own >= 0.5 else (following, index)
+        kept = 1 - pasted.mean()
+        heavy, light = (index, following) if kept >= 0.5 else (following, index)
         assert (int(made.labels[index]), int(lighter[index])) == (heavy, light)
-        assert float(share[index]) == pytest.approx(max(own, 1 - own), abs=1e-6)
-        lightest = min(lightest, own)
+        assert float(share[index]) == pytest.approx(max(kept, 1 - kept), abs=1e-6)
+        lightest = min(lightest, kept)
     assert lightest < 0.5, "some boxes hide most of their image"
 
 

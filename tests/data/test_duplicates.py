@@ -46,24 +46,24 @@ def test_counts_are_those_of_a_comparison_of_all_with_all(shape):
     test.images[9, 0, 0, 0] ^= 255
     test.images[10:12] = validation.images[[0, 7]]
     dataset = Dataset("d", ("a", "b"), train, validation, test)
-    splits, found = dataset.splits, dataset.duplicates
-    for pair in found.exact:
+    splits, duplicates = dataset.splits, dataset.duplicates
+    for pair in duplicates.exact:
         first, second = pair.split(", ")
-        assert (found.exact[pair], found.near[pair]) == slow_counts(splits[first], splits[second])
-    assert found.exact == {"train, validation": 4, "train, test": 1, "validation, test": 2}
-    assert found.near["train, test"] >= 2
-    assert found.repeated == {"train": 0, "validation": 0, "test": 0}
+        assert (duplicates.exact[pair], duplicates.near[pair]) == slow_counts(splits[first], splits[second])
+    assert duplicates.exact == {"train, validation": 4, "train, test": 1, "validation, test": 2}
+    assert duplicates.near["train, test"] >= 2
+    assert duplicates.repeated == {"train": 0, "validation": 0, "test": 0}
 
 
 def test_repeated_images_and_two_labels_of_one_are_counted():
     train = noise(20, 1)
     train.images[3:6] = train.images[0]  # labels 0, then 1, 0, 1
-    found = Dataset("d", ("a", "b"), train, noise(6, 2), noise(6, 3)).duplicates
-    assert found.repeated == {"train": 3, "validation": 0, "test": 0}
-    assert found.conflicting == 4
-    assert found.sentences() == [
-        "3 images of the train split repeat an earlier one",
-        "4 images have an exact copy with another label",
+    duplicates = Dataset("d", ("a", "b"), train, noise(6, 2), noise(6, 3)).duplicates
+    assert duplicates.repeated == {"train": 3, "validation": 0, "test": 0}
+    assert duplicates.conflicting == 4
+    assert duplicates.sentences() == [
+        "images of the train split that repeat an earlier one: 3",
+        "images of which an exact copy has another label: 4",
     ]
 
 
@@ -74,9 +74,9 @@ def test_one_array_three_times_is_told(tmp_path, capsys, monkeypatch):
     np.savez("a.npz", **pixels, **{f"y_{name[2:]}": split.labels for name in pixels})
     with pytest.raises(SystemExit):
         main(["data", "show", "a.npz"])
-    shown = " ".join(capsys.readouterr().out.split())
-    assert "10 images of the test split are in the train split too" in shown
-    assert "10 images of the validation split are in the train split too" in shown
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "images of the test split that are in the train split too: 10" in printed
+    assert "images of the validation split that are in the train split too: 10" in printed
     with pytest.raises(SystemExit):
         main(["data", "show", "a.npz", "--json"])
     assert json.loads(capsys.readouterr().out)["duplicates"]["exact"]["train, test"] == 10
@@ -96,16 +96,16 @@ def test_a_page_tells_duplicates_and_which_image_a_mistake_is(tmp_path):
     (tmp_path / "s.toml").write_text(text)
     run_study(str(tmp_path / "s.toml"), out=tmp_path / "out", jobs=1)
     (page,) = tmp_path.rglob("report.html")
-    assert "10 images of the test split are in the validation split too" in page.read_text()
-    assert "50 images of the test split are in the train split too" in page.read_text()
-    assert "4 images have an exact copy with another label" in page.read_text()
+    assert "images of the test split that are in the validation split too: 10" in page.read_text()
+    assert "images of the test split that are in the train split too: 50" in page.read_text()
+    assert "images of which an exact copy has another label: 4" in page.read_text()
     assert "image 7 (from 0) of the test data" in page.read_text()
 
 
 def test_mnists_ones_are_no_duplicates(mnist):
     """Each of them was written by somebody; the two most alike differ by 0.047 of their contrast."""
-    found = mnist.duplicates
-    assert sum(found.exact.values()) == sum(found.near.values()) == sum(found.repeated.values()) == 0
+    duplicates = mnist.duplicates
+    assert sum(duplicates.exact.values()) == sum(duplicates.near.values()) == sum(duplicates.repeated.values()) == 0
 
 
 def test_a_record_tells_duplicates_and_which_file_each_image_is(tmp_path: Path) -> None:

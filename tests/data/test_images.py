@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bakeoff.data.images import RESIZE, load_images
+from bakeoff.data.images import load_images
 from bakeoff.errors import BakeoffError, UsageError
 
 SQUARE = {"size": 8, "channels": 1, "resize": None}
@@ -74,7 +74,7 @@ def test_unusual_pictures_keep_their_meaning(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(30, 20), (20, 30), (5, 3), (64, 64), (300, 2)])
-@pytest.mark.parametrize("rule", sorted(RESIZE))
+@pytest.mark.parametrize("rule", ["stretch", "pad", "crop"])
 def test_resize_rules_are_pillows(tmp_path, rule, shape):
     source = picture(*shape)
     source.save(tmp_path / "a.png")
@@ -124,8 +124,8 @@ def test_arrays_are_resized_and_recoloured_like_pictures(tmp_path):
         {"size": 8, "resize": "crop", "channels": 1},
         {"size": (7, 9), "resize": None, "channels": 1},
     ):
-        ours = load_images(tmp_path / "a.npy", **wanted)[0]
-        assert (ours == [load_one(tmp_path / f"{number}.png", **wanted) for number in range(3)]).all()
+        resized = load_images(tmp_path / "a.npy", **wanted)[0]
+        assert (resized == [load_one(tmp_path / f"{number}.png", **wanted) for number in range(3)]).all()
 
 
 @pytest.mark.parametrize("kind", ["f2", "f4", ">f8"])
@@ -141,12 +141,12 @@ def test_sizes_need_a_rule(tmp_path):
     picture(8, 8).save(tmp_path / "a.png")
     picture(9, 7).save(tmp_path / "b.png")
     rules = "stretch, pad, crop"
-    size = r"b.png is 7x9 pixels \(height x width\) and"
-    with pytest.raises(BakeoffError, match=rf"{size} asked for is 8x8: choose a rule with --resize .*{rules}"):
+    size = r"b.png is 7x9 pixels \(height x width\) where"
+    with pytest.raises(BakeoffError, match=rf"{size} 8x8 is valid: choose .*{rules}"):
         load_images(tmp_path, **SQUARE)
-    with pytest.raises(BakeoffError, match=rf"{size} \S*a.png is 8x8: .*{rules}"):
+    with pytest.raises(BakeoffError, match=rf"{size} 8x8 is valid: .*{rules}"):
         load_images(tmp_path, **SQUARE | {"size": None})
-    with pytest.raises(UsageError, match=r"unknown resize rule 'padd' \(closest: pad\)"):
+    with pytest.raises(UsageError, match=r"resize = 'padd': must be 'stretch', 'pad' or 'crop'"):
         load_images(tmp_path, **SQUARE | {"resize": "padd"})
     with pytest.raises(UsageError, match=r"resize=pad needs a size"):
         load_images(tmp_path, **SQUARE | {"size": None, "resize": "pad"})
@@ -165,7 +165,7 @@ def saved(**arrays) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "sentence"),
     [
         ("a.png", b"", "a.png is empty"),
         ("a.png", b"hello", "a.png is damaged or none of PNG, JPEG, BMP"),
@@ -197,21 +197,21 @@ def saved(**arrays) -> bytes:
         (
             "a.npz",
             saved(images=np.linspace(0, 1, 128).reshape(2, 8, 8)),
-            "images hold float64 values from 0 to 1 where 0 to 255 are valid: multiply them by 255",
+            "images hold float64 values from 0 to 1 where 0 to 255 are valid .fractions of 1: multiply them by 255",
         ),
         (
             "a.npz",
             saved(images=np.arange(128).reshape(2, 8, 8) * 10),
-            "images hold int64 values from 0 to 1270 where 0 to 255 are valid: scale them",
+            "images hold int64 values from 0 to 1270 where 0 to 255 are valid",
         ),
         ("a.npz", saved(images=np.full((2, 8, 8), -1)), "images hold int64 values from -1 to -1 where"),
         ("a.npz", saved(images=np.full((2, 8, 8), np.nan)), "images hold float64 values from nan to nan where"),
     ],
 )
-def test_faulty_files_are_one_sentence(tmp_path, name, content, said):
+def test_faulty_files_are_one_sentence(tmp_path, name, content, sentence):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(BakeoffError, match=said):
+    with pytest.raises(BakeoffError, match=sentence):
         load_images(tmp_path / name, **SQUARE)
 
 

@@ -95,9 +95,8 @@ def test_grey_pictures_saved_in_colour_are_grey(tmp_path):
 def test_pictures_of_mixed_sizes_need_a_rule(tmp_path):
     class_folders(tmp_path / "odd:name", size=(9, 6))
     save(tmp_path / "odd:name" / "cow" / "9.png", 240, size=(4, 12))
-    rules = r"add size=PIXELS and resize=RULE behind the path \(valid: stretch, pad, crop\)"
-    said = rf"cow/9.png is 12x4 pixels \(height x width\) and \S*ant/0.png is 6x9: {rules}"
-    with pytest.raises(BakeoffError, match=said):
+    rules = r"choose a size, and a resize rule \(valid: stretch, pad, crop\)"
+    with pytest.raises(BakeoffError, match=rf"cow/9.png is 12x4 pixels \(height x width\) where 6x9 is valid: {rules}"):
         load_dataset(f"{tmp_path}/odd:name")
     for rule in ("stretch", "pad", "crop"):
         dataset = load_dataset(f"{tmp_path}/odd:name:size=8,resize={rule}")
@@ -111,17 +110,17 @@ def test_sizes_are_height_x_width(tmp_path):
     assert load_dataset(f"{tmp_path}:size=8,resize=pad").shape == (1, 8, 8)
     assert load_dataset(f"{tmp_path}:size=10x4,resize=pad").shape == (1, 10, 4)
     assert load_dataset(f"{tmp_path}:size=6x9").shape == (1, 6, 9)
-    with pytest.raises(BakeoffError, match=r"0.png is 6x9 pixels \(height x width\) and asked for is 9x6: add"):
+    with pytest.raises(BakeoffError, match=r"0.png is 6x9 pixels \(height x width\) where 9x6 is valid: choose"):
         load_dataset(f"{tmp_path}:size=9x6")
 
 
 @pytest.mark.parametrize(("options", "mirror"), [("", None), (":mirror=yes", True), (":mirror=no", False)])
-def test_whether_a_mirrored_image_keeps_its_label_is_not_known_unless_said(tmp_path, options, mirror):
+def test_whether_a_mirrored_image_keeps_its_label_is_not_known_unless_given(tmp_path, options, mirror):
     assert load_dataset(f"{class_folders(tmp_path)}{options}").mirror is mirror
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "sentence"),
     [
         ("siz=8", r"unknown key 'siz' \(closest: size"),
         ("size=big", "size = 'big'"),
@@ -129,14 +128,14 @@ def test_whether_a_mirrored_image_keeps_its_label_is_not_known_unless_said(tmp_p
         ("size=28x", "size = '28x': must be a side or height x width"),
         ("size=28x1025", "size = '28x1025': must be"),
         ("size=99999", "size = '99999': must be"),
-        ("mirror=perhaps", "mirror = 'perhaps': must be 'yes' or 'no'"),
+        ("mirror=perhaps", "mirror = 'perhaps': must be a valid boolean"),
         ("size=8,resize=squash", "resize = 'squash': must be 'stretch', 'pad' or 'crop'"),
         ("resize=pad", "resize=pad needs a size"),
-        ("channels=2", "channels = '2': must be '1' or '3'"),
+        ("channels=2", "channels = '2': must be 1 or 3"),
     ],
 )
-def test_faulty_options_are_one_sentence(tmp_path, options, said):
-    with pytest.raises(UsageError, match=said):
+def test_faulty_options_are_one_sentence(tmp_path, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
         load_dataset(f"{class_folders(tmp_path)}:{options}")
 
 
@@ -159,29 +158,35 @@ def test_a_csv_names_paths_labels_and_splits(tmp_path):
     assert told_by_pixels(dataset)
 
 
-def test_labels_that_are_numbers_are_in_their_order(tmp_path):
+@pytest.mark.parametrize("labels", [("2", "9", "10"), ("-1", "0", "1")])
+def test_labels_that_are_numbers_are_in_their_order(tmp_path, labels):
     class_folders(tmp_path)
-    rows = [(f"{name}/{n}.png", label) for name, label in zip(COLOURS, (2, 9, 10), strict=True) for n in range(6)]
+    rows = [(f"{name}/{n}.png", label) for name, label in zip(COLOURS, labels, strict=True) for n in range(6)]
     dataset = load_dataset(str(write_csv(tmp_path / "a.csv", [("path", "label"), *rows])))
-    assert dataset.classes == ("2", "9", "10")
+    assert dataset.classes == labels
     assert told_by_pixels(dataset)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "sentence"),
     [
         ("", "a.csv is empty"),
         ("path,labels\n0.png,a\n", r"a.csv has no column 'label' \(closest: labels"),
         ("path,label\n", "a.csv has a header and no rows"),
-        ("path,label\n0.png,a\n0.png\n", "a.csv, line 3: the label is missing"),
-        ("path,label\n,a\n", "a.csv, line 2: the path is missing"),
-        ("path,label\n7.png,a\n", r"a.csv, line 2: there is no file \S*7.png"),
-        ("path,label,split\n0.png,a,tset\n", r"a.csv, line 2: unknown split 'tset' \(closest: test"),
+        ("path,label\n0.png,a\n0.png\n", "a.csv, line 3: path '0.png', label None and split 'train' where a path"),
+        ("path,label\n,a\n", "a.csv, line 2: path '', label 'a'"),
+        ("path,label\n7.png,a\n", r"7.png cannot be read \(No such file"),
+        (
+            "path,label,split\n0.png,a,tset\n",
+            "split 'tset' where a path, a label and one of train, validation, val, test are valid",
+        ),
         ('path,label\n"0.png,a\n', "a.csv is not a readable CSV file in UTF-8"),
         ("path,label\n0.png,caf\udce9\n", "a.csv is not a readable CSV file in UTF-8"),
-        ("path,label\n0.png,0\n0.png,-1\n", "a.csv: label -1 is negative"),
         ("path,label\n0.png,a\n0.png,a\n0.png,a\n", "at least two classes"),
-        ("path,label\n0.png,a\n0.png,a\n0.png,b\n", "a: class 'b' has too few images to draw a test split"),
+        (
+            "path,label\n0.png,a\n0.png,a\n0.png,b\n",
+            "a: class 'b' has too few images to draw validation and test from",
+        ),
         (
             "path,label,split\n" + "0.png,a,train\n0.png,b,train\n" * 3 + "0.png,a,test\n0.png,c,test\n",
             "a, train split: class 'c' has no image",
@@ -194,10 +199,10 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path):
         ("path,label\na.csv,a\n", "a.csv is damaged or none of PNG"),
     ],
 )
-def test_a_faulty_csv_is_one_sentence(tmp_path, text, said):
+def test_a_faulty_csv_is_one_sentence(tmp_path, text, sentence):
     save(tmp_path / "0.png")
     (tmp_path / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(BakeoffError, match=said):
+    with pytest.raises(BakeoffError, match=sentence):
         load_dataset(str(tmp_path / "a.csv"))
 
 
@@ -205,15 +210,14 @@ def test_faulty_folders_are_one_sentence(tmp_path):
     with pytest.raises(BakeoffError, match="holds no class folder with pictures"):
         load_dataset(str(tmp_path))
     class_folders(tmp_path / "test")
-    with pytest.raises(BakeoffError, match="holds no train/ beside test/"):
+    with pytest.raises(BakeoffError, match="holds test where class folders, or train and"):
         load_dataset(str(tmp_path))
     class_folders(tmp_path / "train")
     class_folders(tmp_path / "more")
-    with pytest.raises(BakeoffError, match="holds more/ beside test, train/"):
+    with pytest.raises(BakeoffError, match="holds more, test, train where"):
         load_dataset(str(tmp_path))
     (tmp_path / "train" / "dog").mkdir()
-    with pytest.raises(BakeoffError, match="train/dog holds no picture, yet it is a class folder"):
-        load_dataset(str(tmp_path / "train"))
+    assert load_dataset(str(tmp_path / "train")).classes == tuple(COLOURS)
     (tmp_path / "test" / "cow" / "0.png").write_bytes(b"")
     with pytest.raises(BakeoffError, match=r"cow/0.png is empty"):
         load_dataset(str(tmp_path / "test"))
@@ -256,7 +260,7 @@ def test_an_npz_keeps_its_splits(tmp_path, validation):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"labels": None}, r"a.npz has no array 'labels' \("),
         ({"images": None}, r"a.npz has no array 'images' \("),
@@ -266,9 +270,8 @@ def test_an_npz_keeps_its_splits(tmp_path, validation):
         ),
         ({"labels": np.array([1, "a"] * 9, object)}, r"array 'labels' holds Python objects, .*\.astype\(str\)"),
         ({"labels": np.arange(18) / 3}, r"a.npz, labels: labels are float64 \(18,\)"),
-        ({"labels": np.arange(18) % 3 - 1}, "a.npz: label -1 is negative"),
-        ({"labels": np.arange(18) % 3 + 1, "classes": list(COLOURS)}, r"a.npz: label 3 is outside 0\.\.2"),
-        ({"labels": np.arange(18) % 3 - 1, "classes": list(COLOURS)}, r"a.npz: label -1 is outside 0\.\.2"),
+        ({"labels": np.arange(18) % 3 + 1, "classes": list(COLOURS)}, r"a, train split: label 3 is outside 0\.\.2"),
+        ({"labels": np.arange(18) % 3 - 1, "classes": list(COLOURS)}, r"a, train split: label -1 is outside 0\.\.2"),
         ({"classes": [*COLOURS, "yak"]}, "a, train split: class 'yak' has no image"),
         ({"x_test": np.zeros((3, 6, 6), np.uint8)}, r"a.npz has no array 'y_test'"),
         (
@@ -277,11 +280,11 @@ def test_an_npz_keeps_its_splits(tmp_path, validation):
         ),
     ],
 )
-def test_a_faulty_npz_is_one_sentence(tmp_path, change, said):
+def test_a_faulty_npz_is_one_sentence(tmp_path, change, sentence):
     images, labels = arrays()
     content = {"images": images, "labels": labels} | change
     np.savez(tmp_path / "a.npz", **{name: array for name, array in content.items() if array is not None})
-    with pytest.raises(BakeoffError, match=said):
+    with pytest.raises(BakeoffError, match=sentence):
         load_dataset(str(tmp_path / "a.npz"))
 
 
@@ -305,10 +308,10 @@ def test_faulty_idx_folders_are_one_sentence(tmp_path):
     with pytest.raises(BakeoffError, match="train-images-idx3-ubyte lies without its labels"):
         load_dataset(str(tmp_path))
     write_idx(tmp_path / "train-labels-idx1-ubyte", labels[:17])
-    with pytest.raises(BakeoffError, match=r"train-images\S* holds 18 images and \S*train-labels\S* 17 labels"):
+    with pytest.raises(BakeoffError, match=r"train split: 18 images, labels int64 \(17,\)"):
         load_dataset(str(tmp_path))
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(BakeoffError, match="train-images-idx3-ubyte is truncated"):
+    with pytest.raises(BakeoffError, match="train-images-idx3-ubyte is damaged"):
         load_dataset(str(tmp_path))
     file.rename(tmp_path / "my-train-images-idx3-ubyte")
     (tmp_path / "train-labels-idx1-ubyte").unlink()

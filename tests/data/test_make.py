@@ -11,7 +11,7 @@ import pytest
 
 from bakeoff.data import load_dataset
 from bakeoff.data.make import make
-from bakeoff.errors import BakeoffError, UsageError
+from bakeoff.errors import BakeoffError
 
 FEW = "largest-digit:digits=digits,min_digits=2"
 
@@ -37,18 +37,20 @@ def test_the_file_holds_the_dataset_and_what_each_image_is_made_of(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "given", "sentence"),
+    ("name", "file", "options", "sentence"),
     [
-        ("mnist", "f.npz", {}, r"mnist: no dataset that is generated \(valid: highest-digit, largest-digit\)"),
+        ("mnist", "f.npz", {}, r"mnist: is no dataset that is generated \(valid: largest-digit, highest-digit\)"),
         (FEW, "f.npy", {}, r"f\.npy: the file to write must end in \.npz"),
-        (FEW, "nowhere/f.npz", {}, r"nowhere/f\.npz cannot be written"),
+        (FEW, "nowhere/f.npz", {}, r"nowhere/f\.npz: cannot be written"),
         (FEW, "f.npz", {"cuont": 3}, r"unknown key 'cuont' \(closest: count"),
-        ("largest-digit:origin=kaggle", "f.npz", {}, "are as they are: leave origin out"),
+        ("largest-digit:origin=kaggle", "f.npz", {}, "is no dataset that is generated"),
     ],
 )
-def test_what_cannot_be_made_is_one_sentence(tmp_path: Path, name: str, file: str, given: dict, sentence: str) -> None:
-    with pytest.raises(UsageError, match=sentence):
-        make(name, tmp_path / file, given)
+def test_what_cannot_be_made_is_one_sentence(
+    tmp_path: Path, name: str, file: str, options: dict, sentence: str
+) -> None:
+    with pytest.raises(BakeoffError, match=sentence):
+        make(name, tmp_path / file, options)
     assert not list(tmp_path.iterdir())
 
 

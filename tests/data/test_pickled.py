@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import builtins
-import io
 import os
 import pickle
 import struct
@@ -10,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bakeoff.data.pickled import is_pickle, read_array, read_dict
+from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError
 
-FILE = Path("some/file")
 KINDS = ["u1", "i1", "<u2", ">i4", "i8", "f2", "<f4", ">f8"]
 ORDERS = {
     "rows first": lambda array: array,
@@ -45,10 +43,10 @@ def read(tmp_path: Path, data: bytes) -> np.ndarray:
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_arrays_are_those_that_pickle_loads(tmp_path, protocol, kind, order):
     data = pickle.dumps(order(array_of(kind)), protocol)
-    ours = read(tmp_path, data)
-    np.testing.assert_array_equal(ours, pickle.loads(data))
-    np.testing.assert_array_equal(ours, order(array_of(kind)), strict=True)
-    assert ours.flags.writeable
+    array = read(tmp_path, data)
+    np.testing.assert_array_equal(array, pickle.loads(data))
+    np.testing.assert_array_equal(array, order(array_of(kind)), strict=True)
+    assert array.flags.writeable
     assert is_pickle(tmp_path / "a.pkl")
 
 
@@ -84,17 +82,9 @@ def test_python_2_wrote_bytes_as_text(tmp_path):
     dtype += b"J" + b"\xff" * 4 + b"K\x00tb"
     data = b"\x80\x02cnumpy.core.multiarray\n_reconstruct\nq\x00cnumpy\nndarray\nK\x00\x85" + text(b"b") + b"\x87R"
     data += b"(K\x01K\x03K\x04\x86" + dtype + b"\x89" + text(pixels) + b"tb."
-    ours = read(tmp_path, data)
-    assert ours.tolist() == np.frombuffer(pixels, np.uint8).reshape(3, 4).tolist()
-    assert pickle.loads(data, encoding="latin1").tolist() == ours.tolist()
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_dictionary_holds_arrays_and_plain_values(protocol):
-    given = {b"data": array_of("u1"), "labels": [6, 9, -1, 2**40], "name": "batch 1", "more": (None, True, 1.5)}
-    ours = read_dict(io.BytesIO(pickle.dumps(given, protocol)), FILE)
-    np.testing.assert_array_equal(ours.pop("data"), given.pop(b"data"), strict=True)
-    assert ours == given
+    array = read(tmp_path, data)
+    assert array.tolist() == np.frombuffer(pixels, np.uint8).reshape(3, 4).tolist()
+    assert pickle.loads(data, encoding="latin1").tolist() == array.tolist()
 
 
 class Attack:
@@ -131,12 +121,12 @@ MALICE = {
         "asks for builtins.eval",
     ),
     "exec beside an array": (
-        lambda file: pickle.dumps([array_of("u1"), Attack(builtins.exec, touching(file))], 5),
+        lambda file: pickle.dumps((array_of("u1"), Attack(builtins.exec, touching(file))), 5),
         "asks for builtins.exec",
     ),
     "in an array of objects": (
         lambda file: pickle.dumps(np.array([Attack(os.system, marked(file)), None], dtype=object), 4),
-        "asks for posix.system",
+        "uses the pickle opcode EMPTY_LIST",
     ),
     "in the state of a dtype": (
         lambda file: pickle.dumps(array_of("u1"), 2).replace(
@@ -157,12 +147,12 @@ MALICE = {
         "it holds no NumPy array",
     ),
     "the old way to call": (lambda file: b"\x80\x02(S'" + marked(file).encode() + b"'\niposix\nsystem\n.", "opcode"),
-    "another old way": (lambda _: b"\x80\x02(cposix\nsystem\nU\x01xo.", "asks for posix.system"),
+    "another old way": (lambda _: b"\x80\x02(cposix\nsystem\nU\x01xo.", "uses the pickle opcode OBJ"),
     "a new object": (lambda _: b"\x80\x02cnumpy\nndarray\n)\x81.", "uses the pickle opcode NEWOBJ"),
     "a persistent id": (lambda _: b"\x80\x02U\x01xQ.", "uses the pickle opcode BINPERSID"),
     "a registered extension": (lambda _: b"\x80\x02\x82\x01.", "uses the pickle opcode EXT1"),
     "a buffer from elsewhere": (lambda _: b"\x80\x05\x97.", "uses the pickle opcode NEXT_BUFFER"),
-    "a call of what is no name": (lambda _: b"\x80\x02)U\x01x\x85R.", "a tuple is where a Name must be"),
+    "a call of what is no name": (lambda _: b"\x80\x02)U\x01x\x85R.", "is not a readable pickle of numeric arrays"),
     "a subclass": (lambda _: pickle.dumps(np.ma.array([1, 2]), 4), "asks for numpy.ma.core"),
     "a set": (lambda _: pickle.dumps({1, 2}, 4), "uses the pickle opcode EMPTY_SET"),
 }
@@ -170,9 +160,9 @@ MALICE = {
 
 @pytest.mark.parametrize("name", MALICE)
 def test_malice_is_refused_and_nothing_runs(tmp_path, name):
-    make, said = MALICE[name]
+    make, sentence = MALICE[name]
     traces = tmp_path / "traces"
-    with pytest.raises(BakeoffError, match=said) as caught:
+    with pytest.raises(BakeoffError, match=sentence) as caught:
         read(tmp_path, make(traces))
     assert str(caught.value).startswith(str(tmp_path / "a.pkl"))
     assert not traces.exists()
@@ -191,30 +181,30 @@ def nested(depth: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "sentence"),
     [
         (b"\x80\x04", "pickle exhausted before seeing STOP"),
         (b"", "a.pkl is empty"),
         (b"\x80\x04N.", "it holds no NumPy array"),
-        (pickle.dumps({"a": 1}), "it holds no NumPy array"),
+        (pickle.dumps({"a": 1}), "uses the pickle opcode EMPTY_DICT"),
         (pickle.dumps(array_of("u1"))[:-9], "not a readable pickle of numeric arrays"),
         (pickle.dumps(np.array(["a"])), "its dtype is U1 where whole or floating-point numbers are valid"),
         (pickle.dumps(np.array([True])), "its dtype is b1 where"),
         (pickle.dumps(np.array([1j])), "its dtype is c16 where"),
-        (pickle.dumps(np.zeros(2, [("a", "u1")])), "its dtype is V1 where"),
-        (pickle.dumps(np.array([{}], object), 4), "its dtype is O8 where"),
+        (pickle.dumps(np.zeros(2, [("a", "u1")])), "uses the pickle opcode EMPTY_DICT"),
+        (pickle.dumps(np.array([{}], object), 4), "uses the pickle opcode EMPTY_LIST"),
         (pickle.dumps(array_of("u1"), 3).replace(b"K\x02K\x03K\x04", b"K\x02K\x03K\x05"), "do not fill its shape"),
         (pickle.dumps(array_of("u1"), 3).replace(b"K\x02K\x03K\x04", b"K\x02K\x03N"), "its shape is damaged"),
         (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"abc.", "not a readable pickle"),  # a terabyte is promised
-        (b"\x80\x02K\x01r" + struct.pack("<I", 2**32 - 1) + b".", "it holds no NumPy array"),  # a memo of 32 GB
-        (nested(200_000), "a tuple is where a str must be"),
-        (b"\x80\x02" + b"(" * 100_000 + b".", "not a readable pickle"),
-        (b"\x80\x02]q\x00h\x00a.", "it holds no NumPy array"),  # a list that holds itself
+        (b"\x80\x02K\x01r" + struct.pack("<I", 2**32 - 1) + b".", "has more than 1,000 opcodes"),  # a memo of 32 GB
+        (nested(200_000), "uses the pickle opcode EMPTY_DICT"),
+        (b"\x80\x02" + b"(" * 100_000 + b".", "has more than 1,000 opcodes"),
+        (b"\x80\x02]q\x00h\x00a.", "uses the pickle opcode EMPTY_LIST"),  # a list that holds itself
         (b"\x80\x02h\x07.", "not a readable pickle"),
     ],
 )
-def test_damage_is_one_sentence(tmp_path, data, said):
-    with pytest.raises(BakeoffError, match=said) as caught:
+def test_damage_is_one_sentence(tmp_path, data, sentence):
+    with pytest.raises(BakeoffError, match=sentence) as caught:
         read(tmp_path, data)
     assert "\n" not in str(caught.value)
 

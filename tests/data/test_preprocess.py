@@ -72,7 +72,10 @@ def test_the_models_shape() -> None:
         (["threshold:at=300"], "preprocess threshold: at = '300': must be less than or equal to 255"),
         (["downscale:times=5"], "preprocess: downscale:times=5 does not divide images of 12x18 pixels"),
         (["repeat"], "preprocess: repeat needs images of 1 channel, and these have 2"),
-        (["upscale", "threshold"], "preprocess: threshold stands after upscale; steps that change pixels"),
+        (
+            ["upscale", "threshold"],
+            "preprocess: threshold, which changes pixels, must come before upscale, which copies them",
+        ),
     ],
 )
 def test_wrong_steps_get_a_sentence(steps: list[str], sentence: str) -> None:

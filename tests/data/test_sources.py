@@ -97,7 +97,9 @@ def test_files_that_are_not_the_published_ones_are_used_with_a_warning(folders, 
     changed = bytearray(tiny["train-images-idx3-ubyte"])
     changed[100] ^= 1
     (folders[0] / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(changed))
-    with pytest.warns(DataWarning, match=r"train-images-idx3-ubyte.gz is not the published file of mnist") as caught:
+    with pytest.warns(
+        DataWarning, match=r"mnist: not as published, but used all the same: train-images-idx3-ubyte$"
+    ) as caught:
         dataset = load_dataset("mnist")
     assert len(caught) == 1
     assert dataset.fingerprint != fingerprint
@@ -108,31 +110,31 @@ def test_missing_files_are_one_sentence_and_no_download(folders, tiny):
     (folders[0] / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(BakeoffError) as caught:  # sockets are blocked: a download would raise something else
         load_dataset("mnist")
-    said = str(caught.value)
-    assert said.startswith(f"mnist: there is no t10k-labels-idx1-ubyte.gz in {folders[0]} or {folders[1]}: ")
-    assert "run `bakeoff data fetch mnist`, or put train-images-idx3-ubyte.gz, train-labels" in said
+    sentence = str(caught.value)
+    assert sentence.startswith(f"mnist: there is no full set of its files in {folders[0]} or {folders[1]}: ")
+    assert "run `bakeoff data fetch mnist`, or put train-images-idx3-ubyte.gz, train-labels" in sentence
 
 
 @pytest.mark.filterwarnings("ignore::bakeoff.data.DataWarning")
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "sentence"),
     [
         (0, b"", "train-images-idx3-ubyte is empty"),
         (1, b"\x1f\x8b\x08", "train-labels-idx1-ubyte is a truncated or damaged gzip file"),
-        (2, b"hello", "t10k-images-idx3-ubyte starts with the bytes 68656c6c where 00000803 is valid"),
+        (2, b"hello", "t10k-images-idx3-ubyte starts with the bytes 68656c6c where 00000803"),
         (
             3,
             struct.pack(">2i", 0x801, 20) + bytes([10] * 20),
-            r"t10k-labels-idx1-ubyte: label 10 is outside 0\.\.9",
+            r"mnist, test split: label 10 is outside 0\.\.9",
         ),
         (3, struct.pack(">2i", 0x801, 20) + bytes([1] * 20), "mnist, test split: class '0' has no image"),
-        (3, struct.pack(">2i", 0x801, 3) + bytes(3), "holds 20 images and .*t10k-labels-idx1-ubyte 3 labels"),
+        (3, struct.pack(">2i", 0x801, 3) + bytes(3), r"mnist, test split: 20 images, labels int64 \(3,\)"),
         (2, struct.pack(">4i", 0x803, 20, 2, 2) + bytes(80), "mnist, test split: images are 1x2x2"),
     ],
 )
-def test_damaged_files_are_one_sentence(folders, tiny, file, content, said):
+def test_damaged_files_are_one_sentence(folders, tiny, file, content, sentence):
     write(folders[0], tiny | {FILES[file]: content}, "plain")
-    with pytest.raises(BakeoffError, match=said):
+    with pytest.raises(BakeoffError, match=sentence):
         load_dataset("mnist")
 
 
@@ -153,18 +155,18 @@ def test_digits_are_scikit_learns_in_the_manner_of_mnist():
         "validation": 250,
         "test": 300,
     }
-    ours = {
+    loaded = {
         (image.tobytes(), int(label))
         for split in dataset.splits.values()
         for image, label in zip(split.images[:, 0], split.labels, strict=True)
     }
-    theirs = load_digits()
-    for digit, label in zip(theirs.images[::100], theirs.target[::100], strict=True):
+    published = load_digits()
+    for digit, label in zip(published.images[::100], published.target[::100], strict=True):
         canvas = Image.new("L", (28, 28))
         enlarged = Image.fromarray(np.round(digit / 16 * 255).astype(np.uint8)).resize((20, 20), Image.BICUBIC)
         canvas.paste(enlarged, (4, 4))
-        assert (canvas.tobytes(), int(label)) in ours
-    assert len(ours) == 1797  # all different: no image is in two splits
+        assert (canvas.tobytes(), int(label)) in loaded
+    assert len(loaded) == 1797  # all different: no image is in two splits
     assert np.ptp(dataset.counts()["test"]) <= 2
 
 
@@ -181,14 +183,14 @@ def test_every_source_says_what_it_is(name):
     assert bool(source.files) == bool(source.mirrors)
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in source.mirrors)
     assert all(len(sum) == 64 for sum in source.files.values())
-    assert all(len(sum) in (32, 64) for sum in source.contents.values())
+    assert all(len(sum) == 64 for sum in source.contents.values())
     assert bool(source.files) == bool(source.contents)
     assert source.mirror is (name in ("fashion-mnist", "cifar10"))
     assert not source.settings.model_fields or name in ("largest-digit", "highest-digit")
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "sentence"),
     [
         ("minst", r"unknown dataset 'minst' \(closest: mnist\), and no file or folder"),
         ("./nowhere:size=28", "unknown dataset './nowhere'"),
@@ -198,8 +200,8 @@ def test_every_source_says_what_it_is(name):
         ("highest-digit:digits=fashion-mnist", "digits = 'fashion-mnist': must be 'auto', 'mnist' or 'digits'"),
     ],
 )
-def test_unknown_references_are_one_sentence(reference, said):
-    with pytest.raises(UsageError, match=said):
+def test_unknown_references_are_one_sentence(reference, sentence):
+    with pytest.raises(UsageError, match=sentence):
         load_dataset(reference)
 
 
@@ -232,7 +234,7 @@ def test_modified_mnist_says_where_it_falls_back_to_the_embedded_digits():
     with pytest.warns(DataWarning, match=r"MNIST is not at hand, so its images are made of the 1,797 embedded digits"):
         fallen = load_dataset(f"largest-digit:{options}")
     assert fallen.fingerprint == load_dataset(f"largest-digit:{options},digits=digits").fingerprint
-    with pytest.raises(BakeoffError, match=r"mnist: there is no train-images-idx3-ubyte\.gz"):
+    with pytest.raises(BakeoffError, match="mnist: there is no full set of its files in"):
         load_dataset(f"largest-digit:{options},digits=mnist")
 
 
@@ -245,8 +247,8 @@ def test_modified_mnist_is_made_of_mnist_where_it_is_at_hand():
 def test_importing_data_loads_no_heavy_library():
     heavy = "{'torch', 'PIL', 'sklearn', 'matplotlib', 'scipy'}"
     code = f"import bakeoff.data, sys; print(*{heavy} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == ""
+    sentence = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sentence.stdout.strip() == ""
 
 
 @real_mnist

@@ -71,7 +71,7 @@ def test_changed_data_are_not_taken_for_the_runs_own(
         code, out, err = call(*command)
         assert (code, out) == (1, ""), command
         assert f"{run.path}: its data, {data}, are not those it was trained on" in err
-        assert ("train images instead of 417" in err) == (change == "three images in front")
+        assert "417 train, " in err
         assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -122,7 +122,7 @@ def test_a_parent_that_has_seen_the_validation_images_is_refused(
     settings = {"epochs": 1, "weights": str(parent.path), "threads": 1, "out": tmp_path / "child"}
     if leaks:
         with pytest.raises(
-            UsageError, match=r"was trained on \d+ of the 200 validation images: choose validation = 0.2"
+            UsageError, match=r"was trained on, or chosen by, \d+ of the 200 validation images: .* validation = 0.2"
         ):
             train(str(data), "logistic", validation=own, **settings)
     else:
@@ -136,7 +136,7 @@ def test_a_parent_that_has_seen_the_test_images_under_another_name_is_refused(da
     np.savez(tmp_path / "more.npz", images=images, labels=labels)
     settings = {"epochs": 1, "threads": 1, "out": tmp_path / "child"}
     for key, more in (("weights", {}), ("teacher", {"pool": "test:confidence=0.1"})):
-        with pytest.raises(UsageError, match=r"was trained on \d+ of the \d+ validation images: choose another run"):
+        with pytest.raises(UsageError, match=r"chosen by, \d+ of the \d+ validation images: choose another run"):
             train(str(tmp_path / "more.npz"), "logistic", **{key: str(parent.path)}, **more, **settings)
     new = np.random.default_rng(3).integers(0, 256, (90, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "new.npz", images=new, labels=np.arange(90) % 3)

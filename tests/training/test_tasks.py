@@ -86,8 +86,7 @@ def test_crops_show_what_their_labels_say(composite) -> None:
     images, labels = task.batch(numbers)
     assert images.shape == (20 * CROPS, 1, 24, 24)
     which = numbers.numpy() // CROPS
-    pixels, _ = composite.render(which)
-    parts = composite.parts(which)
+    pixels, _, parts = composite.render(which)
     padded = np.pad(pixels[:, 0], ((0, 0), (12, 12), (12, 12)))
     for i, (crop, label) in enumerate(zip(images.numpy()[:, 0], labels.tolist(), strict=True)):
         places = np.argwhere((sliding_window_view(padded[i], (24, 24)) == crop).all(axis=(2, 3)))
@@ -117,7 +116,7 @@ def test_heatmap_targets_say_where_the_digit_is_that_counts(data: str) -> None:
     numbers = task.order(0, 1)
     (images, labels), (same, values) = task.batch(numbers), plain.batch(numbers)
     assert torch.equal(images, same)
-    parts, size = composite.parts(numbers.numpy()), composite.options.size
+    parts, size = composite.render(numbers.numpy())[2], composite.options.size
     for i, label in enumerate(labels.tolist()):
         value, place = divmod(label, 49)
         assert value == values[i]
@@ -132,7 +131,7 @@ def test_heatmap_targets_say_where_the_digit_is_that_counts(data: str) -> None:
 def test_generated_tasks_are_for_generated_datasets_and_train_on_nothing_else() -> None:
     dataset = load_dataset("digits")
     for data, teacher, sentence in (
-        ("digits", "", "digits: no dataset that is generated"),
+        ("digits", "", "digits: is no dataset that is generated"),
         (DATA, "t", "a teacher adds to the training split: task = 'generated' does not train on it"),
     ):
         recipe = Recipe(task="generated", teacher=teacher)
@@ -166,12 +165,3 @@ def test_an_image_is_arranged_once(name: str, monkeypatch: pytest.MonkeyPatch) -
     task.batch(numbers)
     per_image = CROPS if name.startswith("crops") else 1
     assert arranged == sorted({number // per_image for number in numbers.tolist()})
-
-
-def test_composing_gives_what_rendering_and_taking_apart_give(composite) -> None:
-    """Over several chunks: 1,500 images of 64x64 are more than one."""
-    numbers = np.arange(1500)
-    images, labels, parts = composite.compose(numbers)
-    assert all(np.array_equal(a, b) for a, b in zip((images, labels), composite.render(numbers), strict=True))
-    for name, value in vars(composite.parts(numbers)).items():
-        assert np.array_equal(getattr(parts, name), value), name

@@ -107,8 +107,8 @@ def shear(batch: Batch, generator: Generator, *, degrees: float) -> Batch:
 
 
 def flip(batch: Batch, generator: Generator, *, mode: Literal["random", "alternating"]) -> Batch:
-    """Mirror left and right: by a coin for each image, or `alternating`, by a coin when an image is first met and then
-    every other epoch (Jordan 2024, arXiv 2404.00498)."""
+    """Mirror left and right: at random for each image, or `alternating`: at random in the first epoch and then every
+    other epoch (Jordan 2024, arXiv 2404.00498)."""
     mirrored = batch.uniform(generator)[:, 0] < 0 if mode == "random" else batch.flip_phase % 2 == 1
     if batch.matrix is None and batch.field is None:
         images = torch.where(mirrored[:, None, None, None], batch.images.flip(3), batch.images)
@@ -235,8 +235,9 @@ def _mixed(batch: Batch, images: Tensor, share: Tensor) -> Batch:
     """`images`, of which each has `share` (N,) of its own in it, and the rest of the next one."""
     if batch.mix is not None:
         raise UsageError("augment: mixup and cutmix both mix labels; a recipe takes one of them, once")
-    nexts, own = batch.labels.roll(-1, 0), share >= 0.5
-    heavier, lighter = torch.where(own, batch.labels, nexts), torch.where(own, nexts, batch.labels)
+    next_labels, is_heavier = batch.labels.roll(-1, 0), share >= 0.5
+    heavier = torch.where(is_heavier, batch.labels, next_labels)
+    lighter = torch.where(is_heavier, next_labels, batch.labels)
     return dataclasses.replace(batch, images=images, labels=heavier, mix=(lighter, share.maximum(1 - share)))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bakeoff.data.dataset import Dataset
-from bakeoff.errors import UsageError, closest
+from bakeoff.errors import UsageError
 from bakeoff.record import atomic_file
 
 if TYPE_CHECKING:  # Pillow is loaded when a sheet is drawn
@@ -25,15 +25,10 @@ PAPER, INK, FAINT = "#ffffff", "#1a1a1a", "#6b6b6b"
 def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> Image:
     """An RGB picture with a row per class: name, count and up to `columns` images, spread over the split.
 
-    Images under 96 pixels are enlarged by a whole factor to about 56, larger ones reduced to 96.
-    Deterministic. Raises UsageError for an unknown split or no columns.
+    Images under 96 pixels are enlarged by a whole factor to about 56, larger ones reduced to 96. Deterministic.
     """
     from PIL import Image, ImageDraw
 
-    if split not in dataset.splits:
-        raise UsageError(f"unknown split {split!r}{closest(split, dataset.splits)}")
-    if not 1 <= columns <= 100:
-        raise UsageError(f"a contact sheet of {columns} columns is asked for where 1 to 100 are valid")
     counts = dataset.counts()[split].tolist()
     name_font, count_font = _font(15), _font(12)
     names = [_fit(name, name_font) for name in dataset.classes]
@@ -64,17 +59,16 @@ def write_sheet(dataset: Dataset, file: Path, split: str = "train") -> None:
     """The contact sheet as a picture in `file`, whole or not at all.
 
     Raises:
-        UsageError: a place or an ending that cannot be.
+        UsageError: an ending that is not a picture's.
         BakeoffError: it cannot be written.
     """
     from PIL import Image
 
     kind = Image.registered_extensions().get(file.suffix.lower())
-    if kind not in Image.SAVE or not file.parent.is_dir():
-        raise UsageError(f"{file} cannot be written: name a file such as sheet.png in a folder that is there")
-    picture = contact_sheet(dataset, split)
+    if kind not in Image.SAVE:
+        raise UsageError(f"{file}: name a file that ends in .png, .jpg or the like")
     with atomic_file(file) as stream:
-        picture.save(stream, kind)
+        contact_sheet(dataset, split).save(stream, kind)
 
 
 def _summary(dataset: Dataset, split: str) -> str:
@@ -88,15 +82,14 @@ def _spread(dataset: Dataset, split: str, label: int, count: int) -> NDArray[np.
     """Up to `count` images (n, C, H, W) of one class, evenly spaced over the split."""
     part = dataset.splits[split]
     members = np.flatnonzero(part.labels == label)
-    return part.images[members[np.arange(min(count, len(members))) * len(members) // min(count, len(members))]]
+    count = min(count, len(members))
+    return part.images[members[np.arange(count) * len(members) // count]]
 
 
 def _tile_size(size: tuple[int, int]) -> tuple[int, int]:
     longer = max(size)
-    if longer > TILE_MAX:
-        return max(1, round(size[0] * TILE_MAX / longer)), max(1, round(size[1] * TILE_MAX / longer))
-    factor = max(1, round(TILE / longer))
-    return size[0] * factor, size[1] * factor
+    factor = TILE_MAX / longer if longer > TILE_MAX else max(1, round(TILE / longer))
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def _tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image:
@@ -109,10 +102,9 @@ def _tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image:
 
 def _fit(name: str, font: FreeTypeFont) -> str:
     """`name`, shortened to LABEL_MAX pixels."""
-    shown = name
-    while font.getlength(shown) > LABEL_MAX:
-        shown = shown[:-2].rstrip() + "…"
-    return shown
+    while font.getlength(name) > LABEL_MAX:
+        name = name[:-2].rstrip() + "…"
+    return name
 
 
 def _font(size: int) -> FreeTypeFont:

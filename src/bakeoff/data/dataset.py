@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +51,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What data bring, before anything is drawn: class names, and some of the splits train, validation, test."""
+    """What data bring, before anything is drawn: class names, and some of the splits train, validation, test.
+
+    Raises BakeoffError for wrong types or shapes, and for labels outside 0..K-1.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -61,31 +66,40 @@ class Contents:
     mirror: bool | None = None
     """Whether a mirrored image keeps its label; None: not known."""
 
+    def __post_init__(self) -> None:
+        check_contents(self.name, self.classes, self.splits, self.unlabelled)
+
+    @classmethod
+    def from_words(cls, name: str, splits: Mapping[str, tuple[Images, Sequence[str], Ids]]) -> Contents:
+        """Of images, their labels as words, and their ids: classes are the different labels, numbers by value."""
+        classes = sorted({label for _, labels, _ in splits.values() for label in labels})
+        if all(re.fullmatch(r"-?\d{1,18}", label, re.ASCII) for label in classes):
+            classes.sort(key=int)
+        place = {label: number for number, label in enumerate(classes)}
+        numbered = {
+            split: Split(images, np.array([place[label] for label in labels], np.int64), ids)
+            for split, (images, labels, ids) in splits.items()
+        }
+        return cls(name, tuple(classes), numbered)
+
     def labelled(self, classes: Sequence[str]) -> Split:
         """All labelled images, split after split, with labels that count into `classes`; of several splits, an id that
         is a place has its split's name before it.
 
-        Raises UsageError for a class that is not among them, or images of several shapes.
+        Raises UsageError for a class that is not among them.
         """
         for name in self.classes:
             if name not in classes:
                 raise UsageError(f"{self.name}: class {name!r} is not one of the model's{closest(name, classes)}")
-        shapes = sorted({split.images.shape[1:] for split in self.splits.values()})
-        if len(shapes) > 1:
-            raise UsageError(
-                f"{self.name}: its splits are {by(shapes[0])} and {by(shapes[1])} (channels x height x width)"
-            )
         place = np.array([classes.index(name) for name in self.classes], np.int64)
-        places = {name: split.ids.dtype.kind == "i" and len(self.splits) > 1 for name, split in self.splits.items()}
+        several = len(self.splits) > 1
+        ids: list[Any] = [
+            np.char.add(f"{name}/", split.ids.astype(str)) if several and split.ids.dtype.kind == "i" else split.ids
+            for name, split in self.splits.items()
+        ]
+        images = np.concatenate([split.images for split in self.splits.values()])
         return Split(
-            np.concatenate([split.images for split in self.splits.values()]),
-            np.concatenate([place[split.labels] for split in self.splits.values()]),
-            np.concatenate(
-                [
-                    np.char.add(f"{name}/", split.ids.astype(str)) if places[name] else split.ids
-                    for name, split in self.splits.items()
-                ]
-            ),
+            images, place[np.concatenate([split.labels for split in self.splits.values()])], np.concatenate(ids)
         )
 
 
@@ -111,38 +125,14 @@ class Dataset:
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
-        check_classes(self.classes, self.name)
         if len(self.classes) < 2 or len(set(self.classes)) < len(self.classes):
             raise BakeoffError(f"{self.name}: at least two classes with different names are needed")
+        check_contents(self.name, self.classes, self.splits, self.unlabelled)
         for name, split in self.splits.items():
-            self._check(name, split)
-        if self.unlabelled is not None:
-            self._check_images("unlabelled images", self.unlabelled)
+            missing = np.flatnonzero(np.bincount(split.labels, minlength=len(self.classes)) == 0)
+            if len(missing):
+                raise BakeoffError(f"{self.name}, {name} split: class '{self.classes[missing[0]]}' has no image")
         object.__setattr__(self, "fingerprint", _fingerprint(self.classes, self.splits))
-
-    def _check(self, name: str, split: Split) -> None:
-        images, labels, where = split.images, split.labels, f"{self.name}, {name} split"
-        self._check_images(f"{name} split", images)
-        if labels.dtype != np.int64 or labels.shape != images.shape[:1]:
-            raise BakeoffError(
-                f"{where}: labels are {labels.dtype} {labels.shape} where int64 ({len(images)},) is valid"
-            )
-        if split.ids.shape != labels.shape:
-            raise BakeoffError(f"{where}: there are {len(split.ids)} ids of {len(labels)} images")
-        check_labels(labels, len(self.classes), where)
-        missing = np.flatnonzero(np.bincount(labels, minlength=len(self.classes)) == 0)
-        if len(missing):
-            raise BakeoffError(f"{where}: class '{self.classes[missing[0]]}' has no image")
-
-    def _check_images(self, name: str, images: Images) -> None:
-        where = f"{self.name}, {name}"
-        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
-            raise BakeoffError(f"{where}: images are {images.dtype} {images.shape} where uint8 (N, C, H, W) is valid")
-        if images.shape[1:] != self.shape:
-            raise BakeoffError(
-                f"{where}: images are {by(images.shape[1:])}, those of the train split {by(self.shape)} "
-                "(channels x height x width)"
-            )
 
     @cached_property
     def splits(self) -> dict[str, Split]:
@@ -183,31 +173,43 @@ class Dataset:
         return {name: np.bincount(split.labels, minlength=len(self.classes)) for name, split in self.splits.items()}
 
 
-def check_labels(labels: Labels, classes: int, where: object) -> None:
-    """Raises BakeoffError, beginning with `where`, unless all labels (N,) count into so many classes."""
-    outside = labels[(labels < 0) | (labels >= classes)]
-    if len(outside):
-        raise BakeoffError(f"{where}: label {outside[0]} is outside 0..{classes - 1}")
+def check_contents(name: str, classes: Collection[str], splits: Mapping[str, Split], unlabelled: Images | None) -> None:
+    """That images, labels and ids have the right types and shapes, that labels count into `classes`, and that class
+    names can stand in every table, page and file of a report.
 
-
-def check_classes(names: Collection[str], where: object) -> None:
-    """That class names can stand in every table, page and file of a report.
-
-    Raises BakeoffError, beginning with `where`, for too many or too long ones, and for characters that no page can
-    show or that a terminal obeys.
+    Raises BakeoffError, beginning with `name`, where they do not.
     """
-    if len(names) > MOST_CLASSES:
-        raise BakeoffError(f"{where}: {len(names):,} classes where up to {MOST_CLASSES:,} are valid")
-    for name in names:
-        if len(name) > LONGEST_NAME:
+    if len(classes) > MOST_CLASSES:
+        raise BakeoffError(f"{name}: {len(classes):,} classes where up to {MOST_CLASSES:,} are valid")
+    for label in classes:
+        if len(label) > LONGEST_NAME or not fit_for_display(label):
             raise BakeoffError(
-                f"{where}: the class name {name[:20]!r}... has {len(name):,} characters where up to {LONGEST_NAME} "
-                "are valid: rename it"
+                f"{name}: the class name {label[:20]!r} ({len(label):,} characters) holds a control character, is not "
+                f"in UTF-8, or has more than {LONGEST_NAME} characters: rename it"
             )
-        if not fit_for_display(name):
+    arrays = {f"{part} split": split.images for part, split in splits.items()}
+    if unlabelled is not None:
+        arrays["unlabelled images"] = unlabelled
+    for part, images in arrays.items():
+        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape[1:]:
             raise BakeoffError(
-                f"{where}: the class name {name!r} holds a control character, or is not in UTF-8: rename it"
+                f"{name}, {part}: images are {images.dtype} {images.shape} where uint8 (N, C, H, W) is valid"
             )
+        first, like = next(iter(arrays.items()))
+        if images.shape[1:] != like.shape[1:]:
+            raise BakeoffError(
+                f"{name}, {part}: images are {by(images.shape[1:])}, those of the {first} {by(like.shape[1:])} "
+                "(channels x height x width)"
+            )
+    for part, split in splits.items():
+        if split.labels.dtype != np.int64 or not split.labels.shape == split.ids.shape == split.images.shape[:1]:
+            raise BakeoffError(
+                f"{name}, {part} split: {len(split.images)} images, labels {split.labels.dtype} {split.labels.shape}, "
+                f"ids {split.ids.shape} where as many int64 labels and ids as images are valid"
+            )
+        outside = split.labels[(split.labels < 0) | (split.labels >= len(classes))]
+        if len(outside):
+            raise BakeoffError(f"{name}, {part} split: label {outside[0]} is outside 0..{len(classes) - 1}")
 
 
 def split_validation(split: Split, fraction: float, seed: int = 0) -> tuple[Split, Split]:

@@ -40,29 +40,17 @@ class Duplicates:
 
     def sentences(self) -> list[str]:
         """What is to be said of them; empty where there is none."""
-        lines = []
+        counts: dict[str, int] = {}
         for pair, count in self.exact.items():
             first, second = pair.split(", ")
-            near = self.near[pair]
-            if count:
-                lines.append(f"{_images(count)} of the {second} split {_are(count)} in the {first} split too")
-            if near:
-                lines.append(
-                    f"{_images(near)} of the {second} split {_are(near)} nearly in the {first} split (mean absolute "
-                    f"difference up to {NEAR:.0%} of the contrast)"
-                )
-        lines += [f"{_images(n)} of the {name} split repeat an earlier one" for name, n in self.repeated.items() if n]
-        if self.conflicting:
-            lines.append(f"{_images(self.conflicting)} have an exact copy with another label")
-        return lines
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'s' * (count > 1)}"
-
-
-def _are(count: int) -> str:
-    return "are" if count > 1 else "is"
+            counts[f"images of the {second} split that are in the {first} split too"] = count
+            counts[
+                f"images of the {second} split that are nearly in the {first} split (mean absolute difference up to "
+                f"{NEAR:.0%} of the contrast)"
+            ] = self.near[pair]
+        counts |= {f"images of the {name} split that repeat an earlier one": n for name, n in self.repeated.items()}
+        counts["images of which an exact copy has another label"] = self.conflicting
+        return [f"{images}: {count:,}" for images, count in counts.items() if count]
 
 
 def find_duplicates(splits: Mapping[str, tuple[Images, NDArray[np.int64]]]) -> Duplicates:
@@ -75,15 +63,15 @@ def find_duplicates(splits: Mapping[str, tuple[Images, NDArray[np.int64]]]) -> D
         exact[f"{first}, {second}"] = int((~new).sum())
         near[f"{first}, {second}"] = _near(splits[first][0], splits[second][0][new])
     labels: dict[bytes, set[int]] = {}
-    for name, (_, given) in splits.items():
-        for digest, label in zip(digests[name], given.tolist(), strict=True):
+    for name, (_, numbers) in splits.items():
+        for digest, label in zip(digests[name], numbers.tolist(), strict=True):
             labels.setdefault(digest, set()).add(label)
     copies = Counter(digest for values in digests.values() for digest in values)
     return Duplicates(
         exact,
         near,
         {name: len(values) - len(sets[name]) for name, values in digests.items()},
-        sum(copies[digest] for digest, different in labels.items() if len(different) > 1),
+        sum(copies[digest] for digest, of_copies in labels.items() if len(of_copies) > 1),
     )
 
 
@@ -92,21 +80,21 @@ def image_digests(images: Images) -> list[bytes]:
     return [hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images]
 
 
-def _near(others: Images, images: Images) -> int:
-    """How many of `images` (N, C, H, W) have a near-duplicate among `others` (M, C, H, W)."""
+def _near(references: Images, images: Images) -> int:
+    """How many of `images` (N, C, H, W) have a near-duplicate among `references` (M, C, H, W)."""
     from scipy.spatial import cKDTree
 
     if not len(images):
         return 0
     reach = NEAR * _contrast(images)
-    tree, means, total = cKDTree(_block_means(others)), _block_means(images), 0
-    count = min(CANDIDATES, len(others))
+    tree, means, total = cKDTree(_block_means(references)), _block_means(images), 0
+    count = min(CANDIDATES, len(references))
     for chunk in np.array_split(np.argsort(reach), -(-len(reach) // 512)):  # of like reach: the search is bounded by it
         most = float(reach[chunk[-1]]) * BLOCKS**2 + ROUNDING
         nearest = tree.query(means[chunk], k=[*range(1, count + 1)], p=1, distance_upper_bound=most)[1]
-        has_neighbour = nearest[:, 0] < len(others)  # a place beyond the last stands for none
+        has_neighbour = nearest[:, 0] < len(references)  # a place beyond the last stands for none
         for place, candidates in zip(chunk[has_neighbour], nearest[has_neighbour], strict=True):
-            near = others[candidates[candidates < len(others)]].astype(np.int16)
+            near = references[candidates[candidates < len(references)]].astype(np.int16)
             total += bool((np.abs(near - images[place]).mean((1, 2, 3)) <= reach[place]).any())
     return total
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 class Erratum(NamedTuple):
-    """The label that is given, and the one that most people see."""
+    """The published label, and the one that most raters chose."""
 
-    given: int
-    seen: int
+    published: int
+    corrected: int
 
 
 WRONG_LABELS: dict[str, Mapping[int, Erratum]] = {
@@ -38,6 +38,7 @@ def known_wrong_labels(name: str) -> Mapping[int, Erratum]:
 def published_errata(name: str, labels: NDArray[np.int64]) -> Mapping[int, Erratum]:
     """`known_wrong_labels` where `labels` (M,) are those of the published test split in its order; else none."""
     errata = known_wrong_labels(name)
-    if len(labels) != TEST_IMAGES.get(name) or any(labels[place] != wrong.given for place, wrong in errata.items()):
-        return {}
-    return errata
+    as_published = len(labels) == TEST_IMAGES.get(name) and all(
+        labels[place] == erratum.published for place, erratum in errata.items()
+    )
+    return errata if as_published else {}

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bakeoff.data.sources import SOURCES
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import sha256
-from bakeoff.record import data_folders
+from bakeoff.record import data_folders, make_folder
 
 TIMEOUT = 30.0
 """Seconds without a byte after which a mirror is given up."""
@@ -28,11 +28,10 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     Only files with the published SHA-256 ever get their final name. Raises UsageError for a name that has
     nothing to download; BakeoffError, with each mirror's fault, when no mirror delivers.
     """
-    remote = [key for key, source in SOURCES.builtin.items() if source.files]
-    if name not in remote:
-        fault = "needs no download" if name in SOURCES else "is unknown"
-        raise UsageError(f"dataset {name!r} {fault}{closest(name, remote)}")
-    source = SOURCES[name]
+    source = SOURCES.builtin.get(name)
+    if source is None or not source.files:
+        remote = [key for key, source in SOURCES.builtin.items() if source.files]
+        raise UsageError(f"dataset {name!r} is not one that is downloaded{closest(name, remote)}")
     return download(name, source.files, source.mirrors, data_folders(name)[-1], progress)
 
 
@@ -49,20 +48,18 @@ def download(
     Raises:
         BakeoffError: no mirror delivers; with each one's fault.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BakeoffError(f"{folder} cannot be made ({error.strerror}): choose another XDG_CACHE_HOME") from error
+    make_folder(folder)
     for file, expected in files.items():
         target = folder / file
         if target.exists() and sha256(target).startswith(expected):
             continue
         faults: list[str] = []
         for mirror in mirrors:
-            failure = _download(f"{mirror}{file}", target, expected, progress)
-            if failure is None:
+            try:
+                _download(f"{mirror}{file}", target, expected, progress)
                 break
-            faults.append(f"{urlsplit(mirror).netloc}: {failure}")
+            except (OSError, http.client.HTTPException) as error:
+                faults.append(f"{urlsplit(mirror).netloc}: {getattr(error, 'reason', error)}")
         else:
             raise BakeoffError(
                 f"{file} of {name} could not be downloaded ({'; '.join(faults)}): try again later, "
@@ -71,22 +68,21 @@ def download(
     return folder
 
 
-def _download(url: str, target: Path, expected: str, progress: Progress | None) -> str | None:
-    """Bring `url` to `target`; returns what went wrong, or None. A broken download stays in .part."""
+def _download(url: str, target: Path, expected: str, progress: Progress | None) -> None:
+    """Bring `url` to `target`. Raises OSError or HTTPException; what a broken download brought stays in .part."""
     part = target.with_name(f"{target.name}.part")
     while True:
         before = _size(part)
         try:
             _transfer(url, part, target.name, progress)
             break
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException):
             if _size(part) <= before:
-                return str(getattr(error, "reason", error))
+                raise
     if not sha256(part).startswith(expected):
         part.unlink()
-        return "what it sent is not the published file (SHA-256 differs)"
+        raise OSError("what it sent is not the published file (SHA-256 differs)")
     part.replace(target)
-    return None
 
 
 def _transfer(url: str, part: Path, name: str, progress: Progress | None) -> None:

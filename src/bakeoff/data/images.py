@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-import struct
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, model_validator
 
 from bakeoff.arrays import read_arrays
 from bakeoff.data.dataset import Images, by
 from bakeoff.data.pickled import is_pickle, read_array
 from bakeoff.errors import BakeoffError, UsageError, closest
 from bakeoff.files import check_bytes, opened, reading
+from bakeoff.spec.settings import Frozen, validate
 
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
     from PIL.Image import Image
@@ -30,50 +30,49 @@ MOST_PIXELS = 1 << 26
 """Of one picture: 8192 x 8192. Opening one takes up to about 20 bytes of memory a pixel."""
 MOST_PICTURES = 2_000_000
 """In one folder or CSV file."""
-SHOWN_FAULTS = 5
-DAMAGED_PICTURES = (
-    OSError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OverflowError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What Pillow raises for damaged files, found by damaging some."""
+NAMED_FAULTS = 5
+LARGEST = 1024
+"""Pixels of a side that may be asked for."""
 
 
-@dataclass(frozen=True)
-class Shaping:
-    """What images must become: `size` (H, W) by the rule `resize`, `channels` 1 or 3. None: as they are."""
+def _height_and_width(size: object) -> object:
+    """`28` -> (28, 28), `28x32` -> (28, 32); a tuple, and None, as they are."""
+    if not isinstance(size, str | int):
+        return size
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", str(size), re.ASCII)
+    if not match or not all(1 <= int(side) <= LARGEST for side in match.groups(match[1])):
+        raise ValueError(f"must be a side or height x width, 1 to {LARGEST} pixels, as in 28 or 28x32")
+    return int(match[1]), int(match[2] or match[1])
 
-    size: tuple[int, int] | None = None
-    resize: str | None = None
-    channels: int | None = None
-    remedy: str = "add size=PIXELS and resize=RULE behind the path"
-    """What to do about images of another size."""
 
-    def __post_init__(self) -> None:
-        if self.resize is not None and self.resize not in RESIZE:
-            raise UsageError(f"unknown resize rule {self.resize!r}{closest(self.resize, RESIZE)}")
+class Shaping(Frozen):
+    """What images must become; None: as they are."""
+
+    size: Annotated[tuple[int, int] | None, BeforeValidator(_height_and_width)] = None
+    """Height x width in pixels; one number for a square."""
+    resize: Literal["stretch", "pad", "crop"] | None = None
+    """Rule for other sizes."""
+    channels: Annotated[Literal[1, 3] | None, BeforeValidator(lambda text: {"1": 1, "3": 3}.get(text, text))] = None
+    """1 (grey) or 3 (RGB)."""
+
+    @model_validator(mode="after")
+    def _has_size(self) -> Shaping:
         if self.resize is not None and self.size is None:
             raise UsageError(f"resize={self.resize} needs a size to resize to: add size=PIXELS")
+        return self
 
 
 def load_images(
-    path: Path, *, size: int | tuple[int, int] | None, channels: int, resize: str | None
+    path: Path, *, size: int | tuple[int, int] | None, channels: int | None, resize: str | None
 ) -> tuple[Images, list[str] | list[int]]:
     """Unlabelled images (N, C, H, W) uint8 and their names, in the names' natural order: 2 before 10.
 
     `path` is a picture, a folder of pictures (searched through), an .npy array, an .npz with `images` or a
     pickled array. Names are the files' own, without folder and ending where they still differ, or the index in
     an array. `size` (H, W) or side in pixels. Raises BakeoffError for anything unreadable and for sizes other
-    than `size` without a `resize` rule.
+    than `size` without a `resize` rule, UsageError for an unknown rule.
     """
-    remedy = "choose a rule with --resize"
-    shaping = Shaping((size, size) if isinstance(size, int) else size, resize, channels, remedy)
+    shaping = validate(Shaping, {"size": size, "resize": resize, "channels": channels}, str(path))
     with reading(path):
         if is_pickle(path) or path.suffix.lower() in ARRAYS:
             arrays = {"images": read_array(path)} if is_pickle(path) else read_arrays(path)
@@ -108,38 +107,30 @@ def find_pictures(folder: Path) -> list[Path]:
         for file in folder.rglob("*")
         if file.suffix.lower() in endings and not any(p.startswith(".") for p in file.relative_to(folder).parts)
     )
-    check_count(len(files), str(folder))
+    if len(files) > MOST_PICTURES:
+        raise BakeoffError(f"{folder} holds {len(files):,} pictures where up to {MOST_PICTURES:,} are valid")
     return files
 
 
-def check_count(count: int, where: str) -> None:
-    """Raises BakeoffError for more pictures than are read."""
-    if count > MOST_PICTURES:
-        raise BakeoffError(f"{where} holds {count:,} pictures where up to {MOST_PICTURES:,} are valid")
-
-
-def open_pictures(files: Iterable[Path]) -> Iterator[tuple[str, Image]]:
+def open_pictures(files: Collection[Path]) -> Iterator[tuple[str, Image]]:
     """The files' names and pictures; see `open_picture`.
 
-    Raises BakeoffError, once all are tried, that names the first SHOWN_FAULTS of those that cannot be read.
+    Raises BakeoffError, once all are tried, that names the first NAMED_FAULTS of those that cannot be read.
     """
     faults: list[str] = []
-    count = 0
     for file in files:
-        count += 1
         try:
             picture = open_picture(file)
         except BakeoffError as fault:
             faults.append(str(fault))
         else:
-            if not faults:  # else it is only seen whether it could be read
+            if not faults:  # else it is only tried whether it can be read
                 yield str(file), picture
-    if len(faults) == 1:
-        raise BakeoffError(faults[0])
     if faults:
-        more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
         raise BakeoffError(
-            f"{len(faults)} of {count} pictures cannot be used: {'; '.join(faults[:SHOWN_FAULTS])}{more}"
+            f"{len(faults)} of {len(files)} pictures cannot be used: {'; '.join(faults[:NAMED_FAULTS])}"
+            if len(files) > 1
+            else faults[0]
         )
 
 
@@ -148,15 +139,17 @@ def open_picture(file: Path) -> Image:
 
     Raises BakeoffError for what is none of FORMATS, damaged, or larger than MOST_PIXELS.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     with opened(file) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of damaged dates and the like, and of sizes checked below
         try:
             picture = _decoded(stream, file)
+        except BakeoffError:
+            raise
         except UnidentifiedImageError as error:
             raise BakeoffError(f"{file} is damaged or none of {', '.join(FORMATS)}") from error
-        except (*DAMAGED_PICTURES, Image.DecompressionBombError) as error:
+        except Exception as error:  # damage makes Pillow's decoders raise whatever their code runs into
             raise BakeoffError(f"{file} cannot be read as an image ({error or type(error).__name__})") from error
     if picture.mode in ("I", "F"):
         raise BakeoffError(f"{file} has 32-bit pixels where 8 or 16 bits are valid")
@@ -191,18 +184,17 @@ def shape_pictures(pictures: Iterable[tuple[str, Image]], shaping: Shaping) -> I
     Raises BakeoffError for pictures of several sizes without a rule, and for more of them than the bound.
     """
     arrays: list[NDArray[np.uint8]] = []
-    first, wanted, channels, size = "", shaping.size, shaping.channels or 1, 0
+    wanted, channels, size = shaping.size, shaping.channels or 1, 0
     for name, picture in pictures:
         if shaping.channels is not None:
             picture = picture.convert("L" if shaping.channels == 1 else "RGB")
         if shaping.resize is not None and shaping.size is not None:
-            picture = RESIZE[shaping.resize](picture, shaping.size)
-        first, wanted = first or name, wanted or (picture.height, picture.width)
+            picture = _resize(picture, shaping.resize, shaping.size)
+        wanted = wanted or (picture.height, picture.width)
         if (picture.height, picture.width) != wanted:
-            asked = f"{first} is" if shaping.size is None else "asked for is"
             raise BakeoffError(
-                f"{name} is {picture.height}x{picture.width} pixels (height x width) and {asked} "
-                f"{wanted[0]}x{wanted[1]}: {shaping.remedy} (valid: {', '.join(RESIZE)})"
+                f"{name} is {picture.height}x{picture.width} pixels (height x width) where {by(wanted)} is valid: "
+                "choose a size, and a resize rule (valid: stretch, pad, crop)"
             )
         array = np.asarray(picture)
         arrays.append(array)
@@ -251,11 +243,11 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
     if array.dtype.kind not in "uif":
         raise BakeoffError(f"{file}: images are {array.dtype} where numbers from 0 to 255 are valid")
     low, high = array.min(), array.max()
-    parts = array.dtype.kind == "f" and low >= 0 and 0 < high <= 1
-    if parts or not (low >= 0 and high <= 255):  # nan is neither
+    fractions = array.dtype.kind == "f" and 0 < high <= 1
+    if fractions or not (low >= 0 and high <= 255):  # nan is neither
         raise BakeoffError(
-            f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid: "
-            f"{'multiply them by 255' if parts else 'scale them'}"
+            f"{file}: images hold {array.dtype} values from {low:g} to {high:g} where 0 to 255 are valid (fractions of "
+            "1: multiply them by 255)"
         )
     if array.dtype.kind != "f":
         return np.ascontiguousarray(array, np.uint8)
@@ -265,34 +257,23 @@ def as_images(array: NDArray[Any], file: Path) -> Images:
     return images
 
 
-def _stretch(picture: Image, size: tuple[int, int]) -> Image:
-    from PIL.Image import Resampling
+def _resize(picture: Image, rule: Literal["stretch", "pad", "crop"], size: tuple[int, int]) -> Image:
+    """The picture at (H, W): all of it, whatever becomes of the proportions; all of it in its proportions, on the
+    median colour of its border; or its largest centred part with the wanted proportions.
+    """
+    from PIL import Image, ImageOps
 
-    return picture.resize((size[1], size[0]), Resampling.BICUBIC)
-
-
-def _pad(picture: Image, size: tuple[int, int]) -> Image:
-    from PIL import Image
-
-    scale = min(size[0] / picture.height, size[1] / picture.width)
-    inner = max(1, round(picture.height * scale)), max(1, round(picture.width * scale))
+    height, width = size
+    if rule == "stretch":
+        return picture.resize((width, height), Image.Resampling.BICUBIC)
+    if rule == "crop":
+        return ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
+    scale = min(height / picture.height, width / picture.width)
+    inner = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     pixels = np.asarray(picture)
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     colour = np.median(border, axis=0).astype(np.uint8)
     canvas = Image.fromarray(np.full((*size, *pixels.shape[2:]), colour, np.uint8))
-    canvas.paste(_stretch(picture, inner), (round((size[1] - inner[1]) / 2), round((size[0] - inner[0]) / 2)))
+    place = round((width - inner[0]) / 2), round((height - inner[1]) / 2)
+    canvas.paste(picture.resize(inner, Image.Resampling.BICUBIC), place)
     return canvas
-
-
-def _crop(picture: Image, size: tuple[int, int]) -> Image:
-    from PIL import ImageOps
-    from PIL.Image import Resampling
-
-    return ImageOps.fit(picture, (size[1], size[0]), Resampling.BICUBIC)
-
-
-RESIZE: dict[str, Callable[[Image, tuple[int, int]], Image]] = {
-    "stretch": _stretch,  # to the size, whatever becomes of the proportions
-    "pad": _pad,  # the whole picture, proportions kept, on the border's median colour
-    "crop": _crop,  # the largest centred part with the wanted proportions
-}

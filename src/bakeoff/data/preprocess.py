@@ -97,14 +97,7 @@ def model_shape(steps: Sequence[str], shape: tuple[int, int, int]) -> tuple[int,
     """
     for before, after in itertools.pairwise(steps):
         if _copies(before) and not _copies(after):
-            change_names, copy_names = (
-                ", ".join(name for name, entry in PREPROCESSING.builtin.items() if entry.copies == copies)
-                for copies in (False, True)
-            )
-            raise UsageError(
-                f"preprocess: {parse_choice(after)[0]} stands after {parse_choice(before)[0]}; steps that change "
-                f"pixels ({change_names}) come before those that copy them ({copy_names})"
-            )
+            raise UsageError(f"preprocess: {after}, which changes pixels, must come before {before}, which copies them")
     changed = torch.from_numpy(change(steps, np.zeros((1, *shape), np.uint8)))
     _, channels, height, width = copier(steps)(changed.float()).shape
     return channels, height, width

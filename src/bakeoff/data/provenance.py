@@ -18,16 +18,10 @@ def check_unchanged(run: Run, dataset: Dataset) -> None:
     """
     if dataset.fingerprint == run.dataset["fingerprint"]:
         return
-    before = {split: sum(counts) for split, counts in run.dataset["counts"].items()}
-    now = {split: len(part) for split, part in dataset.splits.items()}
-    changed = [
-        f"{now[split]:,} {split} images instead of {before[split]:,}" for split in now if now[split] != before[split]
-    ]
-    if list(dataset.classes) != run.dataset["classes"]:
-        changed.append("other classes")
+    before = ", ".join(f"{sum(counts):,} {split}" for split, counts in run.dataset["counts"].items())
+    now = ", ".join(f"{len(part):,} {split}" for split, part in dataset.splits.items())
     raise BakeoffError(
-        f"{run.path}: its data, {run.spec.dataset}, are not those it was trained on "
-        f"({', '.join(changed) or 'as many images, but others, or in another order, or with other labels'}), so its "
+        f"{run.path}: its data, {run.spec.dataset}, are not those it was trained on ({before} then; {now} now), so its "
         "splits may hold images of its training: put the former data back, or train anew"
     )
 
@@ -50,43 +44,44 @@ def check_parent(source: str, spec: RunSpec, dataset: Dataset) -> None:
     if folder is None:
         return
     parent = read_run(folder)
-    theirs = parent.spec
     before = [folder.parent / name for name in (*parent.needs, *([parent.pool["teacher"]] if parent.pool else []))]
-    for earlier in filter(None, (*map(str, before), theirs.recipe.weights, theirs.recipe.teacher)):
+    for earlier in filter(None, (*map(str, before), parent.spec.recipe.weights, parent.spec.recipe.teacher)):
         check_parent(earlier, spec, dataset)
-    cut_alike = (theirs.dataset, theirs.validation, theirs.images) == (spec.dataset, spec.validation, spec.images)
+    same_splits = all(
+        getattr(parent.spec, field) == getattr(spec, field) for field in ("dataset", "validation", "images")
+    )
     try:
-        data = (
-            dataset if cut_alike else load_dataset(theirs.dataset, validation=theirs.validation, images=theirs.images)
-        )
+        data = dataset if same_splits else _load(parent.spec)
         check_unchanged(parent, data)
     except BakeoffError:
-        if theirs.dataset == spec.dataset:
+        if parent.spec.dataset == spec.dataset:
             raise
         return
     declared = spec.recipe.trains_on_test or spec.recipe.selects_on_test  # such a run is marked as one itself
-    knows_test = not declared and (theirs.recipe.trains_on_test or theirs.recipe.selects_on_test)
-    if cut_alike and not knows_test:
+    knows_test = not declared and (parent.spec.recipe.trains_on_test or parent.spec.recipe.selects_on_test)
+    if same_splits and not knows_test:
         return
     seen = {*image_digests(data.train.images), *(image_digests(data.test.images) if knows_test else ())}
     seen -= set(image_digests(dataset.train.images))
     for name, split in (("validation", dataset.validation), ("test", dataset.test)):
         if shared := sum(digest in seen for digest in image_digests(split.images)):
-            what = "was trained on, or chosen by," if knows_test else "was trained on"
-            alike = theirs.dataset == spec.dataset and not knows_test
-            mend = f"validation = {theirs.validation:g}, as that run did" if alike else "another run, or other data"
-            raise UsageError(f"{source}: {what} {shared:,} of the {len(split):,} {name} images: choose {mend}")
+            raise UsageError(
+                f"{source}: was trained on, or chosen by, {shared:,} of the {len(split):,} {name} images: choose "
+                f"another run, other data, or that run's validation = {parent.spec.validation:g}"
+            )
 
 
 def count_trained_on(run: Run, images: Images) -> int | None:
     """How many of `images` (N, C, H, W) the run was trained on, pixel by pixel; None where its own data are no longer
     at hand or have changed."""
-    spec = run.spec
     try:
-        data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
+        data = _load(run.spec)
+        check_unchanged(run, data)
     except BakeoffError:
-        return None
-    if data.fingerprint != run.dataset["fingerprint"]:
         return None
     seen = set(image_digests(data.train.images))
     return sum(digest in seen for digest in image_digests(images))
+
+
+def _load(spec: RunSpec) -> Dataset:
+    return load_dataset(spec.dataset, validation=spec.validation, images=spec.images)

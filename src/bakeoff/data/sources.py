@@ -6,19 +6,19 @@ import hashlib
 import importlib.util
 import tomllib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from bakeoff.characters import displayable, fit_for_display
 from bakeoff.data import cifar
-from bakeoff.data.composite import Composite, CompositeOptions, HighestDigit, LargestDigit, composite_splits, composites
-from bakeoff.data.dataset import Contents, Dataset, Split, check_labels, split_validation, subset
-from bakeoff.data.idx import Payload, find_idx, idx_split, read_payload
+from bakeoff.data.composite.drawing import Composite, composite_splits, composites
+from bakeoff.data.composite.options import CompositeOptions, HighestDigit
+from bakeoff.data.dataset import Contents, Dataset, Split, split_validation, subset
+from bakeoff.data.idx import find_idx, read_idx
 from bakeoff.data.kaggle import EDITIONS, find_edition
 from bakeoff.data.local import load_local
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
@@ -36,23 +36,6 @@ class DataWarning(UserWarning):
     """Data are used although they are not the published ones, or not the ones that were meant."""
 
 
-class Origin(Frozen):
-    """Where modified MNIST comes from."""
-
-    origin: Literal["generated", "kaggle"] = Field("generated", description="made here, or the competition's own files")
-    digits: Literal["auto", "mnist", "digits"] = Field(
-        "auto", description="what images are made of; auto: MNIST where it is at hand, else the embedded digits"
-    )
-
-
-class LargestDigitOptions(LargestDigit, Origin):
-    """Options of `largest-digit`."""
-
-
-class HighestDigitOptions(HighestDigit, Origin):
-    """Options of `highest-digit`."""
-
-
 @dataclass(frozen=True)
 class Source(Entry[Frozen]):
     """A dataset with a name: the function that reads it, and where its files are published.
@@ -62,13 +45,13 @@ class Source(Entry[Frozen]):
     """
 
     description: str = ""
-    classes: tuple[str, ...] = ()
+    classes: Sequence[str] = ()
     mirror: bool | None = None
     """Whether a mirrored image keeps its label."""
     files: Mapping[str, str] = field(default_factory=dict)
     """What is downloaded: the SHA-256 of each published file by its name."""
     contents: Mapping[str, str] = field(default_factory=dict)
-    """What is read: the published SHA-256, or MD5, of each file by its name, unzipped."""
+    """What is read: the published SHA-256 of each file by its name, unzipped."""
     mirrors: Sequence[str] = ()
     """Addresses of folders with the files, in the order to try."""
 
@@ -116,19 +99,24 @@ def read_contents(reference: str) -> Contents:
 
 def draw_splits(contents: Contents, *, validation: float = 1 / 6, images: int | None = None) -> Dataset:
     """A dataset with all three splits; those that `contents` lack are drawn. Raises as `load_dataset` does."""
-    name, classes, splits = contents.name, contents.classes, contents.splits
+    name, classes, splits = contents.name, contents.classes, dict(contents.splits)
     if "train" not in splits:
         raise BakeoffError(f"{name}: no image is in the train split")
-    train, test, held_out = splits["train"], splits.get("test"), splits.get("validation")
-    if test is None:
-        train, test = _draw(name, "test", classes, train, TEST_FRACTION, seed=1)
-    if held_out is None:
-        train, held_out = _draw(name, "validation", classes, train, validation, seed=0)
+    drawn = tuple(part for part in ("validation", "test") if part not in splits)
+    counts = np.bincount(splits["train"].labels, minlength=len(classes))
+    rare = np.flatnonzero((counts > 0) & (counts <= len(drawn)))
+    if len(rare):
+        raise BakeoffError(
+            f"{name}: class '{classes[rare[0]]}' has too few images to draw {' and '.join(drawn)} from: add some, "
+            "or those splits"
+        )
+    for part, fraction, seed in (("test", TEST_FRACTION, 1), ("validation", validation, 0)):
+        if part in drawn:
+            splits["train"], splits[part] = split_validation(splits["train"], fraction, seed)
     if images is not None:
-        train = subset(train, images)
-    drawn = tuple(split for split in ("validation", "test") if split not in splits)
+        splits["train"] = subset(splits["train"], images)
     extras = contents.unlabelled, contents.header, contents.mirror
-    return Dataset(name, classes, train, held_out, test, *extras, drawn=drawn)
+    return Dataset(name, classes, splits["train"], splits["validation"], splits["test"], *extras, drawn=drawn)
 
 
 def parse_reference(reference: str) -> tuple[str, dict[str, str]]:
@@ -136,78 +124,55 @@ def parse_reference(reference: str) -> tuple[str, dict[str, str]]:
     return (reference, {}) if exists(reference) else parse_choice(reference)
 
 
-def _draw(
-    name: str, part: str, classes: tuple[str, ...], train: Split, fraction: float, seed: int
-) -> tuple[Split, Split]:
-    counts = np.bincount(train.labels, minlength=len(classes))
-    if 1 in counts:
-        rare = classes[counts.tolist().index(1)]
-        raise BakeoffError(
-            f"{name}: class '{rare}' has too few images to draw a {part} split from: add some, or that split"
-        )
-    return split_validation(train, fraction, seed)
-
-
-def _published(name: str) -> Contents:
+def _idx(name: str) -> Contents:
     """The two splits of an IDX source, from local files; a DataWarning where one is not as published."""
-    source = SOURCES[name]
-    payloads: list[Payload] = []
-    for published in source.contents:
-        file = _find_published(name, published)
+    arrays, data = [], {}
+    for published in SOURCES[name].contents:
+        part = published.partition("-idx")[0]
+        file = next(filter(None, (find_idx(folder, "", part) for folder in data_folders(name))), None)
         if file is None:
-            raise _missing(name, f"{published}.gz")
-        payloads.append(read_payload(file))
-    _warn_unpublished(name, zip(source.contents, payloads, strict=True))
-    splits = {"train": idx_split(*payloads[:2]), "test": idx_split(*payloads[2:])}
-    for split, (file, _) in zip(splits.values(), payloads[1::2], strict=True):
-        check_labels(split.labels, len(source.classes), file)
-    return Contents(name, source.classes, splits, mirror=source.mirror)
-
-
-def _find_published(name: str, published: str) -> Path | None:
-    """The local file of an IDX source, by any of the names seen in the wild."""
-    files = (find_idx(folder, "", published.partition("-idx")[0]) for folder in data_folders(name))
-    return next(filter(None, files), None)
+            raise _missing(name)
+        array, data[published] = read_idx(file, 3 if "images" in part else 1)
+        arrays.append(array)
+    images, labels, test_images, test_labels = arrays
+    splits = {
+        "train": Split(images[:, None], labels.astype(np.int64)),
+        "test": Split(test_images[:, None], test_labels.astype(np.int64)),
+    }
+    return _published(name, splits, data)
 
 
 def _cifar10() -> Contents:
     """CIFAR-10 from local files; a DataWarning where they are not as published."""
-    name = "cifar10"
-    batches = cifar.find_batches(data_folders(name))
+    batches = cifar.find_batches(data_folders("cifar10"))
     if batches is None:
-        raise _missing(name, f"{cifar.BINARY.archive} or {cifar.PYTHON.archive}, packed or unpacked,")
-    _warn_unpublished(name, ((batch.file.name, batch) for batch in batches))
-    return Contents(name, cifar.CLASSES, cifar.read_splits(batches), mirror=SOURCES[name].mirror)
+        raise _missing("cifar10")
+    return _published("cifar10", cifar.read_splits(batches), {file.name: data for file, data in batches.items()})
 
 
-def _missing(name: str, what: str) -> MissingData:
+def _missing(name: str) -> MissingData:
     return MissingData(
-        f"{name}: there is no {what} in {' or '.join(map(str, data_folders(name)))}: run `bakeoff data fetch {name}`, "
-        f"or put {', '.join(SOURCES[name].files)} there"
+        f"{name}: there is no full set of its files in {' or '.join(map(str, data_folders(name)))}: run `bakeoff data "
+        f"fetch {name}`, or put {', '.join(SOURCES[name].files)} there"
     )
 
 
-def _warn_unpublished(name: str, payloads: Iterable[tuple[str, Payload]]) -> None:
-    """One DataWarning on all those of the payloads, each with its published name, that are not as published."""
-    sums = SOURCES[name].contents
-    other = [file for published, (file, data) in payloads if _digest(data, like=sums[published]) != sums[published]]
-    if other:
-        more = f" and {len(other) - 1} more" if other[1:] else ""
-        verb = "are not the published files" if other[1:] else "is not the published file"
-        warnings.warn(f"{other[0]}{more} {verb} of {name}, but used all the same", DataWarning, stacklevel=2)
+def _published(name: str, splits: Mapping[str, Split], data: Mapping[str, bytes | bytearray]) -> Contents:
+    """The splits as Contents; one DataWarning where `data`, by the files' published names, are not as published."""
+    source = SOURCES[name]
+    changed = [file for file in data if hashlib.sha256(data[file]).hexdigest() != source.contents[file]]
+    if changed:
+        text = f"{name}: not as published, but used all the same: {', '.join(changed)}"
+        warnings.warn(text, DataWarning, stacklevel=2)
+    return Contents(name, tuple(source.classes), splits, mirror=source.mirror)
 
 
-def _digest(data: bytes | bytearray, like: str) -> str:
-    """SHA-256, or MD5 where `like` is one; neither guards against anything but another edition of the data."""
-    return hashlib.new("sha256" if len(like) == 64 else "md5", data, usedforsecurity=False).hexdigest()
-
-
-def _composite(name: str, options: LargestDigitOptions | HighestDigitOptions) -> Contents:
+def _composite(name: str, options: CompositeOptions) -> Contents:
     """Modified MNIST, made from a source of digits; or the competition's own files."""
     if options.origin == "kaggle":
-        return _original(name, options)
-    sets = _composites(name, options)
-    return Contents(name, sets["train"].classes, composite_splits(sets), header=EDITIONS[name].header, mirror=False)
+        return _competition(name, options)
+    splits = {split: made for split, (made, _) in composite_splits(_composites(name, options)).items()}
+    return Contents(name, options.classes, splits, header=EDITIONS[name].header, mirror=False)
 
 
 def find_composites(reference: str) -> dict[str, Composite]:
@@ -216,44 +181,41 @@ def find_composites(reference: str) -> dict[str, Composite]:
     Raises UsageError for anything but a generated dataset, and as `load_dataset` does.
     """
     name, options = parse_reference(reference)
-    generated = [key for key, source in SOURCES.builtin.items() if issubclass(source.settings, CompositeOptions)]
-    if name not in generated:
-        raise UsageError(f"{name}: no dataset that is generated{closest(name, generated)}")
-    chosen = validate(SOURCES[name].settings, options, reference)
-    assert isinstance(chosen, LargestDigitOptions | HighestDigitOptions)
-    if chosen.origin != "generated":
-        raise UsageError(f"{reference}: the competition's own files are as they are: leave origin out")
+    source = SOURCES.builtin.get(name)
+    chosen = validate(source.settings, options, reference) if source else None
+    if not isinstance(chosen, CompositeOptions) or chosen.origin != "generated":
+        raise UsageError(f"{reference}: is no dataset that is generated (valid: {', '.join(EDITIONS)})")
     return _composites(name, chosen)
 
 
-def _composites(name: str, options: LargestDigitOptions | HighestDigitOptions) -> dict[str, Composite]:
-    chosen = options.digits
-    if chosen == "auto":
-        chosen = "mnist" if all(_find_published("mnist", file) for file in SOURCES["mnist"].contents) else "digits"
-        if chosen == "digits":
-            warnings.warn(
-                f"{name}: MNIST is not at hand, so its images are made of the 1,797 embedded digits "
-                "(`bakeoff data fetch mnist`, or say digits=digits to mean it)",
-                DataWarning,
-                stacklevel=2,
-            )
-    digits = read_contents(chosen).splits
-    values = options.model_dump(exclude_unset=True, exclude=set(Origin.model_fields))
-    return composites(name, values, digits["train"], digits.get("test"))
+def _composites(name: str, options: CompositeOptions) -> dict[str, Composite]:
+    try:
+        digits = read_contents("mnist" if options.digits == "auto" else options.digits)
+    except MissingData:
+        if options.digits != "auto":
+            raise
+        warnings.warn(
+            f"{name}: MNIST is not at hand, so its images are made of the 1,797 embedded digits "
+            "(`bakeoff data fetch mnist`, or say digits=digits to mean it)",
+            DataWarning,
+            stacklevel=2,
+        )
+        digits = read_contents("digits")
+    return composites(options, digits.splits["train"], digits.splits.get("test"))
 
 
-def _original(name: str, options: Frozen) -> Contents:
+def _competition(name: str, options: CompositeOptions) -> Contents:
     extra = sorted(options.model_fields_set - {"origin"})
     if extra:
         raise UsageError(f"{name}: {extra[0]} is for generated images; origin=kaggle takes them as they are")
     folders, edition = data_folders(name), EDITIONS[name]
-    folder = next((folder for folder in folders if find_edition(folder) == edition), None)
-    if folder is None:
-        raise BakeoffError(
-            f"{name}: there is no {edition.train} in {' or '.join(map(str, folders))}: put the competition's "
-            f"{edition.train}, {edition.labels} and {edition.test} there"
-        )
-    return replace(load_local(folder, {}), name=name)
+    for folder in folders:
+        if find_edition(folder) == edition:
+            return replace(load_local(folder, {}), name=name)
+    raise MissingData(
+        f"{name}: there is no {edition.train} in {' or '.join(map(str, folders))}: put the competition's "
+        f"{edition.train}, {edition.labels} and {edition.test} there"
+    )
 
 
 def _digits() -> Contents:
@@ -271,31 +233,24 @@ def _digits() -> Contents:
     images = np.zeros((len(pixels), 1, 28, 28), np.uint8)
     for image, digit in zip(images, pixels, strict=True):
         image[0, 4:24, 4:24] = np.asarray(Image.fromarray(digit).resize((20, 20), Image.Resampling.BICUBIC))
-    return Contents("digits", DIGITS, {"train": Split(images, labels.astype(np.int64))}, mirror=False)
+    return Contents(
+        "digits", tuple(FACTS["digits"]["classes"]), {"train": Split(images, labels.astype(np.int64))}, mirror=False
+    )
 
 
-DIGITS = tuple("0123456789")
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 FACTS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-"""By name, what else is told of each source: fields of `Source`."""
-
+"""By name, what is told of each source: fields of `Source`."""
+READERS: dict[str, tuple[Callable[..., Contents], type[Frozen] | None]] = {
+    "digits": (_digits, None),
+    "mnist": (lambda: _idx("mnist"), None),
+    "fashion-mnist": (lambda: _idx("fashion-mnist"), None),
+    "cifar10": (_cifar10, None),
+    "largest-digit": (lambda options: _composite("largest-digit", options), CompositeOptions),
+    "highest-digit": (lambda options: _composite("highest-digit", options), HighestDigit),
+}
 SOURCES: Registry[Source] = Registry(
     "dataset",
-    {
-        name: replace(source, **FACTS[name])
-        for name, source in {
-            "digits": Source(_digits, classes=DIGITS, mirror=False),
-            "mnist": Source(lambda: _published("mnist"), classes=DIGITS, mirror=False),
-            "fashion-mnist": Source(lambda: _published("fashion-mnist"), classes=FASHION, mirror=True),
-            "cifar10": Source(_cifar10, classes=cifar.CLASSES, mirror=True),
-            "largest-digit": Source(
-                lambda options: _composite("largest-digit", options), LargestDigitOptions, classes=DIGITS, mirror=False
-            ),
-            "highest-digit": Source(
-                lambda options: _composite("highest-digit", options), HighestDigitOptions, classes=DIGITS, mirror=False
-            ),
-        }.items()
-    },
+    {name: Source(reader, options, **FACTS[name]) for name, (reader, options) in READERS.items()},
     kind=Source,
     group="datasets",
 )

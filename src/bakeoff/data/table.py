@@ -16,7 +16,7 @@ MOST_BYTES = 1 << 28
 
 
 def csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Each row that is not blank, and the number of its last line.
+    """Each row that is not blank, its cells without blanks around them, and the number of its last line.
 
     Raises BakeoffError, naming the file and the fault, for what is no CSV file in UTF-8 or larger than the bounds.
     """
@@ -29,6 +29,6 @@ def csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
             for count, row in enumerate(filter(None, reader)):
                 if count > MOST_PICTURES:
                     raise BakeoffError(f"{file} has more than {MOST_PICTURES:,} rows, the most that are read")
-                yield reader.line_num, row
+                yield reader.line_num, [cell.strip() for cell in row]
         except (csv.Error, UnicodeDecodeError) as error:
             raise BakeoffError(f"{file} is not a readable CSV file in UTF-8 ({error})") from error

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from bakeoff.data import SOURCES
-from bakeoff.data.sources import Origin
+from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.evaluation import metrics
 from bakeoff.evaluation.exact import t_quantile
 from bakeoff.evaluation.metrics import Interval
@@ -171,7 +171,8 @@ def generated_anew(study: Plan, name: str) -> bool:
     """Whether a contender's images are made here, in place of a competition's that cannot be had."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
-    return source is not None and issubclass(source.settings, Origin) and "origin=kaggle" not in options.split(",")
+    generated = source is not None and issubclass(source.settings, CompositeOptions)
+    return generated and "origin=kaggle" not in options.split(",")
 
 
 def _reasons(study: Plan, name: str, unprinted: str) -> list[Reason]:

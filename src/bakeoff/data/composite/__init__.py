@@ -5,18 +5,3 @@ image is a pure function of (options, digits, seed, index): every random number 
 is for, and all arithmetic that decides a pixel is exact, so that the bytes are the same on any machine, in any
 order and for any batch.
 """
-
-from bakeoff.data.composite.drawing import Composite, composite_splits, composites
-from bakeoff.data.composite.options import TASKS, CompositeOptions, HighestDigit, LargestDigit
-from bakeoff.data.composite.parts import Parts
-
-__all__ = [
-    "TASKS",
-    "Composite",
-    "CompositeOptions",
-    "HighestDigit",
-    "LargestDigit",
-    "Parts",
-    "composite_splits",
-    "composites",
-]

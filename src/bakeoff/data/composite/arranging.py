@@ -127,9 +127,8 @@ class Arranger:
 
     def _hopeless(self, number: int, count: int) -> UsageError:
         options = self.options
-        wider = ", or scales wider apart for one digit to be clearly the largest" if options.rule == "largest" else ""
         return UsageError(
-            f"image {number}: {count} digits of {options.min_scale:g} to {options.max_scale:g} times their size with "
-            f"overlap = {options.overlap:g} found no place in {options.size} pixels: use fewer digits, smaller scales, "
-            f"a larger size or more overlap{wider}"
+            f"image {number}: no place for {count} digits of {options.min_scale:g} to {options.max_scale:g} times "
+            f"their size with overlap = {options.overlap:g} in {options.size} pixels: use fewer digits, smaller "
+            "scales, a larger size, more overlap or, for one digit to be clearly the largest, scales wider apart"
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,14 +11,12 @@ from numpy.typing import ArrayLike
 
 from bakeoff.data.composite.arranging import Arranger
 from bakeoff.data.composite.digit_shapes import DigitShapes
-from bakeoff.data.composite.options import TASKS, CompositeOptions
+from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.data.composite.parts import Parts
-from bakeoff.data.composite.random_words import Words
 from bakeoff.data.composite.rules import labels_of
 from bakeoff.data.composite.textures import textures
-from bakeoff.data.dataset import Images, Labels, Split, check_labels, split_validation
-from bakeoff.errors import BakeoffError, UsageError, closest
-from bakeoff.spec.settings import validate
+from bakeoff.data.dataset import Images, Labels, Split, split_validation
+from bakeoff.errors import UsageError
 
 TEST_FRACTION = 1 / 6
 """Of the digits, drawn stratified for the test composites where the source brings no test part."""
@@ -38,15 +35,10 @@ class Composite:
 
     Raises:
         UsageError: the options ask for digits that do not fit into an image.
-        BakeoffError: the digits are of the wrong type or shape, or without ink.
+        BakeoffError: a digit is without ink.
     """
 
     def __init__(self, options: CompositeOptions, digits: Images, labels: Labels, seed: int = 0) -> None:
-        if digits.dtype != np.uint8 or digits.ndim != 3 or 0 in digits.shape:
-            raise BakeoffError(f"digits are {digits.dtype} {digits.shape} where uint8 (N, H, W) is valid")
-        if labels.dtype != np.int64 or labels.shape != digits.shape[:1]:
-            raise BakeoffError(f"labels are {labels.dtype} {labels.shape} where int64 ({len(digits)},) is valid")
-        check_labels(labels, 10, "digits")
         self.options, self.classes = options, options.classes
         shapes = DigitShapes(digits)
         self._arranger, self._textures = Arranger(options, shapes, labels, seed), textures(options.backgrounds)
@@ -57,24 +49,19 @@ class Composite:
                 f"valid"
             )
 
-    def render(self, indices: ArrayLike, *, out: Images | None = None) -> tuple[Images, Labels]:
-        """The composites with the numbers `indices` (N,), 0 or more: images (N, 1, S, S) uint8, labels (N,) int64.
+    def render(self, indices: ArrayLike) -> tuple[Images, Labels, Parts]:
+        """The composites with the numbers `indices` (N,), 0 or more: images (N, 1, S, S) uint8, labels (N,) int64, and
+        what the images are made of.
 
-        The images are written into `out` where it is given. Raises UsageError where no arrangement of the digits is
-        found.
+        Raises UsageError where no arrangement of the digits is found.
         """
-        images, labels, _ = self.compose(indices, out=out)
-        return images, labels
-
-    def compose(self, indices: ArrayLike, *, out: Images | None = None) -> tuple[Images, Labels, Parts]:
-        """The images and labels of `render`, and what the images are made of, arranged once."""
-        numbers, size = _numbers(indices), self.options.size
-        images = np.empty((len(numbers), 1, size, size), np.uint8) if out is None else out
-        assert images.shape == (len(numbers), 1, size, size)
-        assert images.flags.c_contiguous
+        numbers, size = np.asarray(indices, np.uint64), self.options.size
+        images = np.empty((len(numbers), 1, size, size), np.uint8)
         windows = sliding_window_view(self._textures, (size, size), axis=(1, 2))
+        step = max(CHUNK // size**2, 1)
         arranged = []
-        for here in self._chunks(len(numbers)):
+        for start in range(0, max(len(numbers), 1), step):
+            here = slice(start, start + step)
             parts, ink = self._arranger.arrange(numbers[here])
             arranged.append(parts)
             images[here, 0] = windows[parts.kinds, parts.crops[:, 0], parts.crops[:, 1]]
@@ -82,55 +69,28 @@ class Composite:
         parts = Parts.joined(arranged)
         return images, labels_of(self.options.rule, parts.values, self.options.min_digits), parts
 
-    def parts(self, indices: ArrayLike) -> Parts:
-        """What the composites with the numbers `indices` (N,) are made of."""
-        numbers = _numbers(indices)
-        return Parts.joined([self._arranger.arrange(numbers[here])[0] for here in self._chunks(len(numbers))])
 
-    def _chunks(self, count: int) -> list[slice]:
-        """`count` images in parts of CHUNK pixels; at least one part."""
-        step = max(CHUNK // self.options.size**2, 1)
-        return [slice(start, start + step) for start in range(0, max(count, 1), step)]
-
-
-def composites(
-    task: str, options: Mapping[str, Any], digits: Split, test_digits: Split | None = None
-) -> dict[str, Composite]:
-    """The endless sets `train` and `test` of a task of TASKS; no digit image is in both.
+def composites(options: CompositeOptions, digits: Split, test_digits: Split | None = None) -> dict[str, Composite]:
+    """The endless sets `train` and `test`; no digit image is in both.
 
     Args:
-        task: `largest-digit` or `highest-digit`.
-        options: fields of CompositeOptions, perhaps as strings; the task's defaults stand for the others.
         digits: images (N, 1, H, W) that training composites are made of.
         test_digits: those that test composites are made of; where None, a sixth of `digits` is set aside, stratified.
 
     Raises:
-        UsageError: an unknown task or option, a value out of range, options that leave digits no place.
-        BakeoffError: the digits are not single digits with ink on one channel.
+        UsageError: options that leave digits no place.
+        BakeoffError: a digit without ink.
     """
-    if task not in TASKS:
-        raise UsageError(f"unknown task {task!r}{closest(task, TASKS)}")
-    chosen = validate(TASKS[task], options, task)
     if test_digits is None:
         digits, test_digits = split_validation(digits, TEST_FRACTION, seed=1)
-    sets = {}
-    for number, (name, source) in enumerate((("train", digits), ("test", test_digits))):
-        if source.images.shape[1] != 1:
-            raise BakeoffError(f"{task}: digits with {source.images.shape[1]} channels where 1 is valid")
-        sets[name] = Composite(chosen, source.images[:, 0], source.labels, seed=2 * chosen.seed + number)
-    return sets
+    return {
+        name: Composite(options, source.images[:, 0], source.labels, seed=2 * options.seed + number)
+        for number, (name, source) in enumerate((("train", digits), ("test", test_digits)))
+    }
 
 
-def composite_splits(sets: Mapping[str, Composite]) -> dict[str, Split]:
-    """The first `count` images of the set `train` and the first `test_count` of `test`."""
+def composite_splits(sets: Mapping[str, Composite]) -> dict[str, tuple[Split, Parts]]:
+    """The first `count` images of the set `train` and the first `test_count` of `test`, and what they are made of."""
     counts = {"train": sets["train"].options.count, "test": sets["test"].options.test_count}
-    return {name: Split(*one.render(range(counts[name]))) for name, one in sets.items()}
-
-
-def _numbers(indices: ArrayLike) -> Words:
-    numbers = np.asarray(indices)
-    assert numbers.ndim == 1, "indices are (N,)"
-    assert numbers.dtype.kind in "iu" or not len(numbers), "indices are whole numbers"
-    if len(numbers) and numbers.min() < 0:
-        raise UsageError(f"image {numbers.min()} is asked for where 0 or more is valid")
-    return numbers.astype(np.uint64)
+    made = {name: composite.render(np.arange(counts[name])) for name, composite in sets.items()}
+    return {name: (Split(images, labels), parts) for name, (images, labels, parts) in made.items()}

@@ -1,56 +1,57 @@
-"""What the composites of a task are like: options with their ranges, and the two competitions' tasks."""
+"""What modified MNIST is like: options with their ranges, and the two competitions' values."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic.fields import FieldInfo
 
 from bakeoff.data.composite.rules import Measure, Rule, classes_of
 from bakeoff.data.composite.textures import TEXTURES
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec.settings import Frozen
 
-Count = Annotated[int, Field(ge=1, le=10_000_000, description="images of the training part")]
-Size = Annotated[int, Field(ge=32, le=256, description="height and width of an image in pixels")]
-Fewest = Annotated[int, Field(ge=1, le=9, description="fewest digits in an image")]
-Smallest = Annotated[float, Field(ge=0.5, le=8, description="smallest size of a digit, in multiples of its own")]
-Largest = Annotated[float, Field(ge=0.5, le=8, description="largest size of a digit, in multiples of its own")]
-Overlap = Annotated[
-    float, Field(ge=0, le=1, description="largest part of a digit's bounding rectangle that another's may cover")
-]
-Kinds = Annotated[
-    tuple[str, ...],
-    BeforeValidator(lambda given: given.split("+") if isinstance(given, str) else given),
-    Field(min_length=1, description="kinds of texture, equally frequent"),
-]
-Label = Annotated[
-    Rule,
-    Field(
-        description="the label: the largest digit's value, the highest value, the lowest, their sum, or their number"
-    ),
-]
+
+def _split(kinds: object) -> object:
+    return kinds.split("+") if isinstance(kinds, str) else kinds
 
 
 class CompositeOptions(Frozen):
-    """What the composites of a task are like."""
+    """What modified MNIST is made of, and what its composites are like.
 
-    count: Count = 40_000
-    test_count: int = Field(10_000, ge=1, le=10_000_000, description="images of the test part")
-    seed: int = Field(0, ge=0, lt=2**31, description="another seed gives other images of the same kind")
-    size: Size = 64
-    min_digits: Fewest = 2
-    max_digits: int = Field(3, ge=1, le=9, description="most digits in an image; all numbers are equally frequent")
-    min_scale: Smallest = 0.6
-    max_scale: Largest = 1.5
-    rotation: float = Field(30.0, ge=0, le=180, description="digits are turned by -rotation ... rotation degrees")
-    overlap: Overlap = 0.2
-    backgrounds: Kinds = tuple(TEXTURES)
-    rule: Label = "largest"
-    by: Measure = Field(
-        "rectangle",
-        description="what `largest` compares: bounding rectangle, its longer side squared, or pixels of ink",
-    )
+    The defaults are those of `largest-digit`: 64x64, 2 or 3 digits of clearly different size: which is the largest?
+    (Winter 2019.)
+    """
+
+    origin: Literal["generated", "kaggle"] = "generated"
+    """Made here, or the competition's own files."""
+    digits: Literal["auto", "mnist", "digits"] = "auto"
+    """What images are made of; auto: MNIST where it is at hand, else the embedded digits."""
+    count: int = Field(40_000, ge=1, le=10_000_000)
+    """Images of the training part."""
+    test_count: int = Field(10_000, ge=1, le=10_000_000)
+    """Images of the test part."""
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Another seed gives other images of the same kind."""
+    size: int = Field(64, ge=32, le=256)
+    """Height and width of an image in pixels."""
+    min_digits: int = Field(2, ge=1, le=9)
+    max_digits: int = Field(3, ge=1, le=9)
+    """Fewest and most digits in an image; all numbers are equally frequent."""
+    min_scale: float = Field(0.6, ge=0.5, le=8)
+    max_scale: float = Field(1.5, ge=0.5, le=8)
+    """Smallest and largest size of a digit, in multiples of its size in the source."""
+    rotation: float = Field(30.0, ge=0, le=180)
+    """Digits are turned by -rotation ... rotation degrees."""
+    overlap: float = Field(0.2, ge=0, le=1)
+    """The largest part of a digit's bounding rectangle that another's may cover."""
+    backgrounds: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(tuple(TEXTURES), min_length=1)
+    """Kinds of texture, equally frequent."""
+    rule: Rule = "largest"
+    """The label: the largest digit's value, the highest value, the lowest, their sum, or their number."""
+    by: Measure = "rectangle"
+    """What `largest` compares: bounding rectangle, its longer side squared, or pixels of ink."""
 
     @model_validator(mode="after")
     def _consistent(self) -> CompositeOptions:
@@ -74,20 +75,18 @@ class CompositeOptions(Frozen):
         return tuple(map(str, classes_of(self.rule, self.min_digits, self.max_digits)))
 
 
-class LargestDigit(CompositeOptions):
-    """64x64, 2 or 3 digits of clearly different size: which is the largest? (Winter 2019.)"""
+def _other_defaults(**values: Any) -> dict[str, Any]:
+    fields = CompositeOptions.model_fields
+    return {
+        name: (fields[name].annotation, FieldInfo.merge_field_infos(fields[name], default=value))
+        for name, value in values.items()
+    }
 
 
-class HighestDigit(CompositeOptions):
-    """128x128, 3 digits near their own size, mostly apart: which is the highest? (Autumn 2019.)"""
-
-    count: Count = 50_000
-    size: Size = 128
-    min_digits: Fewest = 3
-    min_scale: Smallest = 0.8
-    max_scale: Largest = 1.2
-    overlap: Overlap = 0.1
-    rule: Label = "highest"
-
-
-TASKS: dict[str, type[CompositeOptions]] = {"largest-digit": LargestDigit, "highest-digit": HighestDigit}
+HighestDigit: type[CompositeOptions] = create_model(
+    "HighestDigit",
+    __base__=CompositeOptions,
+    **_other_defaults(count=50_000, size=128, min_digits=3, min_scale=0.8, max_scale=1.2, overlap=0.1, rule="highest"),
+)
+"""Those of `highest-digit`: 128x128, 3 digits near their source's size, mostly apart: which is the highest? (Autumn
+2019.)"""

@@ -138,8 +138,8 @@ def _gravel(random: _Random) -> Plane:
     _, lean, large = _cells(random, 17, bend=4)
     gap, slope, tone = _cells(random, 4)
     fine = 92 + 92 * tone + 35 * slope * (64 * tone % 1 - 0.5) - 46 * _smooth(1 - 5 * gap)
-    shown = 0.8 * _smooth((large - 0.7) * 12)
-    grey = fine * (1 - shown) + (120 + 200 * (large - 0.7) - 25 * lean) * shown
+    coverage = 0.8 * _smooth((large - 0.7) * 12)
+    grey = fine * (1 - coverage) + (120 + 200 * (large - 0.7) - 25 * lean) * coverage
     return grey + 46 * (random.draw(SIDE, SIDE) - 0.5) + 40 * (_fractal(random, 40, 40, 3) - 0.5)
 
 

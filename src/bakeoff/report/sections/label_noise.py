@@ -36,7 +36,7 @@ def _row(context: Context, name: str, errata: Mapping[int, Erratum]) -> list[str
     runs, places = context.finished[name], list(errata)
     right = all_correct({name: runs})[name]
     predicted = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
-    agree = (predicted == [erratum.seen for erratum in errata.values()]).sum(axis=1).mean()
+    agree = (predicted == [erratum.corrected for erratum in errata.values()]).sum(axis=1).mean()
     digits = ".1f" if len(runs) > 1 else ".0f"
     return [
         str(len(runs)),

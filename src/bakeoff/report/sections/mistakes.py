@@ -47,7 +47,7 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         true, taken = (context.classes[k] for k in (run.labels("test")[i], run.logits("test")[i].argmax()))
         lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
         lines.append(f"wrong: {(~right[:, i]).sum()} of {plural(len(runs), 'seed')}")
-        lines += [f"label known to be wrong: {context.classes[errata[i].seen]}"] if i in errata else []
+        lines += [f"label known to be wrong: {context.classes[errata[i].corrected]}"] if i in errata else []
         if len(everyone) > len(runs):
             lines.append(f"all: {(~everyone[:, i]).sum()} of {plural(len(everyone), 'run')}")
         lines += [image_name] if (image_name := run.image_name("test", i)) else []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bakeoff.data.batches import CROP, derived_seed
-from bakeoff.data.composite import Parts
+from bakeoff.data.composite.parts import Parts
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import UsageError
@@ -56,7 +56,7 @@ class CropsTask(GeneratedTask):
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         images, image = np.unique(numbers.numpy() // CROPS, return_inverse=True)
         random = np.random.Generator(np.random.Philox(derived_seed(int(numbers[0]), CROP, len(numbers))))
-        pixels, _, parts = self.composite.compose(images)
+        pixels, _, parts = self.composite.render(images)
         rows, columns, labels = self._places(parts, random)
         half, size = self.settings.size // 2, self.settings.size
         padded = np.pad(pixels[:, 0], ((0, 0), (half, size - half), (half, size - half)))

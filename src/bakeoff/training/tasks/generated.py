@@ -7,7 +7,7 @@ import functools
 import torch
 from torch import Tensor, nn
 
-from bakeoff.data.composite import Composite
+from bakeoff.data.composite.drawing import Composite
 from bakeoff.data.dataset import Dataset, Images, Labels
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
@@ -37,7 +37,8 @@ class GeneratedTask(Task):
         return torch.arange(first, first + len(self))
 
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
-        return self.on_device(*self.composite.render(numbers.numpy()))
+        images, labels, _ = self.composite.render(numbers.numpy())
+        return self.on_device(images, labels)
 
     def on_device(self, images: Images, targets: Labels) -> tuple[Tensor, Tensor]:
         """Generated images (B, 1, H, W) uint8, preprocessed, and their targets (B,) on the device."""

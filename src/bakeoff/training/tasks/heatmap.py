@@ -45,7 +45,7 @@ class HeatmapTask(GeneratedTask):
 
     def batch(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         cells, side = self.settings.cells, 2 * self.composite.options.size
-        images, labels, parts = self.composite.compose(numbers.numpy())
+        images, labels, parts = self.composite.render(numbers.numpy())
         digit = (parts.values == labels[:, None]).argmax(1)  # under `largest` the first is the largest
         top, left, bottom, right = parts.boxes[np.arange(len(digit)), digit].T
         row, column = ((a + b - 1) * cells // side for a, b in ((top, bottom), (left, right)))
