@@ -26,18 +26,14 @@ TEST_IMAGES = {"mnist": 10_000}
 """How many images the published test split has."""
 
 
-def known_wrong_labels(name: str) -> Mapping[int, Erratum]:
-    """The errata of the test split of dataset `name`, by image, from 0; none where nobody has looked.
+def published_errata(name: str, labels: NDArray[np.int64]) -> Mapping[int, Erratum]:
+    """The errata of the test split of dataset `name`, by image, from 0, where `labels` (M,) are those of the published
+    test split in its order; none where they are not, or nobody has looked.
 
     By the majority of five raters each (Northcutt, Athalye & Mueller, Pervasive label errors in test sets
     destabilize machine learning benchmarks, NeurIPS 2021 Datasets and Benchmarks).
     """
-    return WRONG_LABELS.get(name, {})
-
-
-def published_errata(name: str, labels: NDArray[np.int64]) -> Mapping[int, Erratum]:
-    """`known_wrong_labels` where `labels` (M,) are those of the published test split in its order; else none."""
-    errata = known_wrong_labels(name)
+    errata = WRONG_LABELS.get(name, {})
     as_published = len(labels) == TEST_IMAGES.get(name) and all(
         labels[place] == erratum.published for place, erratum in errata.items()
     )
