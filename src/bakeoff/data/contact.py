@@ -14,11 +14,11 @@ from bakeoff.record import atomic_file
 
 if TYPE_CHECKING:  # Pillow is loaded when a sheet is drawn
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont
 
 MARGIN, GAP, HEADER = 32, 3, 92
 TILE, TILE_MAX = 56, 96
-LABEL_MAX = 190
+LONGEST_LABEL = 24
+"""Characters."""
 PAPER, INK, FAINT = "#ffffff", "#1a1a1a", "#6b6b6b"
 
 
@@ -27,11 +27,11 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
 
     Images under 96 pixels are enlarged by a whole factor to about 56, larger ones reduced to 96. Deterministic.
     """
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     counts = dataset.counts()[split].tolist()
-    name_font, count_font = _font(15), _font(12)
-    names = [_fit(name, name_font) for name in dataset.classes]
+    name_font, count_font = ImageFont.load_default(15), ImageFont.load_default(12)
+    names = [name if len(name) <= LONGEST_LABEL else name[: LONGEST_LABEL - 1] + "…" for name in dataset.classes]
     label = round(max(name_font.getlength(name) for name in [*names, "0,000 images"])) + 24
     height, width = _tile_size(dataset.size)
     row = max(height, 40) + GAP
@@ -42,8 +42,8 @@ def contact_sheet(dataset: Dataset, split: str = "train", columns: int = 20) -> 
         PAPER,
     )
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 8), dataset.name, INK, _font(22))
-    draw.text((MARGIN, MARGIN + 24), _summary(dataset, split), FAINT, _font(13))
+    draw.text((MARGIN, MARGIN - 8), dataset.name, INK, ImageFont.load_default(22))
+    draw.text((MARGIN, MARGIN + 24), _summary(dataset, split), FAINT, ImageFont.load_default(13))
     for index, (name, count) in enumerate(zip(names, counts, strict=True)):
         top = HEADER + index * row
         middle = top + (row - GAP) // 2
@@ -98,18 +98,3 @@ def _tile(image: NDArray[np.uint8], size: tuple[int, int]) -> Image:
     picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, 2)).convert("RGB")
     enlarge = size[0] >= picture.width
     return picture.resize(size, Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS)
-
-
-def _fit(name: str, font: FreeTypeFont) -> str:
-    """`name`, shortened to LABEL_MAX pixels."""
-    while font.getlength(name) > LABEL_MAX:
-        name = name[:-2].rstrip() + "…"
-    return name
-
-
-def _font(size: int) -> FreeTypeFont:
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "this Pillow was built without FreeType"
-    return font

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
-from pydantic.fields import FieldInfo
+from pydantic import BeforeValidator, Field, model_validator
 
 from bakeoff.data.composite.rules import Measure, Rule, classes_of
 from bakeoff.data.composite.textures import TEXTURES
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec.settings import Frozen
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+Side = Annotated[int, Field(ge=32, le=256)]
+Digits = Annotated[int, Field(ge=1, le=9)]
+Scale = Annotated[float, Field(ge=0.5, le=8)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _split(kinds: object) -> object:
@@ -28,23 +33,23 @@ class CompositeOptions(Frozen):
     """Made here, or the competition's own files."""
     digits: Literal["auto", "mnist", "digits"] = "auto"
     """What images are made of; auto: MNIST where it is at hand, else the embedded digits."""
-    count: int = Field(40_000, ge=1, le=10_000_000)
+    count: Count = 40_000
     """Images of the training part."""
-    test_count: int = Field(10_000, ge=1, le=10_000_000)
+    test_count: Count = 10_000
     """Images of the test part."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Another seed gives other images of the same kind."""
-    size: int = Field(64, ge=32, le=256)
+    size: Side = 64
     """Height and width of an image in pixels."""
-    min_digits: int = Field(2, ge=1, le=9)
-    max_digits: int = Field(3, ge=1, le=9)
+    min_digits: Digits = 2
+    max_digits: Digits = 3
     """Fewest and most digits in an image; all numbers are equally frequent."""
-    min_scale: float = Field(0.6, ge=0.5, le=8)
-    max_scale: float = Field(1.5, ge=0.5, le=8)
+    min_scale: Scale = 0.6
+    max_scale: Scale = 1.5
     """Smallest and largest size of a digit, in multiples of its size in the source."""
     rotation: float = Field(30.0, ge=0, le=180)
     """Digits are turned by -rotation ... rotation degrees."""
-    overlap: float = Field(0.2, ge=0, le=1)
+    overlap: Share = 0.2
     """The largest part of a digit's bounding rectangle that another's may cover."""
     backgrounds: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(tuple(TEXTURES), min_length=1)
     """Kinds of texture, equally frequent."""
@@ -75,18 +80,14 @@ class CompositeOptions(Frozen):
         return tuple(map(str, classes_of(self.rule, self.min_digits, self.max_digits)))
 
 
-def _other_defaults(**values: Any) -> dict[str, Any]:
-    fields = CompositeOptions.model_fields
-    return {
-        name: (fields[name].annotation, FieldInfo.merge_field_infos(fields[name], default=value))
-        for name, value in values.items()
-    }
+class HighestDigit(CompositeOptions):
+    """Those of `highest-digit`: 128x128, 3 digits near their source's size, mostly apart: which is the highest? (Autumn
+    2019.)"""
 
-
-HighestDigit: type[CompositeOptions] = create_model(
-    "HighestDigit",
-    __base__=CompositeOptions,
-    **_other_defaults(count=50_000, size=128, min_digits=3, min_scale=0.8, max_scale=1.2, overlap=0.1, rule="highest"),
-)
-"""Those of `highest-digit`: 128x128, 3 digits near their source's size, mostly apart: which is the highest? (Autumn
-2019.)"""
+    count: Count = 50_000
+    size: Side = 128
+    min_digits: Digits = 3
+    min_scale: Scale = 0.8
+    max_scale: Scale = 1.2
+    overlap: Share = 0.1
+    rule: Rule = "highest"
