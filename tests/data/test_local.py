@@ -185,7 +185,7 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path, labels):
         ("path,label\n0.png,a\n0.png,a\n0.png,a\n", "at least two classes"),
         (
             "path,label\n0.png,a\n0.png,a\n0.png,b\n",
-            "a: class 'b' has too few images to draw validation and test from",
+            "a: class 'a' has too few images to draw validation and test from",
         ),
         (
             "path,label,split\n" + "0.png,a,train\n0.png,b,train\n" * 3 + "0.png,a,test\n0.png,c,test\n",

@@ -28,11 +28,10 @@ def fetch(name: str, progress: Progress | None = None) -> Path:
     Only files with the published SHA-256 ever get their final name. Raises UsageError for a name that has
     nothing to download; BakeoffError, with each mirror's fault, when no mirror delivers.
     """
-    source = SOURCES.builtin.get(name)
-    if source is None or not source.files:
-        remote = [key for key, source in SOURCES.builtin.items() if source.files]
+    remote = {key: source for key, source in SOURCES.builtin.items() if source.files}
+    if name not in remote:
         raise UsageError(f"dataset {name!r} is not one that is downloaded{closest(name, remote)}")
-    return download(name, source.files, source.mirrors, data_folders(name)[-1], progress)
+    return download(name, remote[name].files, remote[name].mirrors, data_folders(name)[-1], progress)
 
 
 def download(

@@ -22,8 +22,6 @@ from bakeoff.spec.settings import Frozen, validate
 if TYPE_CHECKING:  # Pillow is imported where it is used: names of datasets must come quickly
     from PIL.Image import Image
 
-ARRAYS = (".npy", ".npz")
-
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 """What Pillow may take a file for, by its content: none of these starts another program, as EPS does."""
 MOST_PIXELS = 1 << 26
@@ -74,7 +72,7 @@ def load_images(
     """
     shaping = validate(Shaping, {"size": size, "resize": resize, "channels": channels}, str(path))
     with reading(path):
-        if is_pickle(path) or path.suffix.lower() in ARRAYS:
+        if is_pickle(path) or path.suffix.lower() in (".npy", ".npz"):
             arrays = {"images": read_array(path)} if is_pickle(path) else read_arrays(path)
             if "images" not in arrays:
                 raise BakeoffError(f"{path} has no array `images`{closest('images', arrays)}")

@@ -72,23 +72,30 @@ def _read(path: Path, shaping: Shaping) -> Contents:
 
 
 def _folder_rows(folder: Path) -> list[Row]:
-    """CLASS/picture, or SPLIT/CLASS/picture; folders without pictures, and pictures beside the classes, are ignored."""
-    names = {file: file.relative_to(folder).parts for file in find_pictures(folder)}
-    tops = {parts[0] for parts in names.values() if len(parts) > 1}
-    depth = int(not tops.isdisjoint(SPLITS))
-    if depth and ("train" not in tops or not tops <= SPLITS.keys()):
+    """CLASS/picture, or SPLIT/CLASS/picture. Class folders without pictures, and pictures beside them, are ignored."""
+    tops = _subfolders(folder)
+    names = {top.name for top in tops}
+    if names.isdisjoint(SPLITS):
+        classes = [("train", top) for top in tops]
+    elif "train" in names and names <= SPLITS.keys():
+        classes = [(SPLITS[top.name], entry) for top in tops for entry in _subfolders(top)]
+    else:
         raise BakeoffError(
-            f"{folder} holds {', '.join(sorted(tops))} where class folders, or train and perhaps validation and test, "
+            f"{folder} holds {', '.join(sorted(names))} where class folders, or train and perhaps validation and test, "
             "are valid"
         )
     rows = [
-        Row(SPLITS[parts[0]] if depth else "train", parts[depth], file, "/".join(parts))
-        for file, parts in names.items()
-        if len(parts) > depth + 1
+        Row(split, entry.name, file, file.relative_to(folder).as_posix())
+        for split, entry in classes
+        for file in find_pictures(entry)
     ]
     if not rows:
         raise BakeoffError(f"{folder} holds no class folder with pictures")
     return rows
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
 def _csv_rows(file: Path) -> list[Row]:
@@ -119,10 +126,11 @@ def _open_rows(name: str, rows: list[Row], where: Path, shaping: Shaping) -> Con
     images = shape_pictures(open_pictures(places), shaping)  # each file once, in however many rows it is
     check_bytes(len(rows) * images[0].nbytes, f"{where}: the images of its {len(rows):,} rows have")
     splits: dict[str, tuple[Images, list[str], Ids]] = {}
+    ids = np.array([displayable(row.id) for row in rows])
     for split in dict.fromkeys(row.split for row in rows):
-        chosen = [row for row in rows if row.split == split]
-        ids = np.array([displayable(row.id) for row in chosen])
-        splits[split] = images[[places[row.file] for row in chosen]], [row.label for row in chosen], ids
+        chosen = [place for place, row in enumerate(rows) if row.split == split]
+        labels = [rows[place].label for place in chosen]
+        splits[split] = images[[places[rows[place].file] for place in chosen]], labels, ids[chosen]
     return Contents.from_words(name, splits)
 
 

@@ -139,7 +139,7 @@ def _idx(name: str) -> Contents:
         "train": Split(images[:, None], labels.astype(np.int64)),
         "test": Split(test_images[:, None], test_labels.astype(np.int64)),
     }
-    return _published(name, splits, data)
+    return _contents(name, splits, data)
 
 
 def _cifar10() -> Contents:
@@ -147,7 +147,7 @@ def _cifar10() -> Contents:
     batches = cifar.find_batches(data_folders("cifar10"))
     if batches is None:
         raise _missing("cifar10")
-    return _published("cifar10", cifar.read_splits(batches), {file.name: data for file, data in batches.items()})
+    return _contents("cifar10", cifar.read_splits(batches), {file.name: data for file, data in batches.items()})
 
 
 def _missing(name: str) -> MissingData:
@@ -157,7 +157,7 @@ def _missing(name: str) -> MissingData:
     )
 
 
-def _published(name: str, splits: Mapping[str, Split], data: Mapping[str, bytes | bytearray]) -> Contents:
+def _contents(name: str, splits: Mapping[str, Split], data: Mapping[str, bytes | bytearray]) -> Contents:
     """The splits as Contents; one DataWarning where `data`, by the files' published names, are not as published."""
     source = SOURCES[name]
     changed = [file for file in data if hashlib.sha256(data[file]).hexdigest() != source.contents[file]]
@@ -233,13 +233,11 @@ def _digits() -> Contents:
     images = np.zeros((len(pixels), 1, 28, 28), np.uint8)
     for image, digit in zip(images, pixels, strict=True):
         image[0, 4:24, 4:24] = np.asarray(Image.fromarray(digit).resize((20, 20), Image.Resampling.BICUBIC))
-    return Contents(
-        "digits", tuple(FACTS["digits"]["classes"]), {"train": Split(images, labels.astype(np.int64))}, mirror=False
-    )
+    return _contents("digits", {"train": Split(images, labels.astype(np.int64))}, {})
 
 
 FACTS: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-"""By name, what is told of each source: fields of `Source`."""
+"""Facts of each source by its name: fields of `Source`."""
 READERS: dict[str, tuple[Callable[..., Contents], type[Frozen] | None]] = {
     "digits": (_digits, None),
     "mnist": (lambda: _idx("mnist"), None),

@@ -14,7 +14,7 @@ from bakeoff.data.composite.digit_shapes import DigitShapes
 from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.data.composite.parts import Parts
 from bakeoff.data.composite.rules import labels_of
-from bakeoff.data.composite.textures import textures
+from bakeoff.data.composite.textures import texture
 from bakeoff.data.dataset import Images, Labels, Split, split_validation
 from bakeoff.errors import UsageError
 
@@ -41,7 +41,8 @@ class Composite:
     def __init__(self, options: CompositeOptions, digits: Images, labels: Labels, seed: int = 0) -> None:
         self.options, self.classes = options, options.classes
         shapes = DigitShapes(digits)
-        self._arranger, self._textures = Arranger(options, shapes, labels, seed), textures(options.backgrounds)
+        self._arranger = Arranger(options, shapes, labels, seed)
+        self._textures = np.stack([texture(kind) for kind in options.backgrounds])
         if options.max_scale * shapes.longest > options.size:
             raise UsageError(
                 f"max_scale = {options.max_scale:g} makes digits of {options.max_scale * shapes.longest:.0f} pixels "

@@ -6,7 +6,7 @@ stream numpy guarantees; no sine, no exponential, no library filter.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -220,8 +220,3 @@ def texture(kind: str) -> NDArray[np.uint8]:
     pixels = np.rint(np.clip(grey, 0, STAR if kind == "stars" else BRIGHTEST)).astype(np.uint8)
     pixels.setflags(write=False)
     return pixels
-
-
-def textures(kinds: Sequence[str]) -> NDArray[np.uint8]:
-    """Several textures: (K, SIDE, SIDE) uint8."""
-    return np.stack([texture(kind) for kind in kinds])
