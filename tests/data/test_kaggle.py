@@ -109,7 +109,7 @@ LINES = "".join(f"{place},{place % 10}\n" for place in range(40))
         ("train_labels.csv", "Id,Category\n0,1,2\n", "train_labels.csv must have a header and 40 rows"),
         ("train_labels.csv", "Id,Category\n" + LINES.replace("39,", "40,"), "its id, from 0 to 39, and its label"),
         ("train_labels.csv", "Id,Category\n" + LINES.replace("39,", "38,"), "must have a header and 40 rows"),
-        ("train_images.pkl", b"hello", "train_images.pkl is not a readable pickle of numeric arrays"),
+        ("train_images.pkl", b"hello", "train_images.pkl uses the pickle opcode LIST, which numeric"),
         ("train_images.pkl", pickle.dumps(np.zeros((40, 6))), r"train_images.pkl: images have the shape \(40, 6\)"),
         ("train_images.pkl", pickle.dumps(np.full((40, 6, 8), 300)), "values from 300 to 300 where 0 to 255 are"),
         ("test_images.pkl", pickle.dumps(print), "test_images.pkl asks for builtins.print, which numeric"),
