@@ -112,10 +112,10 @@ def test_stages_are_the_stem_and_the_blocks() -> None:
 
 
 def test_same_weights_same_logits_as_torchvision(torchvision_models) -> None:
-    theirs = torchvision_models.densenet121(num_classes=7)
+    reference = torchvision_models.densenet121(num_classes=7)
     images = torch.randn(2, 3, 64, 96)
-    theirs(images)  # running statistics other than 0 and 1
+    reference(images)  # running statistics other than 0 and 1
     ours = densenet121(3, 7, (64, 96))
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(reference.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(ours.eval()(images), theirs.eval()(images))
+        torch.testing.assert_close(ours.eval()(images), reference.eval()(images))

@@ -34,12 +34,12 @@ FIGURE_8 = [  # output (Keras: H, W, C) and values of each layer, as printed in 
 
 def outputs(model: nn.Sequential, images: torch.Tensor) -> list[tuple[nn.Module, tuple[int, ...]]]:
     """The layers and the shapes that leave them, channels last as Keras prints them."""
-    found = []
+    rows = []
     for layer in model:
         images = layer(images)
         shape = tuple(images.shape[1:])
-        found.append((layer, shape if len(shape) == 1 else (*shape[1:], shape[0])))
-    return found
+        rows.append((layer, shape if len(shape) == 1 else (*shape[1:], shape[0])))
+    return rows
 
 
 def keras_values(layer: nn.Module) -> int:
@@ -52,8 +52,8 @@ def test_keras_cnn_is_figure_8_layer_by_layer() -> None:
     with torch.device("meta"):
         model = keras_cnn(1, 10, (128, 128)).eval()
         layers = outputs(model, torch.zeros(1, 1, 128, 128))
-    said = [(shape, keras_values(layer)) for layer, shape in layers if not isinstance(layer, nn.ReLU)]
-    assert said == FIGURE_8
+    table = [(shape, keras_values(layer)) for layer, shape in layers if not isinstance(layer, nn.ReLU)]
+    assert table == FIGURE_8
 
 
 def test_keras_cnn_has_both_printed_totals() -> None:

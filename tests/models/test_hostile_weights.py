@@ -1,4 +1,4 @@
-"""Files of weights that mean harm: one sentence, and memory that stays bounded."""
+"""Files of weights that are hostile: one sentence, and memory that stays bounded."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def refused(path: Path, content: object, *, zipped: bool = True) -> str:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "sentence"),
     [
-        ({3: torch.zeros(2)}, "a tensor is called by a int where a text is valid"),
-        ({("a", 1): torch.zeros(2)}, "a tensor is called by a tuple"),
+        ({3: torch.zeros(2)}, "it must hold names and tensors and nothing else"),
+        ({("a", 1): torch.zeros(2)}, "it must hold names and tensors and nothing else"),
         ({"a": torch.zeros(2, 2).to_sparse()}, "'a' is no plain array of real numbers|damaged, or it holds more"),
         ({"a": torch.zeros(2, dtype=torch.complex64)}, "'a' is no plain array of real numbers"),
         ({"a": torch.zeros(1).expand(1 << 20, 1 << 20)}, "and the file does not hold as many numbers"),
@@ -45,8 +45,8 @@ def refused(path: Path, content: object, *, zipped: bool = True) -> str:
         ({"a": 2**20_000}, "damaged, or it holds more than tensors"),
     ],
 )
-def test_odd_contents_are_one_sentence(tmp_path, content, said, zipped):
-    assert re.search(said, refused(tmp_path / "a.pth", content, zipped=zipped))
+def test_odd_contents_are_one_sentence(tmp_path, content, sentence, zipped):
+    assert re.search(sentence, refused(tmp_path / "a.pth", content, zipped=zipped))
 
 
 def test_a_file_on_the_meta_device_has_no_numbers(tmp_path):
@@ -107,7 +107,7 @@ def test_a_header_that_promises_too_much_is_one_sentence(tmp_path, promise):
             read_tensors(path)
 
 
-def test_ordinary_files_are_read_as_ever(tmp_path):
+def test_ordinary_files_are_read(tmp_path):
     tensors = collections.OrderedDict(a=torch.arange(6.0).view(2, 3).t(), b=torch.tensor(3), c=torch.zeros(2).half())
     for zipped in (True, False):
         torch.save(tensors, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)

@@ -6,7 +6,7 @@ from torch import nn
 
 from bakeoff.models import count_parameters, inner_imaging
 from bakeoff.models.inner_imaging import InnerImaging, fold
-from bakeoff.models.residual import squeeze
+from bakeoff.models.residual import SqueezeExcitation
 
 VIEWS = ["2x1", "3x3"]
 
@@ -44,7 +44,7 @@ def test_gate_has_a_slow_twin(view: str, channels: int) -> None:
         (row, column) for row in range(len(pictures[0]) - tall + 1) for column in range(len(pictures[0][0]) - wide + 1)
     ]
     filters = channels // 8
-    seen = torch.zeros(3, len(positions), dtype=torch.float64)
+    features = torch.zeros(3, len(positions), dtype=torch.float64)
     for kernel, scale, shift in zip(gate.conv.weight[:, 0], gate.bn.weight, gate.bn.bias, strict=True):
         maps = torch.stack(
             [
@@ -54,8 +54,8 @@ def test_gate_has_a_slow_twin(view: str, channels: int) -> None:
                 for picture in pictures
             ]
         )
-        seen += ((maps - maps.mean()) / (maps.var(unbiased=False) + 1e-5).sqrt() * scale + shift) / filters
-    expected = torch.sigmoid((seen @ gate.fc1.weight.T).clamp(min=0) @ gate.fc2.weight.T)
+        features += ((maps - maps.mean()) / (maps.var(unbiased=False) + 1e-5).sqrt() * scale + shift) / filters
+    expected = torch.sigmoid((features @ gate.fc1.weight.T).clamp(min=0) @ gate.fc2.weight.T)
 
     assert gate(residual, shortcut).shape == (3, channels, 1, 1)
     torch.testing.assert_close(gate(residual, shortcut)[:, :, 0, 0], expected, rtol=1e-9, atol=1e-9)
@@ -65,9 +65,9 @@ def test_gate_has_a_slow_twin(view: str, channels: int) -> None:
 def test_the_shortcut_competes(view: str) -> None:
     """Another shortcut changes the factors; plain squeeze and excitation does not look at it."""
     torch.manual_seed(0)
-    residual, one, other = torch.randn(3, 4, 32, 5, 5)
-    for gate, competes in ((InnerImaging(32, 4, view), True), (squeeze(4)(32), False)):
-        assert torch.equal(gate(residual, one), gate(residual, other)) is not competes
+    residual, shortcut, another = torch.randn(3, 4, 32, 5, 5)
+    for gate, competes in ((InnerImaging(32, 4, view), True), (SqueezeExcitation(32, 4), False)):
+        assert torch.equal(gate(residual, shortcut), gate(residual, another)) is not competes
 
 
 @pytest.mark.parametrize(("view", "pixels"), [("2x1", (16, 32, 64)), ("3x3", (12, 36, 84))])
@@ -79,7 +79,8 @@ def test_parameters_by_hand(depth: int, blocks: int, plain: int, view: str, pixe
     """
     kernel = int(view[0]) * int(view[2])
     gates = sum(
-        (channels // 4) * (kernel + 2 + seen + channels) for channels, seen in zip((16, 32, 64), pixels, strict=True)
+        (channels // 4) * (kernel + 2 + outputs + channels)
+        for channels, outputs in zip((16, 32, 64), pixels, strict=True)
     )
     with torch.device("meta"):
         model = getattr(inner_imaging, f"inner_imaging_resnet{depth}")(3, 10, (32, 32), view=view, reduction=4)

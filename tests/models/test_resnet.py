@@ -1,12 +1,14 @@
 """The residual networks against the papers' figures, a slow twin, and torchvision where it can be imported."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from bakeoff.models import count_multiply_adds, count_parameters, resnet
-from bakeoff.models.residual import BasicBlock, Bottleneck, PaddedShortcut, WideBottleneck, squeeze
+from bakeoff.models.residual import PaddedShortcut, SqueezeExcitation, basic_block, bottleneck, wide_bottleneck
 
 DEPTHS = [18, 34, 50, 101, 152]
 SMALL = [20, 32, 44, 56, 110]
@@ -119,11 +121,11 @@ def test_the_name_counts_the_layers(depth: int, se: str) -> None:
 def test_sides_of_the_maps(name: str, parameters: dict, sides: list[int]) -> None:
     """After the first convolution, the pooling and the four stages, for images of 64 pixels."""
     model = meta(resnet, name, 1, 10, 64, **parameters)
-    images, seen = torch.zeros(2, 1, 64, 64, device="meta"), []
+    images, measured = torch.zeros(2, 1, 64, 64, device="meta"), []
     for part in (model.conv1, model.maxpool, model.layer1, model.layer2, model.layer3, model.layer4):
         images = part(images)
-        seen.append(images.shape[2])
-    assert seen == sides
+        measured.append(images.shape[2])
+    assert measured == sides
 
 
 def test_report_augmented_resnet() -> None:
@@ -164,13 +166,14 @@ def normalise(images: torch.Tensor, norm: nn.BatchNorm2d) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("reduction", [None, 16, 2])
-@pytest.mark.parametrize("block", [BasicBlock, Bottleneck, WideBottleneck])
+@pytest.mark.parametrize("block", [basic_block, bottleneck, wide_bottleneck])
 @pytest.mark.parametrize(("inputs", "stride"), [(32, 1), (16, 2)])
 @pytest.mark.parametrize("shortcut", ["A", "B", "C"])
 def test_blocks_have_a_slow_twin(block, inputs: int, stride: int, shortcut: str, reduction: int | None) -> None:
     """Batch normalisation from its definition, convolutions as sums, the gate of Hu et al.'s equations 2 to 4."""
     torch.manual_seed(0)
-    ours = block(inputs, 32, stride, shortcut, squeeze(reduction) if reduction else None).double()
+    gate = partial(SqueezeExcitation, reduction=reduction) if reduction else None
+    ours = block(inputs, 32, stride, shortcut, gate).double()
     for parameter in ours.parameters():
         nn.init.normal_(parameter)
     images = torch.randn(3, inputs, 7, 6, dtype=torch.float64)
@@ -221,7 +224,7 @@ def test_convolutions_start_with_variance_two_over_fan_out(build) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_gate_of_one_unit_starts_awake(seed: int) -> None:
+def test_a_gate_of_one_unit_is_active_at_the_start(seed: int) -> None:
     """16 channels and a reduction of 16: with PyTorch's own biases many of these gates would be constant."""
     torch.manual_seed(seed)
     model = resnet.se_resnet32(1, 10, (28, 28))
@@ -244,16 +247,17 @@ def test_channels_last_gives_the_same_logits(build) -> None:
 def test_same_weights_same_logits_as_torchvision(torchvision_models, name: str) -> None:
     """In training and in evaluation, with gradients, from torchvision's own state_dict."""
     torch.manual_seed(0)
-    theirs = getattr(torchvision_models, name)(num_classes=10).double()
+    reference = getattr(torchvision_models, name)(num_classes=10).double()
     ours = getattr(resnet, name)(3, 10, (64, 48)).double()
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(reference.state_dict())
     images = torch.randn(2, 3, 64, 48, dtype=torch.float64)
-    for model in (theirs, ours):
+    for model in (reference, ours):
         model.train()(images).square().sum().backward()
-    for parameter, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(parameter.grad, other.grad, rtol=1e-6, atol=1e-9 * float(other.grad.abs().max()))
+    for parameter, expected in zip(ours.parameters(), reference.parameters(), strict=True):
+        tolerance = 1e-9 * float(expected.grad.abs().max())
+        torch.testing.assert_close(parameter.grad, expected.grad, rtol=1e-6, atol=tolerance)
     with torch.no_grad():
-        torch.testing.assert_close(ours.eval()(images), theirs.eval()(images), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(ours.eval()(images), reference.eval()(images), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("stem", "kernel"), [("3x3", 3), ("5x5", 5), ("7x7", 7)])

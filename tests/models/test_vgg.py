@@ -99,9 +99,9 @@ def test_stages_are_the_convolutions_between_poolings(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_same_weights_same_logits_as_torchvision(torchvision_models, name: str) -> None:
-    theirs = getattr(torchvision_models, name)(num_classes=7).eval()
+    reference = getattr(torchvision_models, name)(num_classes=7).eval()
     ours = getattr(vgg, name)(3, 7, (64, 96), pool=7).eval()
-    ours.load_state_dict(theirs.state_dict())
+    ours.load_state_dict(reference.state_dict())
     images = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
-        torch.testing.assert_close(ours(images), theirs(images))
+        torch.testing.assert_close(ours(images), reference(images))

@@ -101,13 +101,13 @@ def test_settings_are_restored_after_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("unusual")
-@pytest.mark.parametrize("given", [None, ":16:8"])
-def test_on_a_gpu_deterministic_kernels_are_asked_for(monkeypatch: pytest.MonkeyPatch, given: str | None) -> None:
+@pytest.mark.parametrize("configured", [None, ":16:8"])
+def test_on_a_gpu_deterministic_kernels_are_asked_for(monkeypatch: pytest.MonkeyPatch, configured: str | None) -> None:
     """Its generators apart, which need one: what is set, and that it is set back, a caller's own choice included."""
     monkeypatch.setattr(torch.random, "fork_rng", lambda _: contextlib.nullcontext())
     monkeypatch.delenv(CUBLAS, raising=False)
-    if given:
-        monkeypatch.setenv(CUBLAS, given)
+    if configured:
+        monkeypatch.setenv(CUBLAS, configured)
     before = settings()
     with computing(torch.device("cuda"), 1):
         assert torch.are_deterministic_algorithms_enabled()
@@ -115,9 +115,9 @@ def test_on_a_gpu_deterministic_kernels_are_asked_for(monkeypatch: pytest.Monkey
         assert torch.backends.cudnn.deterministic
         assert not torch.backends.cudnn.benchmark
         assert not torch.backends.cudnn.allow_tf32
-        assert os.environ[CUBLAS] == (given or ":4096:8")
+        assert os.environ[CUBLAS] == (configured or ":4096:8")
     assert settings() == before
-    assert os.environ.get(CUBLAS) == given
+    assert os.environ.get(CUBLAS) == configured
 
 
 @pytest.mark.parametrize("name", ["meta", "mps", "cudda", "cuda:99"])
@@ -126,6 +126,6 @@ def test_a_device_that_cannot_train_is_refused(name: str) -> None:
         find_device(name)
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("fp32", None), ("bf16", torch.bfloat16)])
-def test_the_precision_that_is_asked_for(asked: str, expected: torch.dtype | None) -> None:
-    assert find_precision(asked, torch.device("cpu")) is expected
+@pytest.mark.parametrize(("precision", "expected"), [("fp32", None), ("bf16", torch.bfloat16)])
+def test_the_precision_that_is_asked_for(precision: str, expected: torch.dtype | None) -> None:
+    assert find_precision(precision, torch.device("cpu")) is expected

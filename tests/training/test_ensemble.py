@@ -71,16 +71,16 @@ def test_the_record_is_the_mean_of_its_members(blocks: Dataset, members: list[Ru
 
 def test_the_record_sums_what_its_members_cost(blocks: Dataset, members: list[Run]) -> None:
     folder = members[0].path.parent
-    team, seen = averaged(blocks, folder, members), averaged(blocks, folder, members, tta=VIEWS)
-    for run in (team, seen):
+    team, with_views = averaged(blocks, folder, members), averaged(blocks, folder, members, tta=VIEWS)
+    for run in (team, with_views):
         assert run.parameters == sum(member.parameters for member in members)
         assert run.seconds == pytest.approx(sum(member.seconds for member in members))
         assert run.history == ()
         assert run.needs == tuple(member.path.name for member in members)
         assert sorted(file.name for file in run.path.iterdir()) == ["history.jsonl", "predictions.npz", "run.json"]
     assert team.multiply_adds == sum(member.multiply_adds for member in members)
-    assert seen.multiply_adds == 9 * team.multiply_adds
-    above = averaged(blocks, folder, [seen, members[0]], tta="several:shift=2")
+    assert with_views.multiply_adds == 9 * team.multiply_adds
+    above = averaged(blocks, folder, [with_views, members[0]], tta="several:shift=2")
     assert above.multiply_adds == 9 * (team.multiply_adds + members[0].multiply_adds)
 
 
@@ -91,12 +91,14 @@ def test_views_are_those_of_a_member_trained_with_them(blocks: Dataset, members:
         trained(blocks, tmp_path, 1, "logistic", epochs=1, pixels="unit", batch_size=32, tta=VIEWS),
     ]
     for chosen in (slice(1), slice(2)):
-        found = averaged(blocks, members[0].path.parent, members[chosen], tta=VIEWS)
+        ensemble = averaged(blocks, members[0].path.parent, members[chosen], tta=VIEWS)
         expected = averaged(blocks, tmp_path, with_views[chosen])
         for name, array in stored(expected).items():
-            assert (stored(found)[name] == array).all(), name
-        assert found.metrics == expected.metrics
-        assert (found.logits("test") != averaged(blocks, members[0].path.parent, members[chosen]).logits("test")).any()
+            assert (stored(ensemble)[name] == array).all(), name
+        assert ensemble.metrics == expected.metrics
+        assert (
+            ensemble.logits("test") != averaged(blocks, members[0].path.parent, members[chosen]).logits("test")
+        ).any()
 
 
 def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: list[Run]) -> None:
@@ -108,22 +110,13 @@ def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: l
     np.testing.assert_allclose(above.logits("test"), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_ladder_of_ensembles_asks_each_member_once(blocks: Dataset, members: list[Run]) -> None:
-    """Each rung averages the two below it: asked anew for every mention, the last one would take 10^8 answers."""
-    ladder = [*members[:2]]
-    for rung in range(40):
-        ladder.append(averaged(blocks, members[0].path.parent, ladder[-2:], f"rung{rung}"))
-    seen = averaged(blocks, members[0].path.parent, [ladder[-1], members[0]], "top", tta=VIEWS)
-    assert np.isfinite(seen.logits("test")).all()
-
-
 def test_a_member_with_larger_logits_counts_no_more_than_another() -> None:
     """Two members are 60 % sure of class 0; a third, whose logits are a thousand times larger, is sure of class 1.
     The mean of the logits would be class 1; that of the probabilities is finite even where a member leaves none."""
     mild = np.log(np.array([[0.6, 0.2, 0.2]], np.float32))
     sure = np.array([[-1000.0, 1000.0, -1000.0]], np.float32)
-    found = mean_answer([mild, mild, mild, sure])
-    np.testing.assert_allclose(np.exp(found), [[0.45, 0.4, 0.15]], rtol=1e-5)
+    mean = mean_answer([mild, mild, mild, sure])
+    np.testing.assert_allclose(np.exp(mean), [[0.45, 0.4, 0.15]], rtol=1e-5)
     alone = mean_answer([sure])
     assert np.isfinite(alone).all()
     assert alone.argmax() == 1
@@ -139,10 +132,10 @@ def test_members_of_an_earlier_version_answer_again_under_the_present_rules(
     old = trained(blocks, tmp_path / "old", 0, epochs=1)
     monkeypatch.undo()
     assert (old.results, old.measured("train")) == (RESULTS - 1, 20)
-    found, expected = averaged(blocks, tmp_path / "old", [old]), averaged(blocks, tmp_path / "new", [new])
+    ensemble, expected = averaged(blocks, tmp_path / "old", [old]), averaged(blocks, tmp_path / "new", [new])
     for name, array in stored(expected).items():
-        assert (stored(found)[name] == array).all(), name
-    assert found.metrics == expected.metrics
+        assert (stored(ensemble)[name] == array).all(), name
+    assert ensemble.metrics == expected.metrics
 
 
 def test_other_members_are_another_record(blocks: Dataset) -> None:

@@ -25,8 +25,8 @@ def processor() -> str:
     """Name, family and model number of the processor: other models may round otherwise."""
     file = Path("/proc/cpuinfo")
     lines = [line.split(":") for line in file.read_text().splitlines() if ":" in line] if file.exists() else []
-    found = {key.strip(): value.strip() for key, value in reversed(lines)}
-    return " ".join(found.get(key, "") for key in ("model name", "cpu family", "model"))
+    computed = {key.strip(): value.strip() for key, value in reversed(lines)}
+    return " ".join(computed.get(key, "") for key in ("model name", "cpu family", "model"))
 
 
 MACHINE = f"torch {torch.__version__.split('+')[0]}, {processor()}, {torch.backends.cpu.get_cpu_capability()}"
@@ -66,13 +66,13 @@ def curve(name: str) -> list[float]:
 @pytest.mark.parametrize("name", RECIPES)
 def test_twenty_steps(name: str) -> None:
     recorded = json.loads((FOLDER / f"{name}.json").read_text())
-    found = curve(name)
-    assert len(found) == 21
+    computed = curve(name)
+    assert len(computed) == 21
     if MACHINE in recorded:
-        assert found == recorded[MACHINE]
+        assert computed == recorded[MACHINE]
     else:
         for expected in recorded.values():
-            assert found == pytest.approx(expected, rel=0.02)
+            assert computed == pytest.approx(expected, rel=0.02)
 
 
 if __name__ == "__main__":

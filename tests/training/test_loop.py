@@ -88,7 +88,7 @@ def test_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kill_at", [0, 1, 2, 3, 5, 6, 7, 11])
 def test_interrupted_anywhere_ends_in_the_same_bits(blocks: Dataset, tmp_path: Path, kill_at: int) -> None:
-    """EMA, best weights, two fits, plateau, augmentation and dropout all go on as if nothing had happened."""
+    """EMA, best weights, two rounds, plateau, augmentation and dropout all go on as if nothing had happened."""
     made = small(**EVERYTHING)
     train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
@@ -124,21 +124,21 @@ def test_alternating_flips_show_each_image_both_ways_within_two_epochs(blocks: D
     """About half of them mirrored in each: what the model is given, image by image, however the epoch is ordered."""
     made = small(epochs=3, batch_size=32, augment=["flip:mode=alternating"], pixels="unit")
     setup = make_setup(made, blocks, torch.device("cpu"))
-    seen: list[bytes] = []
+    inputs: list[bytes] = []
 
     def watched(images: torch.Tensor) -> torch.Tensor:
         if torch.is_grad_enabled():
-            seen.extend(image.numpy().tobytes() for image in images)
+            inputs.extend(image.numpy().tobytes() for image in images)
         return setup.normalise(images)
 
     for _ in train(dataclasses.replace(setup, normalise=watched), new_state(build_model(made, blocks), made.recipe)):
         pass
-    assert len(seen) == 3 * 90
-    epochs = [set(seen[start : start + 90]) for start in (0, 90, 180)]
+    assert len(inputs) == 3 * 90
+    epochs = [set(inputs[start : start + 90]) for start in (0, 90, 180)]
     upright, mirrored = ([image[..., ::step].tobytes() for image in blocks.train.images] for step in (1, -1))
-    for one, other in zip(upright, mirrored, strict=True):
-        assert [one in epoch for epoch in epochs] in ([True, False, True], [False, True, False])
-        assert [other in epoch for epoch in epochs] == [one not in epoch for epoch in epochs]
+    for image, mirror_image in zip(upright, mirrored, strict=True):
+        assert [image in epoch for epoch in epochs] in ([True, False, True], [False, True, False])
+        assert [mirror_image in epoch for epoch in epochs] == [image not in epoch for epoch in epochs]
     assert 30 < sum(image in epochs[0] for image in mirrored) < 60
 
 
@@ -152,13 +152,13 @@ def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_pat
 
     made = small(epochs=2, batch_size=32, pixels=pixels, precision="fp32")
     steps = ["threshold:at=100", "upscale:times=3", "repeat"]
-    told = made.model_copy(update={"recipe": made.recipe.model_copy(update={"preprocess": tuple(steps)})})
+    stepwise = made.model_copy(update={"recipe": made.recipe.model_copy(update={"preprocess": tuple(steps)})})
     data = Dataset("made", blocks.classes, *map(preprocessed, blocks.splits.values()))
     run, expected = (
-        train_run(told, blocks, tmp_path / "told", RunOptions(threads=1)),
+        train_run(stepwise, blocks, tmp_path / "stepwise", RunOptions(threads=1)),
         train_run(made, data, tmp_path / "made", RunOptions(threads=1)),
     )
-    assert bits(tmp_path / "told")["weights"] == bits(tmp_path / "made")["weights"]
+    assert bits(tmp_path / "stepwise")["weights"] == bits(tmp_path / "made")["weights"]
     assert run.metrics == expected.metrics
     assert run.multiply_adds == expected.multiply_adds
     assert run.parameters == expected.parameters
@@ -262,8 +262,8 @@ def test_selection_on_test_follows_the_test_split(blocks: Dataset, tmp_path: Pat
     assert run.test_metrics()["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
 
 
-def test_early_stopping_ends_each_fit(blocks: Dataset, tmp_path: Path) -> None:
-    """No epoch improves by 1000, so each fit has its first epoch and `patience` more."""
+def test_early_stopping_ends_each_round(blocks: Dataset, tmp_path: Path) -> None:
+    """No epoch improves by 1000, so each round has its first epoch and `patience` more."""
     recipe = {"epochs": 9, "rounds": 2, "stop": "early:monitor=train_loss,patience=2,min_delta=1000"}
     run = train_run(small(**recipe), blocks, tmp_path, RunOptions(threads=1))
     assert [(row["round"], row["epoch"]) for row in run.history] == [(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)]
@@ -291,9 +291,9 @@ def test_the_thread_count_of_a_checkpoint_is_kept(blocks: Dataset, tmp_path: Pat
     ],
 )
 def test_what_does_not_fit_the_data_is_refused_before_training(blocks: Dataset, recipe: dict, sentence: str) -> None:
-    told = dataclasses.replace(blocks, mirror=False)
+    not_mirrored = dataclasses.replace(blocks, mirror=False)
     with pytest.raises(UsageError, match=sentence):
-        check_spec(small(**recipe), told)
+        check_spec(small(**recipe), not_mirrored)
 
 
 @pytest.mark.parametrize("mirror", [None, True])
@@ -320,9 +320,9 @@ def test_training_goes_on_from_the_weights_of_a_run(blocks: Dataset, tmp_path: P
     still = small(epochs=1, batch_size=32, optimizer="sgd", lr=1e-30, weights=str(parent.path))
     child = train_run(still, blocks, tmp_path / "child", RunOptions(threads=1))
     assert np.array_equal(child.logits("test"), parent.logits("test"))
-    said = json.loads((child.path / "run.json").read_text())["weights"]
-    assert said["file"] == str(parent.path / "weights.safetensors")
-    assert said["sha256"] == hashlib.sha256((parent.path / "weights.safetensors").read_bytes()).hexdigest()
+    origin = json.loads((child.path / "run.json").read_text())["weights"]
+    assert origin["file"] == str(parent.path / "weights.safetensors")
+    assert origin["sha256"] == hashlib.sha256((parent.path / "weights.safetensors").read_bytes()).hexdigest()
     name = run_directory(still, blocks)
     moved = parent.path.rename(tmp_path / "elsewhere")
     assert run_directory(small(**{**still.recipe.model_dump(), "weights": str(moved)}), blocks) == name
@@ -376,7 +376,7 @@ def test_generated_images_go_on_where_they_stopped(model: str, task: str, tmp_pa
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
-def test_places_are_taught_with_balanced_classes(tmp_path: Path) -> None:
+def test_heatmaps_are_trained_with_balanced_classes(tmp_path: Path) -> None:
     """Of the highest of digits most are 8 and 9; images of the same epoch cost otherwise once each class counts
     alike, and as much where all logits are equal."""
     data = "largest-digit:digits=digits,count=300,test_count=150,min_digits=1,rule=highest"
@@ -406,11 +406,11 @@ def test_training_accuracy_of_a_heatmap_is_that_of_its_classes(tmp_path: Path) -
     assert accuracies[0] == accuracies[1] > 0.03
 
 
-def test_only_some_models_are_taught_places() -> None:
+def test_heatmaps_are_for_models_that_have_them() -> None:
     data = "largest-digit:digits=digits,count=300,test_count=100"
     dataset, placed = load_dataset(data), {"task": "heatmap"}
-    for model, fields, said in (
-        ("conv", placed, "conv cannot be taught places; heatmap_classifier can"),
+    for model, fields, sentence in (
+        ("conv", placed, r"conv has no heatmap_logits, which it trains \(heatmap_classifier fits heatmap"),
         (
             "heatmap_classifier",
             placed | {"augment": ("rotate:degrees=10",)},
@@ -422,14 +422,14 @@ def test_only_some_models_are_taught_places() -> None:
             "tells 4 x 4 places of such images apart: cells=4",
         ),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=sentence):
             check_spec(spec(model, **fields).model_copy(update={"dataset": data}), dataset)
 
 
-def test_only_some_models_are_taught_by_crops(blocks: Dataset) -> None:
+def test_crops_are_for_models_that_classify_patches(blocks: Dataset) -> None:
     made = spec("conv", task="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
     dataset = load_dataset("digits")
-    with pytest.raises(UsageError, match="conv cannot be taught by crops; patch_classifier can"):
+    with pytest.raises(UsageError, match=r"conv has no patch_logits, which it trains .*, patch_classifier crops"):
         check_spec(made, dataset)
     with pytest.raises(UsageError, match="patch_classifier sees 41 pixels where a crop has 40"):
         check_spec(spec("patch_classifier", task="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)

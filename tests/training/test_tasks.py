@@ -48,12 +48,12 @@ def test_generated_images_are_new_in_every_epoch_and_for_every_seed() -> None:
     dataset = load_dataset(DATA)
     task = make_task("generated")
     assert len(task) == len(dataset.train)
-    seen = [image.tobytes() for split in dataset.splits.values() for image in split.images]
+    images_so_far = [image.tobytes() for split in dataset.splits.values() for image in split.images]
     for seed, epoch in ((0, 0), (0, 1), (2**31 - 1, 0), (1, 1)):
         images, labels = task.batch(task.order(seed, epoch)[:50])
         assert labels.max() <= 9
-        seen += [image.numpy().tobytes() for image in images]
-    assert len(set(seen)) == len(seen)
+        images_so_far += [image.numpy().tobytes() for image in images]
+    assert len(set(images_so_far)) == len(images_so_far)
     again, _ = task.batch(task.order(1, 1)[:50])
     assert torch.equal(again, images)
 
@@ -91,14 +91,14 @@ def test_crops_show_what_their_labels_say(composite) -> None:
     for i, (crop, label) in enumerate(zip(images.numpy()[:, 0], labels.tolist(), strict=True)):
         places = np.argwhere((sliding_window_view(padded[i], (24, 24)) == crop).all(axis=(2, 3)))
         assert len(places), "the crop is cut from its image"
-        there = parts.values[i] >= 0
-        middle = (parts.boxes[i, there, :2] + parts.boxes[i, there, 2:] - 1) / 2
+        present = parts.values[i] >= 0
+        middle = (parts.boxes[i, present, :2] + parts.boxes[i, present, 2:] - 1) / 2
         distance = np.abs(places[:, None] - middle).max(axis=2)  # (places, digits)
         if label == 10:
             assert (distance.min(axis=1) >= 7.5).any()
         else:
             near = distance <= 2.5
-            assert any(label in parts.values[i, there][row] for row in near)
+            assert any(label in parts.values[i, present][row] for row in near)
     counts = np.bincount(labels.numpy(), minlength=11)
     assert counts[10] > 20
     assert (counts[:10] > 0).sum() >= 8
@@ -120,10 +120,10 @@ def test_heatmap_targets_say_where_the_digit_is_that_counts(data: str) -> None:
     for i, label in enumerate(labels.tolist()):
         value, place = divmod(label, 49)
         assert value == values[i]
-        there = [j for j in range(parts.values.shape[1]) if parts.values[i, j] == value]
+        digits = [j for j in range(parts.values.shape[1]) if parts.values[i, j] == value]
         if composite.options.rule == "largest":
-            there = [max(range(3), key=lambda j: np.prod(parts.boxes[i, j, 2:] - parts.boxes[i, j, :2]))]
-        top, left, bottom, right = parts.boxes[i, there[0]].tolist()
+            digits = [max(range(3), key=lambda j: np.prod(parts.boxes[i, j, 2:] - parts.boxes[i, j, :2]))]
+        top, left, bottom, right = parts.boxes[i, digits[0]].tolist()
         row, column = (math.floor((a + b - 1) / 2 / size * 7) for a, b in ((top, bottom), (left, right)))
         assert place == row * 7 + column
 
@@ -151,7 +151,7 @@ def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str,
 def test_crops_have_their_own_frequency_of_classes() -> None:
     recipe = Recipe(task="crops", loss="balanced_cross_entropy")
     with pytest.raises(UsageError, match="task = 'crops': crops have their own frequency of classes"):
-        check_spec(RunSpec(contender="c", model="logistic", recipe=recipe, dataset=DATA), load_dataset(DATA))
+        check_spec(RunSpec(contender="c", model="patch_classifier", recipe=recipe, dataset=DATA), load_dataset(DATA))
 
 
 @pytest.mark.parametrize("name", ["generated", "crops:size=24", "heatmap"])

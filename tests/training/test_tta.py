@@ -19,7 +19,7 @@ from bakeoff.training.run import check_spec, train_run
 from bakeoff.training.setup import make_setup
 
 
-def seen(images: np.ndarray, shift: int, *, mirror: bool) -> list[bytes]:
+def views_by_scipy(images: np.ndarray, shift: int, *, mirror: bool) -> list[bytes]:
     """Every view as SciPy makes it, in no order."""
     moves = [(y, x) for y in (-shift, 0, shift) for x in (-shift, 0, shift)] if shift else [(0, 0)]
     moved = [ndimage.shift(images, (0, 0, *move), order=0, mode="nearest") for move in moves]
@@ -30,10 +30,10 @@ def seen(images: np.ndarray, shift: int, *, mirror: bool) -> list[bytes]:
 def test_views_are_the_image_its_shifts_and_their_mirror_images(shift: int, mirror: bool) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, 2, 5, 7), dtype=np.uint8)
     choice = SeveralViews(shift=shift, mirror=mirror)
-    found = [view.numpy() for view in views_of(torch.from_numpy(images), choice)]
-    assert np.array_equal(found[0], images)
-    assert sorted(view.tobytes() for view in found) == seen(images, shift, mirror=mirror)
-    assert len(found) == len(choice.views())
+    views = [view.numpy() for view in views_of(torch.from_numpy(images), choice)]
+    assert np.array_equal(views[0], images)
+    assert sorted(view.tobytes() for view in views) == views_by_scipy(images, shift, mirror=mirror)
+    assert len(views) == len(choice.views())
 
 
 def made(**recipe) -> RunSpec:
@@ -47,11 +47,11 @@ def test_the_answer_is_the_mean_of_the_logits(blocks: Dataset) -> None:
     setup = make_setup(spec, blocks, torch.device("cpu"))
     model = create_model("baseline_cnn", channels=1, classes=3, size=16)
     sharp = np.where(blocks.test.images >= 100, 255, 0).astype(np.uint8)
-    inputs = [np.frombuffer(view, np.uint8).reshape(sharp.shape) for view in seen(sharp, 2, mirror=True)]
+    inputs = [np.frombuffer(view, np.uint8).reshape(sharp.shape) for view in views_by_scipy(sharp, 2, mirror=True)]
     model.eval()
     with torch.no_grad():
         expected = sum(model(torch.from_numpy(np.kron(view / 255, np.ones((2, 2)))).float()) for view in inputs) / 18
-    images, tta = setup.test.images, spec.recipe.tta_choice
+    images, tta = setup.measured["test"].images, spec.recipe.tta_choice
     assert torch.allclose(infer(model, images, setup.normalise, tta=tta), expected, atol=1e-5)
     assert not torch.allclose(infer(model, images, setup.normalise), expected, atol=1e-3)
 
@@ -76,7 +76,7 @@ def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dat
     ],
 )
 def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, tta: str, sentence: str) -> None:
-    told = dataclasses.replace(blocks, mirror=False)
+    not_mirrored = dataclasses.replace(blocks, mirror=False)
     with pytest.raises(UsageError, match=sentence):
-        check_spec(made(tta=tta), told)
-    check_spec(made(tta="several:shift=7"), told)
+        check_spec(made(tta=tta), not_mirrored)
+    check_spec(made(tta="several:shift=7"), not_mirrored)

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 Size = tuple[int, int]
+"""Height and width of the images in pixels."""
+Width = Annotated[int, Field(ge=1, le=512)]
+"""Channels of the first convolution; those of later ones are multiples of it."""
+Hidden = Annotated[int, Field(ge=1, le=8192)]
+"""Units of each hidden linear layer."""
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+"""The probability that a value is zeroed."""
+Stem = Literal["imagenet", "small"]
+"""The first layers. imagenet: 7x7 convolution and max-pooling, both with stride 2; small: 3x3 with stride 1."""
 
 
 @runtime_checkable
@@ -21,7 +31,7 @@ class Whitens(Protocol):
 
 
 def family(build: Callable[..., nn.Module]) -> Callable[..., Callable[..., nn.Module]]:
-    """Makes models of `build`: each has a docstring of its own, and its first arguments are given."""
+    """A function that makes the members of a family: from a docstring and the first arguments of `build`."""
 
     def member(about: str, *first: Any) -> Callable[..., nn.Module]:
         model = partial(build, *first)

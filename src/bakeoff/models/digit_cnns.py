@@ -3,27 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import nn
 
-from bakeoff.models.blocks import PoolReLU, Size
-
-Dropout = Annotated[float, Field(ge=0, lt=1, description="at the end of each block")]
-Width = Annotated[int, Field(ge=1, le=512, description="filters of the first block; the second has 2x, the third 4x")]
+from bakeoff.models.blocks import Dropout, Hidden, PoolReLU, Size, Width, dense
 
 
 def custom_cnn(
-    channels: int,
-    classes: int,
-    size: Size,
-    *,
-    width: Annotated[
-        int, Field(ge=1, le=512, description="filters of the first block; the second has 2x, others 4x")
-    ] = 32,
-    hidden: Annotated[int, Field(ge=1, le=8192, description="units of the hidden linear layer")] = 256,
-    dropout: Dropout = 0.25,
+    channels: int, classes: int, size: Size, *, width: Width = 32, hidden: Hidden = 256, dropout: Dropout = 0.25
 ) -> nn.Module:
     """22 layers: 20 convolutions with BN and ReLU, pooling in the first, second and last block, two linear layers.
     Five blocks of four 3x3 convolutions and their widths are chosen: the report prints none."""
@@ -64,11 +50,7 @@ def keras_cnn(channels: int, classes: int, size: Size, *, width: Width = 64, dro
         nn.MaxPool2d(3),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(2 * width * height * wide, 64),
-        nn.ReLU(),
-        nn.Linear(64, 64),
-        nn.ReLU(),
-        nn.Linear(64, classes),
+        *dense(2 * width * height * wide, 64, 3, classes),
     )
 
 

@@ -1,4 +1,4 @@
-"""A network that answers what the digit is that counts, and where: our own contender on composite images."""
+"""A network that gives the class of an image and the place it comes from: our own contender on composite images."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size, convolution
-from bakeoff.models.residual import BasicBlock
+from bakeoff.models.blocks import Size, Width, convolution
+from bakeoff.models.residual import basic_block
 
 
 class HeatmapClassifier(nn.Module):
@@ -28,16 +28,16 @@ class HeatmapClassifier(nn.Module):
         classes: int,
         _size: Size,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="filters of the first layer")] = 32,
+        width: Width = 32,
         blocks: Annotated[int, Field(ge=1, le=32, description="residual blocks of the last stage")] = 2,
     ) -> None:
         super().__init__()
         self.body = nn.Sequential(
             convolution(channels, width, 5, 2, 2),
             convolution(width, 2 * width, 3, 2, 1),
-            BasicBlock(2 * width, 2 * width, 1, "B", None),
+            basic_block(2 * width, 2 * width),
             convolution(2 * width, 4 * width, 3, 2, 1),
-            *(BasicBlock(4 * width, 4 * width, 1, "B", None) for _ in range(blocks)),
+            *(basic_block(4 * width, 4 * width) for _ in range(blocks)),
         )
         self.head = nn.Conv2d(4 * width, classes, 1)
 

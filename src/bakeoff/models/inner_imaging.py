@@ -1,21 +1,20 @@
 """Competitive squeeze and excitation with inner imaging, for the 6n+2 networks (Y. Hu et al. 2018, arXiv 1807.08920).
 
-Squeeze and excitation asks the residual alone how much of it to take. Here residual and shortcut compete: the means of
-the channels of both form a small picture, convolutions look at it, and what they see decides the factors. Implemented
-after the authors' figures of the modules and their published code, but with the blocks of the 6n+2 networks, activated
-after the sum, so that a comparison with plain and squeeze-and-excitation networks varies the gate alone. A reduction
-of 4 gives the 4, 8 and 16 hidden units that theirs of 16 gives on bottlenecks of four times the channels; with one unit
-many a gate would start, and stay for long, a constant. Their view with 1x1 kernels is left out: batch normalisation
-behind it undoes all but the kernel's sign.
+In squeeze and excitation the residual alone decides how much of it is taken. Here residual and shortcut compete: the
+means of the channels of both form a small picture, and convolutions over it decide the factors. Implemented after the
+authors' figures of the modules and their published code, but with the blocks of the 6n+2 networks, activated after the
+sum, so that a comparison with plain and squeeze-and-excitation networks varies the gate alone. A reduction of 4 gives
+the 4, 8 and 16 hidden units that the authors' 16 gives on bottlenecks of four times the channels; with one unit many
+gates would be constant, at the start and for long. The authors' view with 1x1 kernels is left out: the batch
+normalisation after it undoes all but the kernel's sign.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from bakeoff.models.blocks import Size, family
@@ -26,9 +25,8 @@ FOLD = 8
 """Pixels in a row of the folded picture. The authors' 16 suits their four times wider bottlenecks: ours would leave a
 first stage of 16 channels with two rows, too few for a 3x3 convolution."""
 
-View = Annotated[
-    Literal["2x1", "3x3"], Field(description="kernel: 2x1 sees the pair of rows, 3x3 sees it folded to rows of 8")
-]
+View = Literal["2x1", "3x3"]
+"""The kernel: 2x1 takes the pair of rows, 3x3 takes it folded to rows of 8."""
 
 
 class InnerImaging(nn.Module):
@@ -54,8 +52,8 @@ class InnerImaging(nn.Module):
         picture = torch.stack((residual.mean((2, 3)), shortcut.mean((2, 3))), 1)
         if self.view == "3x3":
             picture = fold(picture)
-        seen = self.bn(self.conv(picture[:, None])).mean(1).flatten(1)
-        return torch.sigmoid(self.fc2(torch.relu(self.fc1(seen))))[:, :, None, None]
+        features = self.bn(self.conv(picture[:, None])).mean(1).flatten(1)
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(features))))[:, :, None, None]
 
 
 def fold(pair: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from bakeoff.models import create_model, forward_flops
+from bakeoff.models import count_parameters, create_model, forward_flops
 from bakeoff.spec.registry import parse_choice
 
 
@@ -38,24 +38,19 @@ def model_layers(model: str, channels: int, classes: int, size: tuple[int, int])
 
 
 def layers(model: nn.Module, shape: tuple[int, int, int]) -> list[Layer]:
-    """The leaf modules in the order in which an image (C, H, W) passes them; one that is used twice appears twice,
-    its parameters the first time."""
+    """The leaf modules in the order in which an image (C, H, W) passes them first; one that is used several times has
+    all of its multiply-adds."""
     names = {module: name for name, module in model.named_modules() if not any(module.children())}
-    passed: list[tuple[nn.Module, tuple[int, ...]]] = []
+    outputs: dict[nn.Module, tuple[int, ...]] = {}
 
     def note(module: nn.Module, _inputs: object, output: Tensor) -> None:
-        passed.append((module, tuple(output.shape[1:])))
+        outputs[module] = tuple(output.shape[1:])
 
     hooks = [module.register_forward_hook(note) for module in names]
     flops = {name.partition(".")[2]: count for name, count in forward_flops(model, shape).items()}
     for hook in hooks:
         hook.remove()
-    uses = {module: sum(module is other for other, _ in passed) for module, _ in passed}
-    found, seen = [], set()
-    for module, output in passed:
-        own = [] if module in seen else list(module.parameters(recurse=False))
-        seen.add(module)
-        work = flops.get(names[module], 0) // 2 // uses[module]
-        count = sum(parameter.numel() for parameter in own)
-        found.append(Layer(names[module], type(module).__name__, output, count, work))
-    return found
+    return [
+        Layer(names[module], type(module).__name__, output, count_parameters(module), flops.get(names[module], 0) // 2)
+        for module, output in outputs.items()
+    ]

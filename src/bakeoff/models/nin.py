@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from bakeoff.models.blocks import PoolReLU, Size, kaiming_
+from bakeoff.models.blocks import Dropout, PoolReLU, Size, Width, kaiming_
 
 
 def _mlpconv(channels: int, filters: tuple[int, ...], kernel: int, batch_norm: bool) -> list[nn.Module]:
@@ -29,8 +29,8 @@ def nin(
     classes: int,
     _size: Size,
     *,
-    width: Annotated[int, Field(ge=1, le=512, description="filters of the first block; the next have 2x, 3x")] = 64,
-    dropout: Annotated[float, Field(ge=0, lt=1, description="after each of the two poolings")] = 0.5,
+    width: Width = 64,
+    dropout: Dropout = 0.5,
     batch_norm: Annotated[bool, Field(description="after each convolution but the last")] = False,
     rectify: Annotated[bool, Field(description="ReLU on the class maps, as in the paper's mlpconv")] = True,
 ) -> nn.Module:

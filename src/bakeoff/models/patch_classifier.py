@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from bakeoff.models.blocks import Size, convolution
 
 FIELD = 41
-"""Pixels that one answer sees, in height and width; there is one every 4 pixels."""
+"""Height and width in pixels of what decides the answer at one place; places are 4 pixels apart."""
 
 
 class PatchClassifier(nn.Module):
@@ -21,8 +21,8 @@ class PatchClassifier(nn.Module):
 
     Valid convolutions that see 41x41 pixels, slid over the image in steps of 4: which digit stands here, if any?
 
-    The answer for the image takes the classes for independent: class k is there with the greatest probability of it
-    anywhere, and it is the answer if it is there and no class that would win is.
+    The answer for the image takes the classes for independent: a class is present with its greatest probability at any
+    place, and it is the answer if it is present and no higher class (under the rule `lowest`, no lower one) is.
     """
 
     field = FIELD
@@ -34,9 +34,7 @@ class PatchClassifier(nn.Module):
         _size: Size,
         *,
         width: Annotated[int, Field(ge=2, le=512, description="filters of the first layer")] = 32,
-        rule: Annotated[
-            Literal["highest", "lowest"], Field(description="which of the digits it finds is the answer")
-        ] = "highest",
+        rule: Literal["highest", "lowest"] = "highest",
     ) -> None:
         super().__init__()
         self.rule = rule
@@ -51,8 +49,8 @@ class PatchClassifier(nn.Module):
 
     def log_probabilities(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> log-probabilities (N, K + 1, h, w) of the classes and, last, none at each place."""
-        found: Tensor = self.head(self.body(images)).float().log_softmax(1)
-        return found
+        logits: Tensor = self.head(self.body(images)).float()
+        return logits.log_softmax(1)
 
     def patch_logits(self, crops: Tensor) -> Tensor:
         """(N, C, 41, 41) -> logits (N, K + 1): the digit in the middle of each crop or, last, none."""
@@ -60,13 +58,12 @@ class PatchClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> logits (N, K) of the whole image; beyond its border all is 0."""
-        found = self.log_probabilities(F.pad(images, (FIELD // 2,) * 4))
-        seen = found[:, :-1].exp().amax((2, 3)).clamp(1e-6, 1 - 1e-6)
-        absent = torch.log1p(-seen)
-        higher = absent.flip(1).cumsum(1).flip(1) - absent
-        lower = absent.cumsum(1) - absent
-        logits: Tensor = seen.log() + (higher if self.rule == "highest" else lower)
-        return logits
+        places = self.log_probabilities(F.pad(images, (FIELD // 2,) * 4))
+        present = places[:, :-1].exp().amax((2, 3)).clamp(1e-6, 1 - 1e-6)
+        absent = torch.log1p(-present)
+        none_higher = absent.flip(1).cumsum(1).flip(1) - absent
+        none_lower = absent.cumsum(1) - absent
+        return present.log() + (none_higher if self.rule == "highest" else none_lower)
 
 
 patch_classifier = PatchClassifier

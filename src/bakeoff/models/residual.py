@@ -3,7 +3,7 @@ network that the families are built from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -21,7 +21,7 @@ Gate = Callable[[int], nn.Module]
 """Makes, for so many channels, a module that maps a block's residual and shortcut to factors (N, C, 1, 1)."""
 
 Block = Callable[[int, int, int, ShortcutKind, Gate | None], nn.Module]
-"""Makes a block from the channels that come, the channels that leave, the stride, the shortcut and the gate."""
+"""Makes a block from its input and output channels, the stride, the shortcut and the gate."""
 
 Reduction = Annotated[int, Field(ge=1, le=512, description="channels for each hidden unit of a gate")]
 
@@ -47,68 +47,65 @@ def make_shortcut(inputs: int, outputs: int, stride: int, kind: ShortcutKind) ->
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions with batch normalisation, gated where there is a gate, added to the shortcut."""
+class ResidualBlock(nn.Module):
+    """Convolutions with batch normalisation and ReLU between them, added to the shortcut, then ReLU.
 
-    def __init__(self, inputs: int, outputs: int, stride: int, shortcut: ShortcutKind, gate: Gate | None) -> None:
+    Args:
+        convolutions: (channels, kernel, stride) of each.
+        gate: scales the channels of the last convolution before the sum.
+    """
+
+    def __init__(
+        self, inputs: int, convolutions: Sequence[tuple[int, int, int]], shortcut: ShortcutKind, gate: Gate | None
+    ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-        self.downsample = make_shortcut(inputs, outputs, stride, shortcut)
-        self.gate = gate(outputs) if gate else None
+        self.depth, channels = len(convolutions), inputs
+        for number, (outputs, kernel, stride) in enumerate(convolutions, 1):
+            conv = nn.Conv2d(channels, outputs, kernel, stride, kernel // 2, bias=False)
+            self.add_module(f"conv{number}", conv)
+            self.add_module(f"bn{number}", nn.BatchNorm2d(outputs))
+            channels = outputs
+        total_stride = max(stride for _, _, stride in convolutions)
+        self.downsample = make_shortcut(inputs, channels, total_stride, shortcut)
+        self.gate = gate(channels) if gate else None
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, H/stride, W/stride)."""
-        residual = torch.relu(self.bn1(self.conv1(images)))
-        residual = self.bn2(self.conv2(residual))
-        return add(residual, self.downsample(images), self.gate)
+        residual = images
+        for number in range(1, self.depth + 1):
+            if number > 1:
+                residual = torch.relu(residual)
+            residual = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(residual))
+        shortcut = self.downsample(images)
+        if self.gate is not None:
+            residual = residual * self.gate(residual, shortcut)
+        return torch.relu(residual + shortcut)
 
 
-class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, the 3x3 one on a quarter of the channels and with the stride."""
-
-    narrow = 4
-
-    def __init__(self, inputs: int, outputs: int, stride: int, shortcut: ShortcutKind, gate: Gate | None) -> None:
-        super().__init__()
-        width = outputs // self.narrow
-        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(width)
-        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.downsample = make_shortcut(inputs, outputs, stride, shortcut)
-        self.gate = gate(outputs) if gate else None
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, outputs, H/stride, W/stride)."""
-        residual = torch.relu(self.bn1(self.conv1(images)))
-        residual = torch.relu(self.bn2(self.conv2(residual)))
-        residual = self.bn3(self.conv3(residual))
-        return add(residual, self.downsample(images), self.gate)
+def basic_block(
+    inputs: int, outputs: int, stride: int = 1, shortcut: ShortcutKind = "B", gate: Gate | None = None
+) -> nn.Module:
+    """Two 3x3 convolutions."""
+    return ResidualBlock(inputs, [(outputs, 3, stride), (outputs, 3, 1)], shortcut, gate)
 
 
-class WideBottleneck(Bottleneck):
-    """The 3x3 convolution on half of the channels (Zagoruyko & Komodakis 2016)."""
+def bottleneck(
+    inputs: int, outputs: int, stride: int, shortcut: ShortcutKind, gate: Gate | None, narrow: int = 4
+) -> nn.Module:
+    """1x1, 3x3 and 1x1 convolutions; the 3x3 one has the stride, and outputs / narrow channels."""
+    width = outputs // narrow
+    return ResidualBlock(inputs, [(width, 1, 1), (width, 3, stride), (outputs, 1, 1)], shortcut, gate)
 
-    narrow = 2
 
-
-def add(residual: Tensor, shortcut: Tensor, gate: nn.Module | None) -> Tensor:
-    """The end of every block: ReLU of shortcut + residual, the residual's channels scaled by the gate."""
-    if gate is not None:
-        residual = residual * gate(residual, shortcut)
-    return torch.relu(residual + shortcut)
+wide_bottleneck = partial(bottleneck, narrow=2)
+"""Of the wide networks (Zagoruyko & Komodakis 2016)."""
 
 
 class SqueezeExcitation(nn.Module):
     """A gate: factors in (0, 1) for the channels of a block's residual, decided by their means.
 
     Biases start at zero, as in the authors' networks: batch normalisation centres the means over the batch, so that
-    even a single hidden unit starts awake for some of the images.
+    even a single hidden unit is active for some of the images at the start.
     """
 
     def __init__(self, channels: int, reduction: int) -> None:
@@ -125,11 +122,6 @@ class SqueezeExcitation(nn.Module):
         return torch.sigmoid(self.fc2(hidden))[:, :, None, None]
 
 
-def squeeze(reduction: int) -> Gate:
-    """Squeeze and excitation with a hidden unit for every `reduction` channels, at least one."""
-    return partial(SqueezeExcitation, reduction=reduction)
-
-
 STEMS = {
     # kernel, stride and padding of the first convolution; stride of the max-pooling, 0: none
     "imagenet": (7, 2, 3, 2),
@@ -141,12 +133,12 @@ STEMS = {
 
 
 class ResNet(nn.Module):
-    """A stem, stages of residual blocks, each next with twice the channels at half the side, the mean over all pixels,
-    and one linear layer.
+    """A stem, stages of residual blocks, the mean over all pixels, and one linear layer. Each stage has twice the
+    channels of the one before, at half the side.
 
     Args:
         blocks: of each stage.
-        wider: by what factor a block's output is wider than its stage: 4 for bottlenecks.
+        wider: the channels of a block's output over those of its stage: 4 for bottlenecks.
         width: channels of the stem and of the first stage.
         stem: a name in STEMS.
         dropout: before the linear layer.
@@ -172,9 +164,9 @@ class ResNet(nn.Module):
         self.maxpool = nn.MaxPool2d(3, pooling, 1) if pooling else nn.Identity()
         inputs, outputs, stride = width, wider * width, 1
         for number, count in enumerate(blocks, 1):
-            first = block(inputs, outputs, stride, shortcut, gate)  # brings the new channels and the stride
-            others = (block(outputs, outputs, 1, shortcut, gate) for _ in range(count - 1))
-            self.add_module(f"layer{number}", nn.Sequential(first, *others))
+            first = block(inputs, outputs, stride, shortcut, gate)  # has the new channels and the stride
+            rest = (block(outputs, outputs, 1, shortcut, gate) for _ in range(count - 1))
+            self.add_module(f"layer{number}", nn.Sequential(first, *rest))
             inputs, outputs, stride = outputs, 2 * outputs, 2
         self.stages = (("conv1", "bn1"), *((f"layer{number}",) for number in range(1, len(blocks) + 1)))
         self.dropout = nn.Dropout(dropout)

@@ -8,40 +8,36 @@ squeeze-and-excitation networks hold theirs under the same names, and `gate` bes
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import partial
+from typing import Literal
 
-from pydantic import Field
 from torch import nn
 
-from bakeoff.models.blocks import Size, family
+from bakeoff.models.blocks import Dropout, Size, Stem, Width, family
 from bakeoff.models.residual import (
-    BasicBlock,
     Block,
-    Bottleneck,
     Gate,
     Reduction,
     ResNet,
     ShortcutKind,
-    WideBottleneck,
-    squeeze,
+    SqueezeExcitation,
+    basic_block,
+    bottleneck,
+    wide_bottleneck,
 )
 
-Stem = Annotated[
-    Literal["imagenet", "small"],
-    Field(description="imagenet: 7x7 convolution and max-pooling, both with stride 2; small: 3x3 with stride 1"),
-]
-Width = Annotated[int, Field(ge=1, le=512, description="channels of stem and first stage; each next doubles")]
-Shortcut = Annotated[Literal["A", "B"], Field(description="A: padded, no parameters; B: 1x1 projections")]
+Shortcut = Literal["A", "B"]
+"""A: padded, no parameters; B: 1x1 projections."""
 Layout = tuple[Block, tuple[int, int, int, int], int]
 
 LAYOUTS: dict[int, Layout] = {
-    18: (BasicBlock, (2, 2, 2, 2), 1),
-    34: (BasicBlock, (3, 4, 6, 3), 1),
-    50: (Bottleneck, (3, 4, 6, 3), 4),
-    101: (Bottleneck, (3, 4, 23, 3), 4),
-    152: (Bottleneck, (3, 8, 36, 3), 4),
+    18: (basic_block, (2, 2, 2, 2), 1),
+    34: (basic_block, (3, 4, 6, 3), 1),
+    50: (bottleneck, (3, 4, 6, 3), 4),
+    101: (bottleneck, (3, 4, 23, 3), 4),
+    152: (bottleneck, (3, 8, 36, 3), 4),
 }
-"""By depth: the block, how many of them each stage has, and by what factor a block's output is wider than its stage."""
+"""By depth: the block, how many of them each stage has, and `wider` of ResNet."""
 
 
 @family
@@ -62,7 +58,7 @@ def _se(
     width: Width = 64,
     reduction: Reduction = 16,
 ) -> nn.Module:
-    return ResNet(channels, classes, *layout, width, stem, squeeze(reduction))
+    return ResNet(channels, classes, *layout, width, stem, partial(SqueezeExcitation, reduction=reduction))
 
 
 resnet18 = _plain("18 layers (He et al. 2016): 11,689,512 parameters at 3 channels and 1,000 classes.", LAYOUTS[18])
@@ -73,7 +69,7 @@ resnet152 = _plain("152 layers (He et al. 2016): 60,192,808 parameters at 3 chan
 wide_resnet50_2 = _plain(
     "ResNet-50 with 3x3 convolutions twice as wide (Zagoruyko & Komodakis 2016): 68,883,240 parameters at 3 channels "
     "and 1,000 classes.",
-    (WideBottleneck, (3, 4, 6, 3), 4),
+    (wide_bottleneck, (3, 4, 6, 3), 4),
 )
 se_resnet18 = _se("ResNet-18 with squeeze and excitation in every block (Hu et al. 2018).", LAYOUTS[18])
 se_resnet34 = _se(
@@ -90,25 +86,24 @@ def resnet34_projection(
     classes: int,
     _size: Size,
     *,
-    dropout: Annotated[float, Field(ge=0, lt=1, description="before the last linear layer")] = 0.5,
-    stem: Annotated[
-        Literal["3x3", "5x5", "7x7"], Field(description="first convolution; the padding keeps its output at size - 2")
-    ] = "5x5",
-    projections: Annotated[
-        Literal["every-block", "changed-shapes"], Field(description="which blocks have a 1x1 convolution around them")
-    ] = "every-block",
+    dropout: Dropout = 0.5,
+    stem: Literal["3x3", "5x5", "7x7"] = "5x5",
+    projections: Literal["every-block", "changed-shapes"] = "every-block",
 ) -> nn.Module:
     """ResNet-34 as the report `augmented-resnet` changed it: a 5x5 stem and 3x3 max-pooling, both with stride 1, and a
-    1x1 projection in every block."""
+    1x1 projection in every block.
+
+    Any stem's padding keeps its output at size - 2. Dropout comes before the last linear layer.
+    """
     shortcut: ShortcutKind = "C" if projections == "every-block" else "B"
-    return ResNet(channels, classes, BasicBlock, (3, 4, 6, 3), 1, 64, stem, None, shortcut, dropout)
+    return ResNet(channels, classes, *LAYOUTS[34], 64, stem, None, shortcut, dropout)
 
 
 def small_resnet(
     channels: int, classes: int, blocks: int, width: int, shortcut: ShortcutKind, gate: Gate | None = None
 ) -> nn.Module:
     """A 3x3 stem and three stages of so many blocks: 6n + 2 layers."""
-    return ResNet(channels, classes, BasicBlock, (blocks,) * 3, 1, width, "small", gate, shortcut)
+    return ResNet(channels, classes, basic_block, (blocks,) * 3, 1, width, "small", gate, shortcut)
 
 
 @family
@@ -129,7 +124,7 @@ def _small_se(
     shortcut: Shortcut = "A",
     reduction: Reduction = 16,
 ) -> nn.Module:
-    return small_resnet(channels, classes, blocks, width, shortcut, squeeze(reduction))
+    return small_resnet(channels, classes, blocks, width, shortcut, partial(SqueezeExcitation, reduction=reduction))
 
 
 resnet8 = _small("6n + 2 layers with n = 1.", 1)

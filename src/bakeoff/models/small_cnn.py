@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from bakeoff.models.blocks import PoolReLU, Size, dense, family
+from bakeoff.models.blocks import Dropout, Hidden, PoolReLU, Size, dense, family
 
 
 def logistic(channels: int, classes: int, size: Size) -> nn.Module:
@@ -30,9 +30,9 @@ def small_cnn(
     conv_layers: Annotated[int, Field(ge=1, le=3, description="convolutions, each with 2x2 pooling")] = 2,
     dense_layers: Annotated[int, Field(ge=1, le=3, description="linear layers")] = 1,
     width: Annotated[int, Field(ge=1, le=1024, description="filters of the first layer; each next doubles")] = 50,
-    hidden: Annotated[int, Field(ge=1, le=8192, description="units of each hidden linear layer")] = 128,
+    hidden: Hidden = 128,
     kernel: Annotated[int, Field(ge=1, le=7), AfterValidator(_odd)] = 5,
-    dropout: Annotated[float, Field(ge=0, lt=1, description="before the last linear layer")] = 0.0,
+    dropout: Dropout = 0.0,
 ) -> nn.Module:
     """The report's base: 50 and 100 filters, each with ReLU and pooling, 28 -> 14 -> 7, one linear layer."""
     parts: list[nn.Module] = []

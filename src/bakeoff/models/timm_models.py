@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from bakeoff.errors import UsageError, closest
 from bakeoff.models import TIMM
-from bakeoff.models.blocks import Size
-
-Dropout = Annotated[float, Field(ge=0, lt=1, description="before the last linear layer; 0: the model's own")]
-DropPath = Annotated[
-    float, Field(ge=0, lt=1, description="of residual branches (stochastic depth); 0: the model's own")
-]
+from bakeoff.models.blocks import Dropout, Size
 
 
 def timm_builder(name: str) -> Callable[..., nn.Module]:
-    """The function that builds `timm:NAME`. It refuses images that the model cannot take, after a trial.
+    """The function that builds `timm:NAME`. Its rates of dropout, before the last linear layer and of residual branches
+    (stochastic depth), leave the model's own where they are 0. It refuses images that the model cannot take, after a
+    forward pass.
 
     Raises:
         UsageError: timm is not installed, or has no such model.
@@ -33,28 +28,23 @@ def timm_builder(name: str) -> Callable[..., nn.Module]:
         reason = str(error).strip().splitlines()[0]
         raise UsageError(f"model {name}: needs timm; pip install 'bakeoff[timm]' ({reason})") from None
     if not timm.is_model(architecture):
-        known = timm.list_models()
-        near = difflib.get_close_matches(architecture, known, n=3, cutoff=0.5)
-        said = closest(architecture, near) if near else f" (timm.list_models() names {len(known)})"
-        raise UsageError(f"model: unknown choice {name!r}{said}")
+        raise UsageError(f"model: unknown choice {name!r}{closest(architecture, timm.list_models())}")
 
     def build(
-        channels: int, classes: int, size: Size, *, dropout: Dropout = 0.0, drop_path: DropPath = 0.0
+        channels: int, classes: int, size: Size, *, dropout: Dropout = 0.0, drop_path: Dropout = 0.0
     ) -> nn.Module:
-        """A model of timm's, freshly initialised; one that must know the size of its images is told."""
-        given: dict[str, Any] = {"drop_rate": dropout, "drop_path_rate": drop_path}
-        options = {key: value for key, value in given.items() if value}
+        """A model of timm's, freshly initialised; the size of the images is passed on where the model needs it."""
+        rates = {"drop_rate": dropout, "drop_path_rate": drop_path}
+        options: dict[str, Any] = {key: rate for key, rate in rates.items() if rate}
         if timm.get_pretrained_cfg_value(architecture, "fixed_input_size"):
             options["img_size"] = size
         try:
             model: nn.Module = timm.create_model(architecture, in_chans=channels, num_classes=classes, **options)
             with torch.no_grad():
                 model.eval()(torch.zeros(1, channels, *size, device=next(model.parameters()).device))
-        except TypeError as error:
-            raise UsageError(f"model {name}: {error}") from None
-        except (AssertionError, RuntimeError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"model {name}: takes no images of {size[0]}x{size[1]} ({reason})") from None
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UsageError(f"model {name}: not for images of {size[0]}x{size[1]} and {rates} ({reason})") from None
         return model.train()
 
     return build

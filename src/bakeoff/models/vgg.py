@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size, family
+from bakeoff.models.blocks import Dropout, Hidden, Size, Width, family, kaiming_
 
 A = (1, 1, 2, 2, 2)
 B = (2, 2, 2, 2, 2)
@@ -17,9 +17,6 @@ E = (2, 2, 4, 4, 4)
 """Convolutions in each of the five stages, by the paper's letters."""
 
 Pool = Annotated[int, Field(ge=0, le=32, description="side of the map under the head, by averaging; 0: as it comes")]
-Width = Annotated[int, Field(ge=1, le=512, description="channels of the first stage; doubled thrice")]
-Hidden = Annotated[int, Field(ge=1, le=8192, description="units of each of the two hidden linear layers")]
-Dropout = Annotated[float, Field(ge=0, lt=1, description="on the outputs of the hidden linear layers")]
 
 
 class VGG(nn.Module):
@@ -44,7 +41,7 @@ class VGG(nn.Module):
         super().__init__()
         height, wide = size
         layers: list[nn.Module] = []
-        self.stages: tuple[tuple[str, ...], ...] = ()
+        self.stages: list[list[str]] = []
         for stage, convolutions in enumerate(stages):
             filters, first = width * min(2**stage, 8), len(layers)
             for convolution in range(convolutions):
@@ -55,7 +52,7 @@ class VGG(nn.Module):
                     layers.append(nn.MaxPool2d((min(height, 2), min(wide, 2))))
                 layers.append(nn.ReLU(inplace=True))
                 channels = filters
-            self.stages += (tuple(f"features.{layer}" for layer in range(first, len(layers))),)
+            self.stages.append([f"features.{layer}" for layer in range(first, len(layers))])
             height, wide = max(1, height // 2), max(1, wide // 2)
         self.features = nn.Sequential(*layers)
         self.avgpool: nn.Module = nn.Identity()
@@ -71,13 +68,11 @@ class VGG(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, classes),
         )
+        kaiming_(self, "fan_out")
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
-            elif isinstance(layer, nn.Linear):
+            if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, std=0.01)
+            if isinstance(layer, nn.Linear | nn.Conv2d) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 
     def forward(self, images: Tensor) -> Tensor:

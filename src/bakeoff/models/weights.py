@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from pathlib import Path
@@ -21,9 +22,6 @@ IMAGENET: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").rea
 """torchvision's first ImageNet weights by model: the file, whose name ends in the first 8 hex digits of its SHA-256.
 
 No more of it is published, so no more is checked; a run's record and its directory's name hold the whole of it."""
-
-
-_ALLOWED = "it must be of the same network: only the classes may differ, and 3 channels become 1"
 
 
 def published_weights(model: str) -> dict[str, str]:
@@ -48,13 +46,12 @@ def find_weights(source: str, model: str) -> Path:
     """
     if source != "imagenet":
         if run := find_origin(source):
-            read_run(run)  # its checksums are those of its files
+            read_run(run)  # verifies the checksums
         path = Path(source) / "weights.safetensors" if Path(source).is_dir() else Path(source)
         if path.suffix not in (".pth", ".pt", ".safetensors"):
             raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")
         if not path.is_file():
-            why = f"{source} has no {path.name}" if Path(source).is_dir() else "there is no such file"
-            raise BakeoffError(f"weights {source!r}: {why}")
+            raise BakeoffError(f"weights {source!r}: there is no file {path}")
         return path
     ((name, checksum),) = published_weights(model).items()
     folders = data_folders("weights")
@@ -80,26 +77,25 @@ def load_weights(model: nn.Module, path: Path) -> str:
     Raises:
         BakeoffError: the file is damaged, holds anything but tensors, or is not of this network.
     """
-    own = model.state_dict()
-    loaded = {_modern(name): value for name, value in read_tensors(path).items()}
+    fresh = model.state_dict()
+    loaded = {
+        _modern(name): value for name, value in read_tensors(path).items() if not name.endswith("num_batches_tracked")
+    }
     layers = [f"{name}.weight" for name, layer in model.named_modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     stem, head = layers[0], layers[-1]
-    if stem in loaded and own[stem].shape[1] == 1 and loaded[stem].shape[1:2] == (3,):
+    grey = stem in loaded and fresh[stem].shape[1] == 1
+    if grey and loaded[stem].shape == (len(fresh[stem]), 3, *fresh[stem].shape[2:]):
         loaded[stem] = loaded[stem].sum(1, keepdim=True)
-    same_features = head in loaded and loaded[head].shape[1:] == own[head].shape[1:]
-    if same_features and len(loaded[head]) != len(own[head]):
-        loaded |= {name: value for name, value in own.items() if name.startswith(head.removesuffix("weight"))}
-    for name, value in own.items():
-        if name.endswith("num_batches_tracked"):  # older files do not count batches, and nothing here reads it
-            loaded[name] = value
-        elif name not in loaded:
-            raise BakeoffError(f"{path}: it has no {name!r}; {_ALLOWED}")
-        elif loaded[name].shape != value.shape:
-            there, here = (tuple(tensor.shape) for tensor in (loaded[name], value))
-            raise BakeoffError(f"{path}: {name!r} has shape {there}, and {here} in this model; {_ALLOWED}")
-    if strange := next((name for name in loaded if name not in own), None):
-        raise BakeoffError(f"{path}: {strange[:100]!r} is not in this model; {_ALLOWED}")
-    model.load_state_dict(loaded)
+    same_features = head in loaded and loaded[head].shape[1:] == fresh[head].shape[1:]
+    if same_features and len(loaded[head]) != len(fresh[head]):
+        loaded |= {name: value for name, value in fresh.items() if name.startswith(head.removesuffix("weight"))}
+    try:
+        model.load_state_dict(loaded)
+    except RuntimeError as error:
+        fault = str(error).splitlines()[1].strip()[:200]
+        raise BakeoffError(
+            f"{path}: must be of the same network, where only the classes may differ, and 3 channels become 1: {fault}"
+        ) from None
     return sha256(path)
 
 
@@ -110,13 +106,6 @@ def _modern(name: str) -> str:
 
 class FixedBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation by the statistics it has, in training too; it gathers none."""
-
-    @classmethod
-    def of(cls, layer: nn.BatchNorm2d) -> FixedBatchNorm2d:
-        """The same layer, its tensors shared, with its statistics fixed."""
-        fixed = cls(layer.num_features, layer.eps, layer.momentum)
-        fixed.load_state_dict(layer.state_dict(), assign=True)
-        return fixed
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, C, H, W) -> the same shape."""
@@ -133,20 +122,12 @@ def freeze(model: nn.Module, what: str) -> None:
     A model says in `stages` which of its parts, by name, make up each stage.
 
     Raises:
-        UsageError: not of this form, or more stages than the model has.
+        UsageError: more stages than the model has.
     """
-    stages: tuple[tuple[str, ...], ...] = getattr(model, "stages", ())
-    match = re.fullmatch(r"stages:([1-9]\d*)", what)
-    if not stages:
-        raise UsageError(f"freeze = {what!r}: this model has no stages to freeze")
-    if not match or int(match[1]) > len(stages):
-        raise UsageError(f"freeze = {what!r}: must be stages:1 to stages:{len(stages)} for this model")
-    for part in (part for stage in stages[: int(match[1])] for part in stage):
-        norms = {
-            f"{part}.{name}".removesuffix("."): layer
-            for name, layer in model.get_submodule(part).named_modules()
-            if isinstance(layer, nn.BatchNorm2d)
-        }
-        for name, layer in norms.items():
-            model.set_submodule(name, FixedBatchNorm2d.of(layer))
-        model.get_submodule(part).requires_grad_(False)
+    stages, count = getattr(model, "stages", ()), int(what.removeprefix("stages:"))
+    if count > len(stages):
+        raise UsageError(f"freeze = {what!r}: this model has {len(stages)} stages that can be frozen")
+    for part in itertools.chain(*stages[:count]):
+        for layer in model.get_submodule(part).requires_grad_(False).modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.__class__ = FixedBatchNorm2d

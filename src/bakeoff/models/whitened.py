@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from bakeoff.models.blocks import Size
+from bakeoff.models.blocks import Size, Width
 
 SIDE = 2
 """Pixels of a whitened patch's side."""
@@ -91,7 +91,7 @@ class WhitenedCNN(nn.Module):
         classes: int,
         _size: Size,
         *,
-        width: Annotated[int, Field(ge=1, le=512, description="channels of the first block; the others have 4x")] = 64,
+        width: Width = 64,
         scale: Annotated[float, Field(gt=0, le=1, description="factor on the logits")] = 1 / 9,
     ) -> None:
         super().__init__()

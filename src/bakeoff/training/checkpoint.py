@@ -19,14 +19,16 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from bakeoff.errors import Damaged
 from bakeoff.record import Row, parse_json, read_bytes, strict_json, write_atomic
 from bakeoff.spec import Recipe
 from bakeoff.training.loop import State, restart_training
 
 VERSION = 3
-"""Of a checkpoint's content: one of another version is not gone on from."""
+"""Of a checkpoint's content. Training is not resumed from another version's."""
 KEPT = 2
-COUNTERS = ("round", "round_step", "step", "epoch", "batch", "log_points", "seconds", "history", "fallback_epoch")
+TENSORS = ("model", "ema", "best")
+COUNTERS = [field.name for field in dataclasses.fields(State) if field.name not in (*TENSORS, "optimizer", "initial")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Checkpoint:
 
 def save_checkpoint(folder: Path, state: State, threads: int, segments: Sequence[Row] = ()) -> None:
     """Write `state` to a new file in `folder`, whole or not at all, and remove those before the last one."""
-    slots = state.optimizer.state_dict()["state"]
     groups = {"model": state.model.state_dict(), "ema": state.ema, "best": state.best}
+    slots = state.optimizer.state_dict()["state"]
     groups |= {f"optimizer/{index}": slot for index, slot in slots.items()}
     tensors = {f"{group}/{name}": value for group, values in groups.items() for name, value in values.items()}
     counters = {name: getattr(state, name) for name in COUNTERS}
@@ -66,47 +68,34 @@ def checkpoint_files(folder: Path) -> list[Path]:
 
 
 def last_checkpoint(folder: Path) -> Checkpoint | None:
-    """The last checkpoint in `folder` that is what was written; a damaged one is removed, with a warning.
+    """The last checkpoint in `folder` that is what was written; one that is not is removed, with a warning.
 
     Raises:
-        BakeoffError: one that cannot be read, which says nothing of what is in it.
+        BakeoffError: one cannot be read, so that nothing is known of its content.
     """
-    faults: list[str] = []
     for file in checkpoint_files(folder):
-        fault = check_checkpoint(file)
-        checkpoint = None if fault else _parsed(read_bytes(file))
-        if checkpoint:
-            _warn(faults, f"the one before it, of step {checkpoint.counters['step']}, is used")
-            return checkpoint
-        faults.append(fault or f"{file}: of another version of bakeoff")
-        file.unlink(missing_ok=True)
-    _warn(faults, "the run is trained from its start")
+        try:
+            return read_checkpoint(file)
+        except Damaged as error:
+            warnings.warn(f"{error}; training goes on from the checkpoint before it, or else begins anew", stacklevel=2)
+            file.unlink(missing_ok=True)
     return None
 
 
-def _warn(faults: Sequence[str], then: str) -> None:
-    if faults:
-        warnings.warn(f"{'; '.join(faults)}; {then}", stacklevel=3)
-
-
-def check_checkpoint(file: Path) -> str | None:
-    """A sentence where a checkpoint is not what was written.
+def read_checkpoint(file: Path) -> Checkpoint:
+    """The content of a checkpoint.
 
     Raises:
+        Damaged: it is not what was written, or another version wrote it.
         BakeoffError: it cannot be read.
     """
-    if hashlib.sha256(read_bytes(file)).hexdigest() == file.stem.partition("-")[2]:
-        return None
-    return f"{file}: damaged: its content is not what its name says"
-
-
-def _parsed(data: bytes) -> Checkpoint | None:
-    """What a whole file holds; None for one of another version."""
+    data = read_bytes(file)
+    if hashlib.sha256(data).hexdigest() != file.stem.partition("-")[2]:
+        raise Damaged(f"{file}: damaged: its content is not what its name says")
     (length,) = struct.unpack("<Q", data[:8])
     metadata = parse_json(parse_json(data[8 : 8 + length])["__metadata__"]["state"])
-    if metadata["version"] != VERSION:
-        return None
-    del metadata["version"]
+    if metadata.pop("version") != VERSION:
+        raise Damaged(f"{file}: of another version of bakeoff")
     return Checkpoint(load(data), **{**metadata, "segments": tuple(metadata["segments"])})
 
 
@@ -114,23 +103,21 @@ def restore_checkpoint(checkpoint: Checkpoint, state: State, recipe: Recipe) -> 
     """Put what a checkpoint holds into a `state` fresh from `new_state`."""
     if checkpoint.counters["fallback_epoch"] is not None:
         restart_training(state, recipe)  # for the optimiser; all else is overwritten
-    (trained,) = state.optimizer.param_groups
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "best": {}}
-    slots: dict[int, dict[str, Tensor]] = {}
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in (*TENSORS, "optimizer")}
     for key, tensor in checkpoint.tensors.items():
         group, name = key.split("/", 1)
-        if group != "optimizer":
-            groups[group][name] = tensor
-            continue
-        index, name = name.split("/")
-        parameter = trained["params"][int(index)]
-        if tensor.shape == parameter.shape:
-            # in the parameter's own memory layout: fused optimisers walk both side by side
-            tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
-        slots.setdefault(int(index), {})[name] = tensor
+        groups[group][name] = tensor
     state.model.load_state_dict(groups["model"])
-    device = trained["params"][0].device
-    state.ema, state.best = ({name: value.to(device) for name, value in groups[g].items()} for g in ("ema", "best"))
+    parameters: list[Tensor] = state.optimizer.param_groups[0]["params"]
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in groups["optimizer"].items():
+        index, name = key.split("/")
+        parameter = parameters[int(index)].detach()
+        # in the parameter's own memory layout: fused optimisers walk both side by side
+        same_layout = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor
+        slots.setdefault(int(index), {})[name] = same_layout
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": slots})
+    device = parameters[0].device
+    state.ema, state.best = ({name: value.to(device) for name, value in groups[g].items()} for g in ("ema", "best"))
     for name, value in checkpoint.counters.items():
         setattr(state, name, value)

@@ -15,43 +15,48 @@ from bakeoff import record
 from bakeoff.data.dataset import Dataset
 from bakeoff.models import TIMM
 from bakeoff.spec import RunSpec
+from bakeoff.training.checkpoint import Checkpoint
 from bakeoff.training.digest import deciding, plugin_versions
-from bakeoff.training.setup import TrainingSetup, sample_size
+from bakeoff.training.setup import TrainingSetup
 
-PLAIN = ("name", "fingerprint", "test_fingerprint", "classes", "shape", "header", "drawn")
-"""Of a dataset, what a record has as it is."""
-
-
-def segment(description: record.Row, step: int) -> record.Row:
-    """An entry of a record's `segments`: this process, training from `step` on."""
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"started": started, "step": step, "environment": description["environment"]}
+UNCHANGED = ("name", "fingerprint", "test_fingerprint", "classes", "shape", "header", "drawn")
+"""Fields of a dataset that a record holds as they are."""
 
 
 def describe_run(
-    spec: RunSpec, dataset: Dataset, setup: TrainingSetup, threads: int, needs: Sequence[Path]
+    spec: RunSpec,
+    dataset: Dataset,
+    setup: TrainingSetup,
+    threads: int,
+    needs: Sequence[Path],
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
-    """What a record says of its spec, of all that decides it, of its data and of the machine."""
-    device = setup.device
+    """What a record says of its spec, of all that decides it, of its data, and of the machine and the processes that
+    train it: those before `checkpoint`, and this one after it."""
+    device, timm, plugins = setup.device, spec.model.startswith(TIMM), plugin_versions(spec)
+    environment = {
+        **record.environment(),
+        **({"timm": importlib.metadata.version("timm")} if timm else {}),
+        **({"plugins": plugins} if plugins else {}),
+        "threads": threads,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "precision": "bf16" if setup.precision else "fp32",
+        "evaluation_precision": "fp32",
+        "deterministic": device.type == "cpu",
+    }
+    step, earlier = (checkpoint.counters["step"], checkpoint.segments) if checkpoint else (0, ())
+    started = datetime.now(UTC).isoformat(timespec="seconds")
     return {
         "spec": spec.model_dump(mode="json"),
         "decides": deciding(spec, dataset, needs),
         "dataset": {
-            **{name: getattr(dataset, name) for name in PLAIN},
+            **{name: getattr(dataset, name) for name in UNCHANGED},
             "mean": setup.mean.tolist(),
             "std": setup.std.tolist(),
             "counts": {name: counts.tolist() for name, counts in dataset.counts().items()},
-            "train_sample": sample_size(dataset),
+            "train_sample": len(setup.measured["train"]),
             "duplicates": dataclasses.asdict(dataset.duplicates),
         },
-        "environment": {
-            **record.environment(),
-            **({"timm": importlib.metadata.version("timm")} if spec.model.startswith(TIMM) else {}),
-            **({"plugins": versions} if (versions := plugin_versions(spec)) else {}),
-            "threads": threads,
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "precision": "bf16" if setup.precision else "fp32",
-            "evaluation_precision": "fp32",
-            "deterministic": device.type == "cpu",
-        },
+        "environment": environment,
+        "segments": [*earlier, {"started": started, "step": step, "environment": environment}],
     }

@@ -18,7 +18,7 @@ def find_device(name: str) -> torch.device:
     """`auto` (a GPU of CUDA's where there is one, else the CPU), cpu, cuda or cuda:N.
 
     Raises:
-        UsageError: no such device here, or of another kind: training needs float64, which mps has not.
+        UsageError: no such device on this machine, or one of another kind: training needs float64, which mps lacks.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,14 +32,14 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def find_precision(asked: str, device: torch.device) -> torch.dtype | None:
+def find_precision(precision: str, device: torch.device) -> torch.dtype | None:
     """bfloat16 for autocast, or None for float32; `auto` takes bfloat16 where the hardware multiplies it."""
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        able = torch.cpu.get_capabilities()
-        fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    return torch.bfloat16 if asked == "bf16" or (asked == "auto" and fast) else None
+        capabilities = torch.cpu.get_capabilities()
+        fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and fast) else None
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from bakeoff.training.pseudo import find_teacher
 
 def resolved(spec: RunSpec) -> dict[str, Any]:
     """Model, parameters, recipe and seed with every default spelled out; not the contender's name, nor the places of
-    data, weights and teacher, which count by what they hold.
+    data, weights and teacher, which count by their content.
 
     Raises:
         UsageError: a name or a setting that this version does not know.
@@ -97,30 +97,21 @@ class EndedRuns:
         self.folder = folder
 
     @functools.cached_property
-    def _outlines(self) -> list[record.Run]:
-        """What run.json tells of each, the latest rules first."""
-        outlines = []
-        for file in sorted(self.folder.glob("*/run.json")):
-            with contextlib.suppress(BakeoffError):  # whatever is wrong with it, it cannot stand for a run
-                if ".damaged-" not in file.parent.name and record.status(file.parent) in ("finished", "diverged"):
-                    outlines.append(record.read_outline(file.parent))
-        return sorted((run for run in outlines if run.results <= RESULTS), key=lambda run: -run.results)
-
-    @functools.cached_property
     def _by_key(self) -> dict[str, list[record.Run]]:
-        found: dict[str, list[record.Run]] = {}
-        for run in self._outlines:
-            with contextlib.suppress(BakeoffError):
-                if run.decides:
-                    spec = _overlaid(resolved(run.spec), run.decides["spec"])
-                    found.setdefault(_key({**run.decides, "spec": spec}), []).append(run)
-        return found
+        runs: dict[str, list[record.Run]] = {}
+        for path in sorted(file.parent for file in self.folder.glob("*/run.json")):
+            with contextlib.suppress(BakeoffError):  # a faulty record stands for no run
+                if ".damaged-" not in path.name and record.status(path) in ("finished", "diverged"):
+                    run = record.read_outline(path)
+                    runs.setdefault(_key(_decided(run)), []).append(run)
+        return runs
 
     def find(self, spec: RunSpec, now: Mapping[str, Any]) -> Path | None:
-        """The directory of a whole record that `now` decides; one of the same contender, where there are several."""
-        earlier = [run for run in self._outlines if not run.decides and _is_same(run, spec, now)]
-        matches = [*self._by_key.get(_key(now), []), *earlier]
-        for run in sorted(matches, key=lambda run: run.spec.contender != spec.contender):
+        """The directory of a whole record that `now` decides; of several one of the same contender, and of the latest
+        rules."""
+        keys = (_key(now), _key(_as_format_1(spec, now)))
+        matches = [run for key in keys for run in self._by_key.get(key, []) if run.results <= RESULTS]
+        for run in sorted(matches, key=lambda run: (run.spec.contender != spec.contender, -run.results)):
             with contextlib.suppress(BakeoffError):
                 return record.read_run(run.path).path
         return None
@@ -129,9 +120,12 @@ class EndedRuns:
 def find_run(
     folder: Path, spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = (), ended: EndedRuns | None = None
 ) -> Path:
-    """The directory of a run below `folder`: the one named by all that decides it, or, where that is not there, that
-    of an ended run of the same: its name differs because its contender was called otherwise, or because an earlier
-    version gave it. `ended` are the folder's ended runs, where several are looked for."""
+    """The directory of a run below `folder`: the one named by all that decides it, or, where that is absent, that of an
+    ended run with the same decisions under the name of another contender or of an earlier version.
+
+    Args:
+        ended: the folder's ended runs, where several runs are looked for.
+    """
     path = folder / run_directory(spec, dataset, needs)
     if record.status(path) != "absent":
         return path
@@ -139,34 +133,37 @@ def find_run(
 
 
 def _key(decides: Mapping[str, Any]) -> str:
-    """What decides a run, as text that can be looked up: under any rules, and without the names of an ensemble's
-    members, whose runs are among its needs."""
+    """What decides a run as a key of a dictionary: under any rules, and without the names of an ensemble's members,
+    whose runs are among its needs."""
     spec = {key: value for key, value in decides["spec"].items() if key != "members"}
     return json.dumps({**decides, "results": RESULTS, "spec": spec}, sort_keys=True)
 
 
-def _is_same(run: record.Run, spec: RunSpec, now: Mapping[str, Any]) -> bool:
-    """True where a record of format 1 is of the same run: the same settings on the same data, from the same weights
-    and runs. It tells nothing of the pool's bytes, nor of a teacher's record but its name."""
-    then = {**now, "data": run.dataset["fingerprint"], "needs": list(run.needs)}
-    if (run.pool is not None) != bool(spec.recipe.teacher) or (run.weights is not None) != ("weights" in now):
-        return False
+def _decided(run: record.Run) -> dict[str, Any]:
+    """All that decided a recorded run, as `deciding` gives it, with the defaults of this version for later settings."""
+    if run.decides:
+        return {**run.decides, "spec": _overlaid(resolved(run.spec), run.decides["spec"])}
+    decided = {"format": 1, "data": run.dataset["fingerprint"], "spec": resolved(run.spec), "needs": list(run.needs)}
+    if run.pool:
+        decided["needs"] = [run.pool["teacher"]]
     if run.weights:
-        then["weights"] = run.weights["sha256"]
-    if "timm" in now:
-        then["timm"] = run.environment["timm"]
-    if run.pool and now["needs"]:
-        then["needs"] = [run.pool["teacher"]]
-    elif run.pool and Path(spec.recipe.teacher).name != run.pool["teacher"]:
-        return False
-    try:
-        return _key({**then, "spec": resolved(run.spec)}) == _key(now)
-    except BakeoffError:
-        return False
+        decided["weights"] = run.weights["sha256"]
+    if "timm" in run.environment:
+        decided["timm"] = run.environment["timm"]
+    return decided
+
+
+def _as_format_1(spec: RunSpec, now: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record of format 1 holds of what decides a run: nothing of the pool's bytes, and of a teacher only the
+    name of its directory."""
+    decides = {"format": 1, **{key: value for key, value in now.items() if key not in ("pool", "teacher")}}
+    if "teacher" in now:
+        decides["needs"] = [Path(spec.recipe.teacher).name]
+    return decides
 
 
 def _overlaid(base: Any, recorded: Any) -> Any:
-    """`base`, with what `recorded` says otherwise, also within tables and lists."""
+    """`base` with the values of `recorded` in place of its own, also within tables and lists."""
     if isinstance(base, dict) and isinstance(recorded, str):  # a choice that had no settings then
         recorded = {"name": recorded}
     if isinstance(base, dict) and isinstance(recorded, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,34 +32,28 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None
     beside its own.
 
     Args:
-        tta: instead of the run's own.
+        tta: instead of the run's own. Members of an ensemble without several views have their own.
 
     Raises:
         UsageError: a run that diverged, or images of another shape.
         BakeoffError: damaged weights, or a member without a finished record.
     """
-    where, beside = find_device(device), run.path.parent
-
-    @functools.cache  # an ensemble of ensembles asks the same member many times
-    def answer(name: str, tta: Tta | None) -> NDArray[np.float32]:
-        asked = run if name == run.path.name else read_finished(beside / name)
-        shape, recipe = tuple(asked.dataset["shape"]), asked.spec.recipe
-        if images.shape[1:] != shape:
-            trained = f"was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
-            raise UsageError(f"{asked.path}: {trained}")
-        if asked.status != "finished":
-            raise UsageError(f"{asked.path}: {asked.status}, so it has no weights")
-        views = tta or recipe.tta_choice
-        if asked.spec.members:
-            several = views if tta or isinstance(views, SeveralViews) else None  # None: each member's own
-            return mean_answer([answer(member, several) for member in asked.needs])
-        mean, std = np.asarray(asked.dataset["mean"]), np.asarray(asked.dataset["std"])
-        normalise = normaliser(recipe.pixels, mean, std, where, recipe.preprocess)
-        pixels = torch.from_numpy(change(recipe.preprocess, images)).to(where)
-        with computing(where, asked.environment["threads"]):
-            return infer(trained_model(asked, where), pixels, normalise, tta=views).cpu().numpy()
-
-    return answer(run.path.name, tta)
+    shape, recipe = tuple(run.dataset["shape"]), run.spec.recipe
+    if images.shape[1:] != shape:
+        sizes = f"was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
+        raise UsageError(f"{run.path}: {sizes}")
+    if run.status != "finished":
+        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
+    tta = tta or recipe.tta_choice
+    if run.spec.members:
+        members = [read_finished(run.path.parent / name) for name in run.needs]
+        several = tta if isinstance(tta, SeveralViews) else None
+        return mean_answer([logits_of(member, images, device=device, tta=several) for member in members])
+    place, mean, std = find_device(device), np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
+    normalise = normaliser(recipe.pixels, mean, std, place, recipe.preprocess)
+    pixels = torch.from_numpy(change(recipe.preprocess, images)).to(place)
+    with computing(place, run.environment["threads"]):
+        return infer(trained_model(run, place), pixels, normalise, tta=tta).cpu().numpy()
 
 
 def mean_answer(logits: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from bakeoff.spec.stopping import STOPS
 from bakeoff.training.device import seed_generators
 from bakeoff.training.loss import make_loss
 from bakeoff.training.measure import Diverged, infer, measure
-from bakeoff.training.optim import add_l2, decay, hidden_weights, make_optimizer, set_lr, trained, update_average
+from bakeoff.training.optim import add_l2, decay, hidden_weights, make_optimizer, trained, update_average
 from bakeoff.training.setup import TrainingSetup
 
 CURVE = (100, 20)
@@ -48,7 +48,7 @@ class State:
     loss_sum: float | Tensor = 0.0
     correct: int | Tensor = 0
     log_points: list[list[float]] = dataclasses.field(default_factory=list)
-    """What was read off within this epoch: [batches, loss_sum, correct]."""
+    """Running sums within this epoch: [batches, loss_sum, correct]."""
     seconds: float = 0.0
     history: list[Row] = dataclasses.field(default_factory=list)
     fallback_epoch: int | None = None
@@ -103,11 +103,11 @@ def train(setup: TrainingSetup, state: State) -> Iterator[None]:
     Raises:
         Diverged: the loss of training or validation became non-finite.
     """
-    recipe, task, steps = setup.recipe, setup.task, setup.steps
+    recipe, task, steps = setup.spec.recipe, setup.task, setup.steps
     schedule, fallback, take_step = SCHEDULES.choose(recipe.schedule)[1], recipe.fallback_choice, make_step(setup)
     interval = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.rounds))))
     while state.round < recipe.rounds:
-        order = task.order(setup.seed, state.epoch)
+        order = task.order(setup.spec.seed, state.epoch)
         rows, present = state.rows(), state.present(recipe)
         state.model.train()
         while state.batch < steps:
@@ -129,17 +129,17 @@ def train(setup: TrainingSetup, state: State) -> Iterator[None]:
 
 def make_step(setup: TrainingSetup) -> Callable[[State, Tensor, float], None]:
     """The function (state, numbers of a batch's images, learning rate) that takes one step."""
-    recipe, task, device = setup.recipe, setup.task, setup.device
-    balanced = recipe.loss_entry.balanced
-    loss_of = make_loss(recipe, task.class_weights(setup.train.labels) if balanced else None)
+    recipe, seed, task, device = setup.spec.recipe, setup.spec.seed, setup.task, setup.device
+    loss_of = make_loss(recipe, task.class_weights(setup.train.labels) if recipe.loss_entry.balanced else None)
     augment, generator = augmenter(recipe.augment), Generator(device)
-    phases = flip_phases(setup.seed, len(task)).to(device)
+    phases = flip_phases(seed, len(task)).to(device)
 
     def take_step(state: State, numbers: Tensor, lr: float) -> None:
         batch = Batch(*task.batch(numbers), phases[numbers % len(task)] + state.epoch)
-        batch = augment(batch, generator.manual_seed(derived_seed(setup.seed, AUGMENT, state.step)))
-        set_lr(state.optimizer, lr)
-        seed_generators(device, derived_seed(setup.seed, DROPOUT, state.step))
+        batch = augment(batch, generator.manual_seed(derived_seed(seed, AUGMENT, state.step)))
+        for group in state.optimizer.param_groups:
+            group["lr"] = lr
+        seed_generators(device, derived_seed(seed, DROPOUT, state.step))
         with torch.autocast(device.type, setup.precision, enabled=setup.precision is not None):
             logits = task.logits(state.model, setup.normalise(batch.images))
         loss = loss_of(logits.float(), batch.labels, batch.mix)
@@ -170,15 +170,15 @@ def end_epoch(setup: TrainingSetup, state: State, present: Recipe, lr: float) ->
     Raises:
         Diverged: the loss of validation became non-finite.
     """
-    began, recipe, count = time.perf_counter(), setup.recipe, len(setup.task)
+    began, recipe, count = time.perf_counter(), setup.spec.recipe, len(setup.task)
     row: dict[str, Any] = {"epoch": state.epoch + 1, "round": state.round, "step": state.step}
     row |= {"train_loss": float(state.loss_sum) / count, "train_accuracy": int(state.correct) / count}
     row["curve"] = curve(state, recipe.batch_size, count)
-    judged = copy.deepcopy(state.model)
-    judged.load_state_dict(state.evaluated())
+    model = copy.deepcopy(state.model)
+    model.load_state_dict(state.evaluated())
     for name in ("validation", "test") if recipe.selects_on_test else ("validation",):
         split = setup.measured[name]
-        row |= measure(infer(judged, split.images, setup.normalise, setup.precision), split.labels, name)
+        row |= measure(infer(model, split.images, setup.normalise, setup.precision), split.labels, name)
         if not math.isfinite(row[f"{name}_loss"]):
             raise Diverged
     state.seconds += time.perf_counter() - began

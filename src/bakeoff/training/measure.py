@@ -69,12 +69,12 @@ def measure(logits: Tensor, labels: Tensor, name: str) -> Row:
 
 
 def evaluate(setup: TrainingSetup, model: nn.Module) -> tuple[Row, dict[str, NDArray[Any]]]:
-    """Final metrics of train and validation, and predictions.npz. Here the test split is first met.
+    """Final metrics of train and validation, and predictions.npz. The test split is read here for the first time.
 
     Raises:
         Diverged: weights or logits are non-finite.
     """
-    tta = setup.recipe.tta_choice
+    tta = setup.spec.recipe.tta_choice
     logits = {name: infer(model, split.images, setup.normalise, tta=tta) for name, split in setup.measured.items()}
     if not all(bool(value.isfinite().all()) for value in (*model.state_dict().values(), *logits.values())):
         raise Diverged
@@ -86,20 +86,20 @@ def conclude(setup: TrainingSetup, logits: Mapping[str, Tensor]) -> tuple[Row, d
     metrics: Row = {}
     arrays: dict[str, NDArray[Any]] = {}
     for name, split in setup.measured.items():
-        if name != "test":  # its figures are worked out from the stored logits, when they are asked for
+        if name != "test":  # Run.test_metrics computes its figures from the stored logits
             metrics |= measure(logits[name], split.labels, name)
         arrays |= {f"{name}_logits": logits[name].cpu().numpy(), f"{name}_labels": split.labels.cpu().numpy()}
-    images = setup.test.images.cpu().numpy()
+    images = setup.measured["test"].images.cpu().numpy()
     for kind, index in mistakes(arrays["test_logits"], arrays["test_labels"]).items():
         arrays |= {f"{kind}_index": index, f"{kind}_images": images[index]}
     return metrics, arrays
 
 
 def mistakes(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
-    """Indices of wrong predictions whose images are kept: `mistake`, the surest; `confused`, some of each of the most
-    frequent pairs of true and predicted class, pair after pair, in each the surest first."""
+    """Indices of wrong predictions whose images are kept: `mistake`, the most confident; `confused`, examples of the
+    most frequent pairs of true and predicted class, pair after pair, the most confident first."""
     wrong = worst_mistakes(logits, labels, len(labels))
     predicted = logits[wrong].argmax(1)
     pairs = most_confused(confusion(logits, labels, logits.shape[1]), CONFUSIONS)
-    examples = [wrong[(labels[wrong] == true) & (predicted == other)][:EXAMPLES] for true, other, _ in pairs]
+    examples = [wrong[(labels[wrong] == true) & (predicted == taken)][:EXAMPLES] for true, taken, _ in pairs]
     return {"mistake": wrong[:MISTAKES], "confused": np.concatenate([wrong[:0], *examples])}

@@ -15,10 +15,10 @@ Parameters = Iterable[nn.Parameter]
 
 
 def make_optimizer(parameters: Parameters, recipe: Recipe) -> Optimizer:
-    """The recipe's optimiser of `parameters`. L2 on hidden layers only is not its business."""
+    """The recipe's optimiser of `parameters`; L2 of hidden layers only is left to `add_l2`."""
     entry = OPTIMIZERS.find(recipe.optimizer)
-    present = recipe if recipe.l2_on == "all" else recipe.model_copy(update={"l2": 0.0})
-    settings = {argument: getattr(present, field) for field, argument in entry.takes.items()}
+    recipe = recipe if recipe.l2_on == "all" else recipe.model_copy(update={"l2": 0.0})
+    settings = {argument: getattr(recipe, field) for field, argument in entry.takes.items()}
     optimizer: Optimizer = entry.function(parameters, lr=recipe.lr, **settings, **entry.fixed)
     return optimizer
 
@@ -39,11 +39,6 @@ def add_l2(weights: Iterable[Tensor], l2: float) -> None:
     for weight in weights:
         if weight.grad is not None:
             weight.grad.add_(weight, alpha=l2)
-
-
-def set_lr(optimizer: Optimizer, lr: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = lr
 
 
 @torch.no_grad()

@@ -24,20 +24,20 @@ def never() -> bool:
 
 
 def ignore(_progress: Progress) -> None:
-    """For who shows nothing."""
+    """Shows nothing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where and how a run is computed, who may stop it and who is told of it."""
+    """Where and how a run is computed, and the functions that stop it and show its progress."""
 
     threads: int
-    """CPU threads; a run that goes on keeps the number it began with, since its bits depend on it."""
+    """CPU threads; a resumed run keeps the number it began with, since its bits depend on it."""
     device: str = "auto"
     checkpoint_seconds: float = 60.0
     """A checkpoint is written at the first step this long after the last one."""
     wait: float = 15.0
-    """Seconds to wait for another process that is at the same run."""
+    """Seconds to wait for another process that trains the same run."""
     stop: Callable[[], bool] = never
     """Asked before every step; when true, a checkpoint is written and the run is left."""
     progress: Callable[[Progress], None] = ignore

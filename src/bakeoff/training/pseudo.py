@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from bakeoff.data.dataset import Dataset, Images, Split, by
+from bakeoff.data.dataset import Dataset, Images, Split
 from bakeoff.errors import UsageError
-from bakeoff.record import Run, read_finished, read_run
+from bakeoff.record import Run, read_finished, status
 from bakeoff.spec import Recipe
 from bakeoff.training.inference import logits_of
 
@@ -22,24 +22,16 @@ def find_teacher(recipe: Recipe, dataset: Dataset, needs: Sequence[Path] = ()) -
 
     Raises:
         UsageError: no finished run is there, or it was trained on other classes or images of another shape.
+        BakeoffError: a needed run has no finished record.
     """
-    path = needs[0] if needs else Path(recipe.teacher)
-    if not needs and not (path / "run.json").is_file():
-        raise UsageError(f"teacher {recipe.teacher!r}: neither the directory of a run nor, in a study, a contender")
-    teacher = read_finished(path) if needs else read_run(path)
-    where = f"teacher {recipe.teacher!r}"
-    if teacher.status != "finished":
-        raise UsageError(f"{where}: {teacher.status}, so it has no answers")
-    if teacher.dataset["classes"] != list(dataset.classes):
-        known = ", ".join(teacher.dataset["classes"])
+    path, where = needs[0] if needs else Path(recipe.teacher), f"teacher {recipe.teacher!r}"
+    if not needs and status(path) != "finished":
+        raise UsageError(f"{where}: neither the directory of a finished run nor, in a study, a contender")
+    teacher = read_finished(path)
+    if (teacher.dataset["classes"], tuple(teacher.dataset["shape"])) != (list(dataset.classes), dataset.shape):
         raise UsageError(
-            f"{where}: its classes ({known}) are not those of {dataset.name} ({', '.join(dataset.classes)})"
-        )
-    if tuple(teacher.dataset["shape"]) != dataset.shape:
-        shape = by(teacher.dataset["shape"])
-        raise UsageError(
-            f"{where}: was trained on images of {shape} (channels x height x width), and {dataset.name} has "
-            f"{by(dataset.shape)}"
+            f"{where}: is trained on {teacher.dataset['name']}, and {dataset.name} has other classes or images of "
+            "another size"
         )
     return teacher
 
@@ -58,17 +50,17 @@ def find_pool(recipe: Recipe, dataset: Dataset) -> Images:
 
 
 def pseudo_label(recipe: Recipe, dataset: Dataset, teacher: Run, device: str) -> tuple[Split, dict[str, Any]]:
-    """Those images of the pool that the teacher is sure of, with its labels, and what the record says of them.
+    """The images of the pool whose label the teacher is sure of, with its labels, and counts for the record.
 
     Raises:
         UsageError: it is sure of none.
     """
-    images, confidence = find_pool(recipe, dataset), recipe.pool_choice.confidence
+    images = find_pool(recipe, dataset)
     probabilities = softmax(logits_of(teacher, images, device=device).astype(np.float64), axis=1)
-    sure = probabilities.max(1)
-    taken = np.flatnonzero(sure >= confidence)
+    confidence = probabilities.max(1)
+    taken = np.flatnonzero(confidence >= recipe.pool_choice.confidence)
     if not len(taken):
-        highest = math.floor(sure.max() * 1e4) / 1e4
+        highest = math.floor(confidence.max() * 1e4) / 1e4
         raise UsageError(
             f"pool = {recipe.pool!r}: teacher {teacher.path.name} is at most {highest:.4f} sure of an image: choose a "
             "lower confidence"

@@ -22,7 +22,7 @@ from bakeoff.record.readings import count_reading
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.registry import parse_choice
 from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
-from bakeoff.training.describe import describe_run, segment
+from bakeoff.training.describe import describe_run
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.ensemble import average
 from bakeoff.training.loop import State, new_state, train
@@ -89,8 +89,8 @@ def train_run(
         needs: directories of the runs that this one needs: its teacher's, or its members', of the same splits.
 
     Raises:
-        Interrupted: `options.stop` said so.
-        Locked: another process is still at this run.
+        Interrupted: `options.stop` was true.
+        Locked: another process still trains this run.
         UsageError, BakeoffError: a spec that cannot be trained, or a member without a finished record.
     """
     spec = spec if spec.members else check_spec(spec, dataset)
@@ -123,7 +123,7 @@ def _train(
     labelled, pool = pseudo_label(recipe, dataset, teacher, options.device) if teacher else (None, None)
     setup = make_setup(spec, dataset, device, labelled)
     model, origin = initial_model(spec, dataset, setup)
-    description = describe_run(spec, dataset, setup, threads, needs) | {
+    description = describe_run(spec, dataset, setup, threads, needs, checkpoint) | {
         "status": "running",
         "weights": origin,
         "pool": pool,
@@ -137,7 +137,6 @@ def _train(
         restore_checkpoint(checkpoint, state, recipe)
     else:
         record.write_description(path, description)
-    description["segments"] = [*(checkpoint.segments if checkpoint else ()), segment(description, state.step)]
 
     def save_state() -> None:
         save_checkpoint(folder, state, threads, description["segments"])
@@ -170,10 +169,10 @@ def _take_steps(
     """Train to the end, with progress and checkpoints.
 
     Raises:
-        Interrupted: `options.stop` said so; the state is saved.
+        Interrupted: `options.stop` was true; the state is saved.
         Diverged: the loss became non-finite.
     """
-    epochs, saved = setup.recipe.epochs * setup.recipe.rounds, time.monotonic()
+    epochs, saved = setup.spec.recipe.epochs * setup.spec.recipe.rounds, time.monotonic()
     for _ in train(setup, state):
         last, row = (epochs + (state.fallback_epoch or 0)) * setup.steps, (state.history or [{}])[-1]
         options.progress(Progress(name, state.step, last, state.epoch, row))

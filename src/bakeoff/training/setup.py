@@ -16,7 +16,7 @@ from bakeoff.data.preprocess import change, model_shape
 from bakeoff.models import create_model
 from bakeoff.models.blocks import Whitens, glorot_
 from bakeoff.models.weights import find_weights, freeze, load_weights
-from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec import RunSpec
 from bakeoff.training.device import find_precision, seed_generators
 from bakeoff.training.tasks.base import Task, find_task
 
@@ -30,14 +30,12 @@ images."""
 class TrainingSetup:
     """What is trained on what: fixed for the whole run."""
 
-    recipe: Recipe
-    seed: int
+    spec: RunSpec
     task: Task
     train: DeviceSplit
-    sample: DeviceSplit
-    """The stratified sample of `train` on which a finished model is measured."""
-    validation: DeviceSplit
-    test: DeviceSplit
+    """The training split."""
+    measured: dict[str, DeviceSplit]
+    """What a finished model is measured on: a stratified sample of the training split, validation and test."""
     mean: NDArray[np.float64]
     """(C,) of the preprocessed training split's pixels / 255, as `std`."""
     std: NDArray[np.float64]
@@ -53,12 +51,7 @@ class TrainingSetup:
     @property
     def steps(self) -> int:
         """Of an epoch."""
-        return count_batches(len(self.task), self.recipe.batch_size)
-
-    @property
-    def measured(self) -> dict[str, DeviceSplit]:
-        """What a finished model is measured on."""
-        return {"train": self.sample, "validation": self.validation, "test": self.test}
+        return count_batches(len(self.task), self.spec.recipe.batch_size)
 
 
 def make_setup(
@@ -70,32 +63,19 @@ def make_setup(
         pseudo_labelled: images that a teacher labelled, to be trained on like those of the training split;
             normalisation, weights of classes and training accuracy are the split's alone.
     """
-    recipe, sampled = spec.recipe, sample_size(dataset)
+    recipe, sampled = spec.recipe, max(TRAIN_SAMPLE, len(dataset.classes))
     mean, std = mean_and_std(Split(change(recipe.preprocess, dataset.train.images), dataset.train.labels))
-    train, validation, test = (to_device(split, device, recipe.preprocess) for split in dataset.splits.values())
-    trained_on = train
+    measured = {name: to_device(split, device, recipe.preprocess) for name, split in dataset.splits.items()}
+    train = trained_on = measured["train"]
+    if sampled < len(train):
+        measured["train"] = to_device(subset(dataset.train, sampled), device, recipe.preprocess)
     if pseudo_labelled is not None:
         more = to_device(pseudo_labelled, device, recipe.preprocess)
         trained_on = DeviceSplit(torch.cat([train.images, more.images]), torch.cat([train.labels, more.labels]))
-    sample = to_device(subset(dataset.train, sampled), device, recipe.preprocess) if sampled < len(train) else train
-    return TrainingSetup(
-        recipe=recipe,
-        seed=spec.seed,
-        task=find_task(recipe)(spec, trained_on, len(dataset.classes)),
-        train=train,
-        sample=sample,
-        validation=validation,
-        test=test,
-        mean=mean,
-        std=std,
-        normalise=normaliser(recipe.pixels, mean, std, device, recipe.preprocess),
-        precision=find_precision(recipe.precision, device),
-    )
-
-
-def sample_size(dataset: Dataset) -> int:
-    """Images in the stratified sample of the training split: at least one a class."""
-    return min(max(TRAIN_SAMPLE, len(dataset.classes)), len(dataset.train))
+    task = find_task(recipe)(spec, trained_on, len(dataset.classes))
+    normalise = normaliser(recipe.pixels, mean, std, device, recipe.preprocess)
+    precision = find_precision(recipe.precision, device)
+    return TrainingSetup(spec, task, train, measured, mean, std, normalise, precision)
 
 
 def build_model(spec: RunSpec, dataset: Dataset) -> nn.Module:
@@ -106,8 +86,7 @@ def build_model(spec: RunSpec, dataset: Dataset) -> nn.Module:
 
 
 def initial_model(spec: RunSpec, dataset: Dataset, setup: TrainingSetup) -> tuple[nn.Module, dict[str, str] | None]:
-    """The model as training begins, on the CPU, and where its weights come from if not from chance: the file and its
-    SHA-256."""
+    """The model as training begins, on the CPU, and the file that its weights come from, if any, with its SHA-256."""
     recipe = spec.recipe
     seed_generators(torch.device("cpu"), derived_seed(spec.seed, INIT, 0))
     model = build_model(spec, dataset)
@@ -118,7 +97,7 @@ def initial_model(spec: RunSpec, dataset: Dataset, setup: TrainingSetup) -> tupl
         file = find_weights(recipe.weights, spec.model)
         origin = {"file": str(file), "sha256": load_weights(model, file)}
     elif isinstance(model, Whitens):
-        model.whiten(setup.normalise(setup.sample.images).cpu())
+        model.whiten(setup.normalise(setup.measured["train"].images).cpu())
     if recipe.freeze:
         freeze(model, recipe.freeze)
     return model, origin

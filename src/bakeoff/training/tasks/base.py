@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from bakeoff.data.batches import DeviceSplit, permutation
 from bakeoff.data.dataset import Dataset
+from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.registry import parse_choice
 from bakeoff.spec.tasks import TASKS
@@ -31,6 +32,8 @@ class Task:
     train: DeviceSplit
     """The training split, and after it the images that a teacher labelled."""
     classes: int
+    method: ClassVar[str] = "__call__"
+    """What is trained: the model's method that maps images (B, C, H, W) to logits (B, ...)."""
 
     @functools.cached_property
     def settings(self) -> Any:
@@ -47,15 +50,18 @@ class Task:
         return int(self.settings.epoch_size(len(self.train)))
 
     @classmethod
-    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
-        """That this task can be taught so.
+    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:  # noqa: ARG003
+        """That the model, the data and the recipe fit the task.
 
         Args:
             model: built without weights, on the meta device.
 
         Raises:
-            UsageError: the model, the data or another part of the recipe do not go with the task.
+            UsageError: one of them does not.
         """
+        if not hasattr(model, cls.method):
+            task, fit = spec.recipe.task, "heatmap_classifier fits heatmap, patch_classifier crops"
+            raise UsageError(f"task = {task!r}: {spec.model} has no {cls.method}, which it trains ({fit})")
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """(N,) int64: the numbers of an epoch's images, in the order in which they are trained on."""
@@ -67,8 +73,8 @@ class Task:
 
     def logits(self, model: nn.Module, images: Tensor) -> Tensor:
         """(B, outputs) the logits that are trained, for normalised images of a batch."""
-        logits: Tensor = model(images)
-        return logits
+        logits: Tensor = getattr(model, self.method)(images)
+        return logits.flatten(1)
 
     def class_weights(self, labels: Tensor) -> Tensor:
         """(outputs,) weights N / (K x count of the class) for labels (N,) of the training split: inverse class
@@ -77,7 +83,7 @@ class Task:
         return len(labels) / (self.classes * counts.float())
 
     def count_correct(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """() how many images of a batch are answered rightly: training accuracy is their part."""
+        """() how many images of a batch are classified correctly: training accuracy is their part."""
         return (logits.argmax(1) == targets).sum()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from bakeoff.data.batches import CROP, derived_seed
 from bakeoff.data.composite.parts import Parts
@@ -16,21 +16,10 @@ from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import UsageError
 from bakeoff.spec import RunSpec
 from bakeoff.spec.tasks import CROPS
-from bakeoff.training.tasks.generated import GeneratedTask, check_one_digit_counts
+from bakeoff.training.tasks.generated import GeneratedTask
 
 ANYWHERE = 3
 """The number of the crop that may be anywhere; those before it show a digit each, those after it what is near one."""
-
-
-@runtime_checkable
-class CropsModel(Protocol):
-    """A model that can be taught by crops that show one thing, and answers for the whole image."""
-
-    field: int
-    """Height and width of a crop in pixels."""
-
-    def patch_logits(self, crops: Tensor) -> Tensor:
-        """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop or, last, that nothing is."""
 
 
 class CropsTask(GeneratedTask):
@@ -39,15 +28,17 @@ class CropsTask(GeneratedTask):
     such a place lies too near to one, the crop is of a digit again. A target is the digit's value, or 10 for none.
     """
 
+    method = "patch_logits"
+    """(N, C, field, field) -> logits (N, K + 1): what is in the middle of each crop or, last, that nothing is. The
+    model's `field` is the side of a crop in pixels."""
+    of_one_digit = True
+
     @classmethod
-    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
+    def check(cls, spec: RunSpec, dataset: Dataset, model: Any) -> None:
         super().check(spec, dataset, model)
-        check_one_digit_counts(spec)
         task = spec.recipe.task
         if spec.recipe.loss_entry.balanced:
             raise UsageError(f"task = {task!r}: crops have their own frequency of classes: use loss = 'cross_entropy'")
-        if not isinstance(model, CropsModel):
-            raise UsageError(f"task = {task!r}: {spec.model} cannot be taught by crops; patch_classifier can")
         shape = spec.recipe.task_choice.image_shape(dataset.shape)
         side = model_shape(spec.recipe.preprocess, shape)[-1]
         if side != model.field:
@@ -68,27 +59,28 @@ class CropsTask(GeneratedTask):
     def _places(self, parts: Parts, random: np.random.Generator) -> tuple[NDArray[np.int64], ...]:
         """Middle row, middle column and label (N, CROPS) of each image's crops."""
         jitter, side = self.settings.jitter, self.composite.options.size
-        there = parts.values >= 0
-        middle = (parts.boxes[..., :2] + parts.boxes[..., 2:] - 1) / 2  # (N, D, 2)
-        count, digits = there.shape
-        every = np.arange(count)
-        rows = np.empty((count, CROPS, 2))
+        present = parts.values >= 0
+        middles = (parts.boxes[..., :2] + parts.boxes[..., 2:] - 1) / 2  # (N, D, 2)
+        count, digits = present.shape
+        image = np.arange(count)
+        places = np.empty((count, CROPS, 2))
         labels = np.empty((count, CROPS), np.int64)
         for number in range(CROPS):
-            shows = number < ANYWHERE
-            digit = np.full(count, number) if shows and number < digits else random.integers(0, digits, count)
-            digit = np.where(there[every, digit], digit, 0)
-            rows[:, number] = middle[every, digit] + random.uniform(-jitter, jitter, (count, 2))
-            labels[:, number] = parts.values[every, digit]
-            if not shows:
-                place = self._elsewhere(middle[every, digit], side, number, random)
-                far = np.abs(middle - place[:, None]).max(axis=2)  # (N, D)
-                free = np.where(there, far, np.inf).min(axis=1) >= self.settings.apart
-                rows[free, number], labels[free, number] = place[free], 10
-        at = np.clip(np.rint(rows), 0, side - 1).astype(np.int64)
-        return at[..., 0], at[..., 1], labels
+            shows_digit = number < ANYWHERE
+            digit = np.full(count, number) if shows_digit and number < digits else random.integers(0, digits, count)
+            digit = np.where(present[image, digit], digit, 0)
+            middle = middles[image, digit]
+            places[:, number] = middle + random.uniform(-jitter, jitter, (count, 2))
+            labels[:, number] = parts.values[image, digit]
+            if not shows_digit:
+                place = self._place_without_digit(middle, side, number, random)
+                distance = np.abs(middles - place[:, None]).max(axis=2)  # (N, D)
+                free = np.where(present, distance, np.inf).min(axis=1) >= self.settings.apart
+                places[free, number], labels[free, number] = place[free], 10
+        pixels = np.clip(np.rint(places), 0, side - 1).astype(np.int64)
+        return pixels[..., 0], pixels[..., 1], labels
 
-    def _elsewhere(
+    def _place_without_digit(
         self, middle: NDArray[np.float64], side: int, number: int, random: np.random.Generator
     ) -> NDArray[np.float64]:
         """A place (N, 2): anywhere, or around `middle` (N, 2), by the crop's number."""
@@ -100,7 +92,3 @@ class CropsTask(GeneratedTask):
         around = middle + distance[:, None] * np.stack((np.sin(angle), np.cos(angle)), axis=1)
         clipped: NDArray[np.float64] = np.clip(around, 0, side - 1)
         return clipped
-
-    def logits(self, model: Any, images: Tensor) -> Tensor:
-        logits: Tensor = model.patch_logits(images)
-        return logits

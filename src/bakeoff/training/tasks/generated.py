@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +21,17 @@ from bakeoff.training.tasks.base import Task
 class GeneratedTask(Task):
     """New images in every epoch and for each of 4 million seeds; none of them is in a split."""
 
+    of_one_digit: ClassVar[bool] = False
+    """Whether its targets depend on the one digit that decides an image's label."""
+
     @classmethod
-    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:  # noqa: ARG003
-        find_composites(spec.dataset)
+    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
+        super().check(spec, dataset, model)
+        task, rule = spec.recipe.task, find_composites(spec.dataset)["train"].options.rule
         if spec.recipe.teacher:
-            raise UsageError(f"a teacher adds to the training split: task = {spec.recipe.task!r} does not train on it")
+            raise UsageError(f"a teacher adds to the training split: task = {task!r} does not train on it")
+        if cls.of_one_digit and rule in ("sum", "count"):
+            raise UsageError(f"task = {task!r}: {spec.dataset}: no single digit counts under rule = {rule}")
 
     @functools.cached_property
     def composite(self) -> Composite:
@@ -45,14 +52,3 @@ class GeneratedTask(Task):
         device = self.train.labels.device
         changed = torch.from_numpy(change(self.spec.recipe.preprocess, images))
         return changed.to(device), torch.from_numpy(targets).to(device)
-
-
-def check_one_digit_counts(spec: RunSpec) -> None:
-    """That a single digit decides the label of the dataset's images.
-
-    Raises:
-        UsageError: several do.
-    """
-    rule = find_composites(spec.dataset)["train"].options.rule
-    if rule in ("sum", "count"):
-        raise UsageError(f"task = {spec.recipe.task!r}: {spec.dataset}: no single digit counts under rule = {rule}")

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
 from bakeoff.data.dataset import Dataset
 from bakeoff.data.preprocess import model_shape
 from bakeoff.errors import UsageError
 from bakeoff.spec import RunSpec
-from bakeoff.training.tasks.generated import GeneratedTask, check_one_digit_counts
-
-
-@runtime_checkable
-class HeatmapModel(Protocol):
-    """A model that can be taught where the thing is that it names."""
-
-    stride: int
-    """Pixels from one place to the next."""
-
-    def heatmap_logits(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) -> logits (N, K, H/stride, W/stride), rounded up: of each class at each place."""
+from bakeoff.training.tasks.generated import GeneratedTask
 
 
 class HeatmapTask(GeneratedTask):
     """Images are divided into `cells` x `cells` places; a target is class x cells^2 + row x cells + column of the
     place that the middle of the digit's bounding rectangle is in. Of several such digits the first is taken."""
 
+    method = "heatmap_logits"
+    """(N, C, H, W) -> logits (N, K, H/stride, W/stride), rounded up: of each class at each place. The model's `stride`
+    is the distance of places in pixels."""
+    of_one_digit = True
+
     @classmethod
-    def check(cls, spec: RunSpec, dataset: Dataset, model: nn.Module) -> None:
+    def check(cls, spec: RunSpec, dataset: Dataset, model: Any) -> None:
         super().check(spec, dataset, model)
-        check_one_digit_counts(spec)
         task, cells = spec.recipe.task, spec.recipe.task_choice.outputs(1)
-        if not isinstance(model, HeatmapModel):
-            raise UsageError(f"task = {task!r}: {spec.model} cannot be taught places; heatmap_classifier can")
         if spec.recipe.augment:
             raise UsageError(f"task = {task!r}: augment would move what the places are of: leave it out")
         side = -(-model_shape(spec.recipe.preprocess, dataset.shape)[-1] // model.stride)
@@ -50,10 +41,6 @@ class HeatmapTask(GeneratedTask):
         top, left, bottom, right = parts.boxes[np.arange(len(digit)), digit].T
         row, column = ((a + b - 1) * cells // side for a, b in ((top, bottom), (left, right)))
         return self.on_device(images, labels * cells**2 + row * cells + column)
-
-    def logits(self, model: Any, images: Tensor) -> Tensor:
-        logits: Tensor = model.heatmap_logits(images).flatten(1)
-        return logits
 
     def class_weights(self, labels: Tensor) -> Tensor:
         return super().class_weights(labels).repeat_interleave(self.settings.cells**2)
