@@ -53,13 +53,13 @@ class PoolReLU(nn.Module):
         return torch.relu(self.pool(images))
 
 
-def dense(features: int, hidden: int, layers: int, classes: int, dropout: float = 0.0) -> nn.Sequential:
-    """`layers` linear layers, ReLU and dropout between them: (N, features) -> (N, classes)."""
+def dense(features: int, hidden: int, layers: int, classes: int, dropout: float | None = None) -> nn.Sequential:
+    """`layers` linear layers, ReLU between them, dropout, if any, before the last: (N, features) -> (N, classes)."""
     parts: list[nn.Module] = []
     for _ in range(layers - 1):
         parts += [nn.Linear(features, hidden), nn.ReLU()]
         features = hidden
-    return nn.Sequential(*parts, *([nn.Dropout(dropout)] if dropout else []), nn.Linear(features, classes))
+    return nn.Sequential(*parts, *([] if dropout is None else [nn.Dropout(dropout)]), nn.Linear(features, classes))
 
 
 def kaiming_(model: nn.Module, mode: Literal["fan_in", "fan_out"]) -> None:

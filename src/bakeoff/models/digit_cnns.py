@@ -23,14 +23,7 @@ def custom_cnn(
             parts[-1] = PoolReLU()
             height, wide = height // 2, wide // 2
         parts.append(nn.Dropout(dropout))
-    return nn.Sequential(
-        *parts,
-        nn.Flatten(),
-        nn.Linear(channels * height * wide, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, classes),
-    )
+    return nn.Sequential(*parts, nn.Flatten(), *dense(channels * height * wide, hidden, 2, classes, dropout))
 
 
 def keras_cnn(channels: int, classes: int, size: Size, *, width: Width = 64, dropout: Dropout = 0.3) -> nn.Module:

@@ -41,7 +41,8 @@ def small_cnn(
         filters = width * 2**layer
         parts += [nn.Conv2d(channels, filters, kernel, padding=kernel // 2), PoolReLU()]
         channels, height, wide = filters, height // 2, wide // 2
-    return nn.Sequential(*parts, nn.Flatten(), dense(channels * height * wide, hidden, dense_layers, classes, dropout))
+    head = dense(channels * height * wide, hidden, dense_layers, classes, dropout or None)
+    return nn.Sequential(*parts, nn.Flatten(), head)
 
 
 def baseline_cnn(channels: int, classes: int, size: Size) -> nn.Module:
@@ -57,7 +58,7 @@ def baseline_cnn(channels: int, classes: int, size: Size) -> nn.Module:
 
 
 @family
-def _conv(dropout: float, channels: int, classes: int, size: Size) -> nn.Module:
+def _conv(dropout: float | None, channels: int, classes: int, size: Size) -> nn.Module:
     height, wide = (((side - 2) // 2 - 2) // 2 - 2 for side in size)
     return nn.Sequential(
         nn.Conv2d(channels, 32, 3),
@@ -71,5 +72,5 @@ def _conv(dropout: float, channels: int, classes: int, size: Size) -> nn.Module:
     )
 
 
-conv = _conv("C32 - P2 - C64 - P2 - C64 - D64, 3x3 valid convolutions, ReLU: 93,322 parameters at 28x28x1.", 0.0)
+conv = _conv("C32 - P2 - C64 - P2 - C64 - D64, 3x3 valid convolutions, ReLU: 93,322 parameters at 28x28x1.", None)
 drop = _conv("CONV with dropout 0.5 before the output.", 0.5)

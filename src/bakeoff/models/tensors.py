@@ -53,12 +53,12 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def _check_tensor(value: Tensor, what: str) -> None:
-    """That a tensor is an array of real numbers, each of which the file holds."""
+def _check_tensor(value: Tensor, where: str) -> None:
+    """That a tensor is a dense array of real numbers, all of them in the file."""
     if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized or value.is_complex():
-        raise BakeoffError(f"{what} is no plain array of real numbers (sparse, quantised, complex or without values)")
+        raise BakeoffError(f"{where} is no plain array of real numbers (sparse, quantised, complex or without values)")
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-        raise BakeoffError(f"{what} has shape {tuple(value.shape)}, and the file does not hold as many numbers")
+        raise BakeoffError(f"{where} has shape {tuple(value.shape)}, and the file does not hold as many numbers")
 
 
 def _check_archive(stream: BinaryIO, path: Path) -> None:

@@ -59,15 +59,10 @@ class VGG(nn.Module):
         if pool and (height, wide) != (pool, pool):
             self.avgpool = nn.AdaptiveAvgPool2d(pool)
             height = wide = pool
-        self.classifier = nn.Sequential(
-            nn.Linear(channels * height * wide, hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(inplace=True),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, classes),
-        )
+        head: list[nn.Module] = []
+        for inputs in (channels * height * wide, hidden):
+            head += [nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        self.classifier = nn.Sequential(*head, nn.Linear(hidden, classes))
         kaiming_(self, "fan_out")
         for layer in self.modules():
             if isinstance(layer, nn.Linear):

@@ -1,4 +1,4 @@
-"""Weights from a file instead of chance, and stages that keep theirs while the rest is trained."""
+"""Initial weights from files, and stages whose weights are kept while the rest is trained."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADDRESS = "https://download.pytorch.org/models/"
 IMAGENET: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """torchvision's first ImageNet weights by model: the file, whose name ends in the first 8 hex digits of its SHA-256.
 
-No more of it is published, so no more is checked; a run's record and its directory's name hold the whole of it."""
+Only these digits are published and checked; a run's record and its directory's name cover all 64."""
 
 
 def published_weights(model: str) -> dict[str, str]:
@@ -112,7 +112,7 @@ class FixedBatchNorm2d(nn.BatchNorm2d):
         return F.batch_norm(images, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
 
 
-def freeze(model: nn.Module, what: str) -> None:
+def freeze(model: nn.Module, choice: str) -> None:
     """Keep the first stages of a model as they are: `stages:4` keeps four.
 
     Stages are the paper's: in a residual network the first is the stem (conv1 and bn1), the second layer1, and so on.
@@ -124,9 +124,9 @@ def freeze(model: nn.Module, what: str) -> None:
     Raises:
         UsageError: more stages than the model has.
     """
-    stages, count = getattr(model, "stages", ()), int(what.removeprefix("stages:"))
+    stages, count = getattr(model, "stages", ()), int(choice.removeprefix("stages:"))
     if count > len(stages):
-        raise UsageError(f"freeze = {what!r}: this model has {len(stages)} stages that can be frozen")
+        raise UsageError(f"freeze = {choice!r}: this model has {len(stages)} stages that can be frozen")
     for part in itertools.chain(*stages[:count]):
         for layer in model.get_submodule(part).requires_grad_(False).modules():
             if isinstance(layer, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""What a record says of a run besides its results."""
+"""What a record holds of a run besides its results."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def describe_run(
     needs: Sequence[Path],
     checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
-    """What a record says of its spec, of all that decides it, of its data, and of the machine and the processes that
-    train it: those before `checkpoint`, and this one after it."""
+    """A record's spec, all that decides the result, data, environment, and the processes that train the run: those
+    before `checkpoint`, and this one after it."""
     device, timm, plugins = setup.device, spec.model.startswith(TIMM), plugin_versions(spec)
     environment = {
         **record.environment(),

@@ -1,4 +1,4 @@
-"""A finished run's answers: the logits of its stored weights for any images."""
+"""The logits of a finished run's stored weights for any images."""
 
 from __future__ import annotations
 

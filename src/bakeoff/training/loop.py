@@ -37,9 +37,9 @@ class State:
     model: nn.Module
     optimizer: Optimizer
     ema: dict[str, Tensor]
-    """Averaged weights and buffers; empty where the recipe has no EMA."""
+    """Averaged weights and buffers; empty if the recipe has no EMA."""
     best: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    """Weights of the best epoch so far; empty where the recipe keeps the last."""
+    """Weights of the best epoch so far; empty if the recipe keeps the last."""
     round: int = 0
     round_step: int = 0
     step: int = 0
@@ -54,22 +54,22 @@ class State:
     fallback_epoch: int | None = None
     """The epoch after which training restarted with the recipe's fallback; None: it did not."""
     initial: dict[str, Tensor] = dataclasses.field(default_factory=dict)
-    """The weights to restart from, while that may happen; no checkpoint holds them, since they are made again."""
+    """The weights of a restart, as long as one may happen; not in checkpoints, since the seed gives them again."""
 
     def since_restart(self) -> list[Row]:
         """The finished epochs since training began or restarted."""
         return self.history[self.fallback_epoch or 0 :]
 
     def rows(self) -> list[Row]:
-        """The finished epochs of the present round."""
+        """The finished epochs of this round."""
         return [row for row in self.since_restart() if row["round"] == self.round]
 
     def evaluated(self) -> dict[str, Tensor]:
-        """The weights that count: averaged where there is an average."""
+        """The weights that are evaluated: the average, if there is one."""
         return self.ema or self.model.state_dict()
 
-    def present(self, recipe: Recipe) -> Recipe:
-        """The recipe that is trained by: after a restart, that of the fallback."""
+    def current_recipe(self, recipe: Recipe) -> Recipe:
+        """The recipe, or, after a restart, its fallback."""
         restarted = None if self.fallback_epoch is None else recipe.fallback_recipe
         return restarted or recipe
 
@@ -90,7 +90,7 @@ def restart_training(state: State, recipe: Recipe) -> None:
     state.model.load_state_dict(state.initial)
     state.ema, state.best = clone(state.initial) if recipe.ema else {}, {}
     state.round, state.round_step, state.fallback_epoch, state.initial = 0, 0, state.epoch, {}
-    state.optimizer = make_optimizer(trained(state.model), state.present(recipe))
+    state.optimizer = make_optimizer(trained(state.model), state.current_recipe(recipe))
 
 
 def train(setup: TrainingSetup, state: State) -> Iterator[None]:
@@ -108,13 +108,13 @@ def train(setup: TrainingSetup, state: State) -> Iterator[None]:
     interval = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.rounds))))
     while state.round < recipe.rounds:
         order = task.order(setup.spec.seed, state.epoch)
-        rows, present = state.rows(), state.present(recipe)
+        rows, current = state.rows(), state.current_recipe(recipe)
         state.model.train()
         while state.batch < steps:
             yield
             began = time.perf_counter()
             end = (state.batch + 1) * recipe.batch_size if state.batch + 1 < steps else len(task)
-            lr = present.lr * schedule.multiplier(state.round_step, steps, recipe.epochs, rows)
+            lr = current.lr * schedule.multiplier(state.round_step, steps, recipe.epochs, rows)
             take_step(state, order[state.batch * recipe.batch_size : end], lr)
             state.batch, state.step, state.round_step = state.batch + 1, state.step + 1, state.round_step + 1
             if state.batch % interval == 0 or state.batch == steps:  # reading the sums waits for the device
@@ -122,7 +122,7 @@ def train(setup: TrainingSetup, state: State) -> Iterator[None]:
                 if not math.isfinite(state.log_points[-1][1]):
                     raise Diverged
             state.seconds += time.perf_counter() - began
-        end_epoch(setup, state, present, lr)
+        end_epoch(setup, state, current, lr)
         if fallback.applies(state.history, task.outputs):
             restart_training(state, recipe)
 
@@ -160,11 +160,11 @@ def make_step(setup: TrainingSetup) -> Callable[[State, Tensor, float], None]:
     return take_step
 
 
-def end_epoch(setup: TrainingSetup, state: State, present: Recipe, lr: float) -> None:
+def end_epoch(setup: TrainingSetup, state: State, current: Recipe, lr: float) -> None:
     """Measure the epoch, keep its weights if they are the best, and begin the next epoch or round.
 
     Args:
-        present: the recipe, or its fallback after a restart.
+        current: the recipe, or its fallback after a restart.
         lr: the learning rate of the last step.
 
     Raises:
@@ -182,14 +182,14 @@ def end_epoch(setup: TrainingSetup, state: State, present: Recipe, lr: float) ->
         if not math.isfinite(row[f"{name}_loss"]):
             raise Diverged
     state.seconds += time.perf_counter() - began
-    row |= {"optimizer": present.optimizer, "lr": lr, "seconds": round(state.seconds, 3)}
+    row |= {"optimizer": current.optimizer, "lr": lr, "seconds": round(state.seconds, 3)}
     state.history.append(row)
     if recipe.keep_choice.is_best(state.since_restart()):
         state.best = clone(state.evaluated())
     state.batch, state.loss_sum, state.correct, state.log_points, state.epoch = 0, 0.0, 0, [], state.epoch + 1
     if len(state.rows()) == recipe.epochs or STOPS.choose(recipe.stop)[1].stops(state.rows()):
         state.round, state.round_step = state.round + 1, 0
-        state.optimizer = make_optimizer(trained(state.model), present)
+        state.optimizer = make_optimizer(trained(state.model), current)
 
 
 def curve(state: State, batch_size: int, count: int) -> list[list[float]]:

@@ -1,4 +1,4 @@
-"""A model's answers and what is measured of them, after each epoch and at the end."""
+"""A model's logits and the metrics computed from them, after each epoch and at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFUSIONS, EXAMPLES = 8, 4
 
 
 class Diverged(Exception):
-    """The loss, the weights or the answers became non-finite."""
+    """The loss, the weights or the logits became non-finite."""
 
 
 def views_of(images: Tensor, tta: Tta) -> Iterator[Tensor]:

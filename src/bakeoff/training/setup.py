@@ -1,4 +1,4 @@
-"""What is trained on what: data on the device, task, normalisation and initial model."""
+"""What a run needs for training: data on the device, task, normalisation and initial model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ images."""
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSetup:
-    """What is trained on what: fixed for the whole run."""
+    """What a run needs for training, fixed from its beginning to its end."""
 
     spec: RunSpec
     task: Task
