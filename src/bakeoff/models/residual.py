@@ -75,7 +75,7 @@ class ResidualBlock(nn.Module):
         for number in range(1, self.depth + 1):
             if number > 1:
                 residual = torch.relu(residual)
-            residual = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(residual))
+            residual = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(residual))
         shortcut = self.downsample(images)
         if self.gate is not None:
             residual = residual * self.gate(residual, shortcut)

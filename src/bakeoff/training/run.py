@@ -33,6 +33,8 @@ from bakeoff.training.pseudo import find_pool, find_teacher, pseudo_label
 from bakeoff.training.setup import TrainingSetup, build_model, initial_model, make_setup
 from bakeoff.training.tasks.base import find_task
 
+ENDED = ("finished", "diverged")
+
 
 def check_spec(spec: RunSpec, dataset: Dataset) -> RunSpec:
     """`spec` with all parameters of its model spelled out, after a dry build of the model and a try at augmenting.
@@ -95,17 +97,15 @@ def train_run(
     """
     spec = spec if spec.members else check_spec(spec, dataset)
     teacher = find_teacher(spec.recipe, dataset, needs) if spec.recipe.teacher else None
-    if record.status(path) in ("finished", "diverged"):  # no lock: the folder may be one that cannot be written
-        record.tidy(path)
-        return record.read_run(path)
-    with record.only_writer(path, options.wait), computing(find_device(options.device), options.threads):
-        if record.status(path) not in ("finished", "diverged"):
-            if spec.members:
-                average(spec, dataset, path, options, needs)
-            else:
-                _train(spec, dataset, path, options, needs, teacher)
-        record.remove_checkpoint(path)
-        return record.read_run(path)
+    if record.status(path) not in ENDED:
+        with record.only_writer(path, options.wait), computing(find_device(options.device), options.threads):
+            if record.status(path) not in ENDED:  # another process may have ended it meanwhile
+                if spec.members:
+                    average(spec, dataset, path, options, needs)
+                else:
+                    _train(spec, dataset, path, options, needs, teacher)
+    record.tidy(path)
+    return record.read_run(path)
 
 
 def _train(
