@@ -10,17 +10,17 @@ from torch import nn
 from bakeoff.models.blocks import Dropout, PoolReLU, Size, Width, kaiming_
 
 
-def _mlpconv(channels: int, filters: tuple[int, ...], kernel: int, batch_norm: bool) -> list[nn.Module]:
-    """A convolution that keeps the size, then 1x1 ones, ReLU between them: (N, C, H, W) -> (N, filters[-1], H, W)."""
+def _mlpconv(channels: int, filters: int, layers: int, kernel: int, batch_norm: bool) -> list[nn.Module]:
+    """A convolution that keeps the size, then 1x1 ones, ReLU between them: (N, C, H, W) -> (N, filters, H, W)."""
     parts: list[nn.Module] = []
-    for outputs in filters:
-        if parts:
+    for layer in range(layers):
+        if layer:
             parts.append(nn.ReLU())
             kernel = 1
-        parts.append(nn.Conv2d(channels, outputs, kernel, padding=kernel // 2, bias=not batch_norm))
+        parts.append(nn.Conv2d(channels, filters, kernel, padding=kernel // 2, bias=not batch_norm))
         if batch_norm:
-            parts.append(nn.BatchNorm2d(outputs))
-        channels = outputs
+            parts.append(nn.BatchNorm2d(filters))
+        channels = filters
     return parts
 
 
@@ -36,19 +36,12 @@ def nin(
 ) -> nn.Module:
     """mlpconv(5x5, 64) - P2 - mlpconv(3x3, 128) - P2 - mlpconv(3x3, 192, K) - global average. Padding that keeps
     the size is chosen: the report prints none."""
-    model = nn.Sequential(
-        *_mlpconv(channels, (width, width, width), 5, batch_norm),
-        PoolReLU(),
-        nn.Dropout(dropout),
-        *_mlpconv(width, (2 * width, 2 * width, 2 * width), 3, batch_norm),
-        PoolReLU(),
-        nn.Dropout(dropout),
-        *_mlpconv(2 * width, (3 * width, 3 * width), 3, batch_norm),
-        nn.ReLU(),
-        nn.Conv2d(3 * width, classes, 1),
-        nn.ReLU() if rectify else nn.Identity(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-    )
+    parts: list[nn.Module] = []
+    for filters, kernel in ((width, 5), (2 * width, 3)):
+        parts += [*_mlpconv(channels, filters, 3, kernel, batch_norm), PoolReLU(), nn.Dropout(dropout)]
+        channels = filters
+    parts += [*_mlpconv(channels, 3 * width, 2, 3, batch_norm), nn.ReLU(), nn.Conv2d(3 * width, classes, 1)]
+    parts += [nn.ReLU() if rectify else nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    model = nn.Sequential(*parts)
     kaiming_(model, "fan_in")
     return model
