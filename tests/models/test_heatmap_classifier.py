@@ -8,13 +8,13 @@ import torch
 from bakeoff.models import create_model
 
 
-def made(size: int = 64):
+def tiny_model(size: int = 64):
     torch.manual_seed(0)
     return create_model("heatmap_classifier", channels=1, classes=4, size=size, width=4, blocks=1).eval()
 
 
 def test_a_class_is_as_likely_as_all_its_places_together() -> None:
-    model, images = made(), torch.rand(2, 1, 64, 64)
+    model, images = tiny_model(), torch.rand(2, 1, 64, 64)
     with torch.no_grad():
         places, whole = model.heatmap_logits(images), model(images).softmax(1)
     assert places.shape == (2, 4, 8, 8)
@@ -26,7 +26,7 @@ def test_a_class_is_as_likely_as_all_its_places_together() -> None:
 
 def test_what_moves_by_eight_pixels_moves_by_one_place() -> None:
     """Convolutions do not know where they are: only near the border, where zeros begin, may the maps differ."""
-    model, image = made(160), torch.rand(1, 1, 160, 160)
+    model, image = tiny_model(160), torch.rand(1, 1, 160, 160)
     moved = torch.roll(image, (8, 16), (2, 3))
     with torch.no_grad():
         before, after = model.heatmap_logits(image), model.heatmap_logits(moved)
@@ -37,5 +37,5 @@ def test_what_moves_by_eight_pixels_moves_by_one_place() -> None:
 
 
 def test_sizes_that_no_stride_divides_have_a_last_place_of_their_own() -> None:
-    model = made(60)
+    model = tiny_model(60)
     assert model.heatmap_logits(torch.zeros(1, 1, 60, 41)).shape == (1, 4, 8, 6)

@@ -9,7 +9,7 @@ from bakeoff.models import create_model
 from bakeoff.models.patch_classifier import FIELD
 
 
-def made(rule: str = "highest"):
+def tiny_model(rule: str = "highest"):
     torch.manual_seed(0)
     return create_model("patch_classifier", channels=1, classes=4, size=64, width=4, rule=rule).eval()
 
@@ -22,7 +22,7 @@ def mapped(model, images):
 
 def test_a_crop_and_its_place_in_the_image_get_the_same_answer() -> None:
     """`patch_logits` of a crop are those of the map over the whole image, border included."""
-    model, image = made(), torch.rand(1, 1, 64, 60)
+    model, image = tiny_model(), torch.rand(1, 1, 64, 60)
     padded = torch.nn.functional.pad(image, (FIELD // 2,) * 4)
     kinds = mapped(model, image)[0]
     for row, column in itertools.product((0, 3, 7), repeat=2):
@@ -35,7 +35,7 @@ def test_a_crop_and_its_place_in_the_image_get_the_same_answer() -> None:
 @pytest.mark.parametrize("rule", ["highest", "lowest"])
 def test_the_answer_is_the_likeliest_extreme_of_independent_classes(rule: str) -> None:
     """Each class is present or not with the map's greatest probability of it; every combination is counted."""
-    model, images = made(rule), torch.rand(3, 1, 64, 64)
+    model, images = tiny_model(rule), torch.rand(3, 1, 64, 64)
     with torch.no_grad():
         logits = model(images)
         probabilities = mapped(model, images)[:, :-1].exp().amax((2, 3))

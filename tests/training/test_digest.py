@@ -31,7 +31,7 @@ def with_pool(blocks: Dataset, pool: np.ndarray | None) -> Dataset:
 
 
 def test_it_changes_with_all_that_decides_the_result(blocks: Dataset) -> None:
-    made = [
+    specs = [
         spec(),
         spec(model="small_cnn"),
         spec(model="small_cnn", parameters={"width": 3}),
@@ -40,9 +40,9 @@ def test_it_changes_with_all_that_decides_the_result(blocks: Dataset) -> None:
         spec(images=100),
         spec(validation=0.2),
     ]
-    names = {run_directory(one, blocks) for one in made}
-    other = Dataset(blocks.name, blocks.classes, blocks.test, blocks.validation, blocks.train)
-    assert len({*names, run_directory(spec(), other)}) == 8
+    names = {run_directory(run_spec, blocks) for run_spec in specs}
+    exchanged = Dataset(blocks.name, blocks.classes, blocks.test, blocks.validation, blocks.train)
+    assert len({*names, run_directory(spec(), exchanged)}) == 8
 
 
 @pytest.mark.parametrize("name", [name for name in Recipe.model_fields if name not in ("weights", "teacher", "pool")])
@@ -85,30 +85,30 @@ def test_a_default_spelled_out_is_the_same_run(blocks: Dataset) -> None:
 
 
 def test_a_changed_default_inside_a_choice_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = spec(recipe=Recipe(task="crops"))
-    before = run_directory(made, blocks)
+    run_spec = spec(recipe=Recipe(task="crops"))
+    before = run_directory(run_spec, blocks)
 
     class LaterCrops(CropsSettings):
         jitter: float = 4.0
 
     monkeypatch.setitem(TASKS.builtin, "crops", replace(TASKS["crops"], schema=LaterCrops))
-    assert run_directory(made, blocks) != before
+    assert run_directory(run_spec, blocks) != before
 
 
 def test_a_changed_default_of_a_step_or_a_model_changes_it(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = spec(model="small_cnn", recipe=Recipe(augment=("rotate",)))
-    names = {run_directory(made, blocks)}
+    run_spec = spec(model="small_cnn", recipe=Recipe(augment=("rotate",)))
+    names = {run_directory(run_spec, blocks)}
 
     class LaterRotate(Frozen):
         degrees: float = 11.0
 
     monkeypatch.setitem(AUGMENTATIONS.builtin, "rotate", replace(AUGMENTATIONS["rotate"], schema=LaterRotate))
-    names.add(run_directory(made, blocks))
+    names.add(run_directory(run_spec, blocks))
 
     def later(channels, classes, size, *, width: int = 51) -> None: ...
 
     monkeypatch.setitem(MODELS.builtin, "small_cnn", Model(later))
-    assert len({*names, run_directory(made, blocks)}) == 3
+    assert len({*names, run_directory(run_spec, blocks)}) == 3
 
 
 def test_the_pool_that_a_teacher_labels_counts(blocks: Dataset, tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_the_bytes_of_a_plug_in_count_where_it_is_used(
 def test_a_model_that_was_renamed_is_the_same_run(
     blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1))
+    run_spec = spec(recipe=Recipe(epochs=1))
+    before = train_run(run_spec, blocks, tmp_path / run_directory(run_spec, blocks), RunOptions(threads=1))
     monkeypatch.setitem(renamed.MODELS, "logistic", "linear")
     monkeypatch.setattr(MODELS, "builtin", {"linear": MODELS.builtin["logistic"]})
     now = spec(model="linear", recipe=Recipe(epochs=1))
@@ -153,15 +153,15 @@ def test_a_model_that_was_renamed_is_the_same_run(
     assert find_run(tmp_path, now, blocks) == before.path
     assert read_run(before.path).spec.model == "linear"
     with pytest.raises(UsageError, match=r"^model: 'logistic' is now called 'linear'$"):
-        run_directory(made, blocks)
+        run_directory(run_spec, blocks)
 
 
 def test_a_field_that_a_later_version_adds_finds_the_record(
     blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if a later version had one more field in Recipe, whose default does what was done before."""
-    made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1))
+    run_spec = spec(recipe=Recipe(epochs=1))
+    before = train_run(run_spec, blocks, tmp_path / run_directory(run_spec, blocks), RunOptions(threads=1))
 
     class LaterRecipe(Recipe):
         wobble: float = 0.0
@@ -181,8 +181,8 @@ def test_a_field_that_a_later_version_adds_finds_the_record(
 
 def test_a_run_is_found_whatever_its_contender_is_called(blocks: Dataset, tmp_path: Path) -> None:
     """By what decides it: another seed or recipe is another run, and a damaged record is none."""
-    made = spec(recipe=Recipe(epochs=1))
-    before = train_run(made, blocks, tmp_path / run_directory(made, blocks), RunOptions(threads=1)).path
+    run_spec = spec(recipe=Recipe(epochs=1))
+    before = train_run(run_spec, blocks, tmp_path / run_directory(run_spec, blocks), RunOptions(threads=1)).path
     assert find_run(tmp_path, spec(contender="d", recipe=Recipe(epochs=1)), blocks) == before
     for other in (spec(contender="d", recipe=Recipe(epochs=2)), spec(contender="d", seed=1, recipe=Recipe(epochs=1))):
         assert find_run(tmp_path, other, blocks) == tmp_path / run_directory(other, blocks)

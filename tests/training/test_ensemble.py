@@ -53,9 +53,9 @@ def stored(run: Run) -> dict[str, NDArray]:
 
 def test_the_record_is_the_mean_of_its_members(blocks: Dataset, members: list[Run]) -> None:
     team = averaged(blocks, members[0].path.parent, members)
-    one, other, both = (stored(run) for run in (*members, team))
+    first, second, both = (stored(run) for run in (*members, team))
     for split, part in {"train": blocks.train, "validation": blocks.validation, "test": blocks.test}.items():
-        mean = np.log((softmax(one[f"{split}_logits"], axis=1) + softmax(other[f"{split}_logits"], axis=1)) / 2)
+        mean = np.log((softmax(first[f"{split}_logits"], axis=1) + softmax(second[f"{split}_logits"], axis=1)) / 2)
         np.testing.assert_allclose(both[f"{split}_logits"], mean, rtol=1e-5, atol=1e-6)
         assert (both[f"{split}_labels"] == part.labels).all()
         figures = team.metrics | team.test_metrics()
@@ -105,8 +105,8 @@ def test_an_ensemble_of_ensembles_looks_through_them(blocks: Dataset, members: l
     folder = members[0].path.parent
     pair = averaged(blocks, folder, members, "pair")
     above = averaged(blocks, folder, [pair, members[0]], "above", tta=VIEWS)
-    one, other = (averaged(blocks, folder, [member], tta=VIEWS).logits("test") for member in members)
-    expected = np.log(softmax(one, axis=1) * 0.75 + softmax(other, axis=1) * 0.25)
+    first, second = (averaged(blocks, folder, [member], tta=VIEWS).logits("test") for member in members)
+    expected = np.log(softmax(first, axis=1) * 0.75 + softmax(second, axis=1) * 0.25)
     np.testing.assert_allclose(above.logits("test"), expected, rtol=1e-5, atol=1e-6)
 
 

@@ -78,8 +78,8 @@ def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> No
             averages = {name: keep * averages[name] + (1 - keep) * w for name, w in model.state_dict().items()}
             step += 1
     fallback = "switch:lr=0.05,momentum=0.9,after=2"
-    made = spec(**NOWHERE, epochs=3, l2=0.01, ema=0.9, schedule="constant", fallback=fallback)
-    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    run_spec = spec(**NOWHERE, epochs=3, l2=0.01, ema=0.9, schedule="constant", fallback=fallback)
+    run = train_run(run_spec, blocks, tmp_path, RunOptions(threads=1))
     assert run.fallback_epoch == 2
     assert [row["optimizer"] for row in run.history] == ["adam", "adam", "sgd", "sgd", "sgd"]
     assert [row["lr"] for row in run.history] == [1e-30, 1e-30, 0.05, 0.05, 0.05]
@@ -104,8 +104,8 @@ def test_schedule_stop_and_best_weights_begin_anew(blocks: Dataset, tmp_path: Pa
     """The lost epochs were better, and early stopping was an epoch short of its patience: neither counts."""
     recipe = {"stop": "early:monitor=train_loss,patience=3,min_delta=1000", "schedule": "step:every=2,gamma=0.5"}
     fallback = "switch:lr=1e-30,momentum=0,after=3,gain=0.9"
-    made = spec(**{**NOWHERE, "lr": 0.003}, epochs=9, rounds=2, **recipe, keep="best", fallback=fallback)
-    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    run_spec = spec(**{**NOWHERE, "lr": 0.003}, epochs=9, rounds=2, **recipe, keep="best", fallback=fallback)
+    run = train_run(run_spec, blocks, tmp_path, RunOptions(threads=1))
     assert [row["round"] for row in run.history] == [0] * 3 + [0] * 4 + [1] * 4
     assert [row["lr"] for row in run.history[3:]] == 2 * [1e-30, 1e-30, 5e-31, 5e-31]
     losses = [row["validation_loss"] for row in run.history]
@@ -199,8 +199,8 @@ def test_l2_on_hidden_layers_is_a_parameter_group_of_its_own(blocks: Dataset, tm
             clip_grad_norm_(model.parameters(), 0.5)
             against.step()
     recipe = {"optimizer": optimizer, "lr": 0.01, "schedule": "constant", "precision": "fp32", "gradient_clip": 0.5}
-    made = spec(epochs=2, batch_size=32, l2=0.5, l2_on="hidden", **recipe)
-    run = train_run(made, blocks, tmp_path / "hidden", RunOptions(threads=1))
+    run_spec = spec(epochs=2, batch_size=32, l2=0.5, l2_on="hidden", **recipe)
+    run = train_run(run_spec, blocks, tmp_path / "hidden", RunOptions(threads=1))
     with torch.no_grad():
         expected = model(tensors(blocks.test, blocks.train)[0])
     np.testing.assert_allclose(run.logits("test"), expected.numpy(), rtol=1e-4, atol=1e-5)

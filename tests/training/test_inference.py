@@ -21,12 +21,12 @@ from bakeoff.training.run import train_run
 @pytest.fixture(scope="module")
 def members(blocks: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     """One of several views and one of a single one."""
-    folder, made = tmp_path_factory.mktemp("members"), []
+    folder, runs = tmp_path_factory.mktemp("members"), []
     for seed, tta in enumerate(("several:shift=2", "one")):
         recipe = Recipe(epochs=1, batch_size=32, precision="fp32", tta=tta)
         spec = RunSpec(contender="c", model="baseline_cnn", recipe=recipe, dataset="blocks", seed=seed)
-        made.append(train_run(spec, blocks, folder / f"c-seed{seed}", RunOptions(threads=1)))
-    return made
+        runs.append(train_run(spec, blocks, folder / f"c-seed{seed}", RunOptions(threads=1)))
+    return runs
 
 
 @pytest.mark.parametrize("tta", ["one", "several:mirror=true"])

@@ -79,8 +79,8 @@ def test_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
             optimizer.zero_grad()
             F.cross_entropy(model(images[batch]), labels[batch]).backward()
             optimizer.step()
-    made = spec("baseline_cnn", schedule="constant", precision="fp32", **recipe)
-    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    run_spec = spec("baseline_cnn", schedule="constant", precision="fp32", **recipe)
+    run = train_run(run_spec, blocks, tmp_path, RunOptions(threads=1))
     with torch.no_grad():
         expected = model(torch.from_numpy((blocks.test.images / 255 - mean) / std).float())
     np.testing.assert_allclose(run.logits("test"), expected.numpy(), rtol=1e-4, atol=1e-5)
@@ -89,13 +89,13 @@ def test_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kill_at", [0, 1, 2, 3, 5, 6, 7, 11])
 def test_interrupted_anywhere_ends_in_the_same_bits(blocks: Dataset, tmp_path: Path, kill_at: int) -> None:
     """EMA, best weights, two rounds, plateau, augmentation and dropout all go on as if nothing had happened."""
-    made = small(**EVERYTHING)
-    train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
+    run_spec = small(**EVERYTHING)
+    train_run(run_spec, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
+        train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
     assert status(tmp_path / "cut") == "running"
-    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
+    train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
@@ -110,20 +110,20 @@ AUGMENTED = {
 def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str, kill_at: int) -> None:
     assert {step.split(":")[0] for steps in AUGMENTED.values() for step in steps} == set(AUGMENTATIONS)
     preprocess = ["threshold:at=100", "downscale", "repeat", "upscale:times=4"]
-    made = small(epochs=3, batch_size=32, augment=AUGMENTED[mixing], preprocess=preprocess, label_smoothing=0.1)
-    whole = train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
+    run_spec = small(epochs=3, batch_size=32, augment=AUGMENTED[mixing], preprocess=preprocess, label_smoothing=0.1)
+    whole = train_run(run_spec, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
-    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
+        train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
+    train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
     assert whole.dataset["shape"] == [1, 8, 8], "the record speaks of the data as they are"
 
 
 def test_alternating_flips_show_each_image_both_ways_within_two_epochs(blocks: Dataset) -> None:
     """About half of them mirrored in each: what the model is given, image by image, however the epoch is ordered."""
-    made = small(epochs=3, batch_size=32, augment=["flip:mode=alternating"], pixels="unit")
-    setup = make_setup(made, blocks, torch.device("cpu"))
+    run_spec = small(epochs=3, batch_size=32, augment=["flip:mode=alternating"], pixels="unit")
+    setup = make_setup(run_spec, blocks, torch.device("cpu"))
     inputs: list[bytes] = []
 
     def watched(images: torch.Tensor) -> torch.Tensor:
@@ -131,7 +131,9 @@ def test_alternating_flips_show_each_image_both_ways_within_two_epochs(blocks: D
             inputs.extend(image.numpy().tobytes() for image in images)
         return setup.normalise(images)
 
-    for _ in train(dataclasses.replace(setup, normalise=watched), new_state(build_model(made, blocks), made.recipe)):
+    for _ in train(
+        dataclasses.replace(setup, normalise=watched), new_state(build_model(run_spec, blocks), run_spec.recipe)
+    ):
         pass
     assert len(inputs) == 3 * 90
     epochs = [set(inputs[start : start + 90]) for start in (0, 90, 180)]
@@ -150,13 +152,13 @@ def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_pat
         sharp = np.where(split.images >= 100, 255, 0).astype(np.uint8)
         return Split(np.repeat(np.kron(sharp, np.ones((3, 3), np.uint8)), 3, axis=1), split.labels)
 
-    made = small(epochs=2, batch_size=32, pixels=pixels, precision="fp32")
+    run_spec = small(epochs=2, batch_size=32, pixels=pixels, precision="fp32")
     steps = ["threshold:at=100", "upscale:times=3", "repeat"]
-    stepwise = made.model_copy(update={"recipe": made.recipe.model_copy(update={"preprocess": tuple(steps)})})
+    stepwise = run_spec.model_copy(update={"recipe": run_spec.recipe.model_copy(update={"preprocess": tuple(steps)})})
     data = Dataset("made", blocks.classes, *map(preprocessed, blocks.splits.values()))
     run, expected = (
         train_run(stepwise, blocks, tmp_path / "stepwise", RunOptions(threads=1)),
-        train_run(made, data, tmp_path / "made", RunOptions(threads=1)),
+        train_run(run_spec, data, tmp_path / "made", RunOptions(threads=1)),
     )
     assert bits(tmp_path / "stepwise")["weights"] == bits(tmp_path / "made")["weights"]
     assert run.metrics == expected.metrics
@@ -166,9 +168,9 @@ def test_preprocessing_is_training_on_preprocessed_data(blocks: Dataset, tmp_pat
 
 def test_the_curve_within_an_epoch(blocks: Dataset) -> None:
     """Every point is the mean loss since the one before: against the running sum of the loss, read at every step."""
-    made = small(epochs=1, batch_size=4)
-    setup = make_setup(made, blocks, torch.device("cpu"))
-    state = new_state(build_model(made, blocks), made.recipe)
+    run_spec = small(epochs=1, batch_size=4)
+    setup = make_setup(run_spec, blocks, torch.device("cpu"))
+    state = new_state(build_model(run_spec, blocks), run_spec.recipe)
     sums = [(float(state.loss_sum), int(state.correct)) for _ in train(setup, state)]
     (row,) = state.history
     steps = [step for step, _, _ in row["curve"]]
@@ -182,9 +184,9 @@ def test_the_curve_within_an_epoch(blocks: Dataset) -> None:
 
 @pytest.mark.parametrize(("epochs", "rounds", "points"), [(1, 1, 20), (5, 1, 20), (10, 1, 10), (10, 5, 2), (101, 2, 1)])
 def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, rounds: int, points: int) -> None:
-    made = small(epochs=epochs, rounds=rounds, batch_size=3)
-    setup = make_setup(made, blocks, torch.device("cpu"))
-    state = new_state(build_model(made, blocks), made.recipe)
+    run_spec = small(epochs=epochs, rounds=rounds, batch_size=3)
+    setup = make_setup(run_spec, blocks, torch.device("cpu"))
+    state = new_state(build_model(run_spec, blocks), run_spec.recipe)
     for _ in train(setup, state):
         if state.history:
             break
@@ -192,28 +194,28 @@ def test_the_curve_has_about_a_hundred_points(blocks: Dataset, epochs: int, roun
 
 
 def test_a_checkpoint_at_every_step_changes_nothing(blocks: Dataset, tmp_path: Path) -> None:
-    made = small(epochs=1, batch_size=16, optimizer="nadam")
-    train_run(made, blocks, tmp_path / "a", RunOptions(threads=1))
-    train_run(made, blocks, tmp_path / "b", RunOptions(threads=1, checkpoint_seconds=0))
+    run_spec = small(epochs=1, batch_size=16, optimizer="nadam")
+    train_run(run_spec, blocks, tmp_path / "a", RunOptions(threads=1))
+    train_run(run_spec, blocks, tmp_path / "b", RunOptions(threads=1, checkpoint_seconds=0))
     assert bits(tmp_path / "a") == bits(tmp_path / "b")
     assert not (tmp_path / "b" / "checkpoint").exists()
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw", "nadam", "adagrad", "adadelta", "rmsprop"])
 def test_every_optimizer_resumes(blocks: Dataset, tmp_path: Path, optimizer: str) -> None:
-    made = small(epochs=1, batch_size=16, optimizer=optimizer, lr=0.01)
-    train_run(made, blocks, tmp_path / "whole", RunOptions(threads=1))
+    run_spec = small(epochs=1, batch_size=16, optimizer=optimizer, lr=0.01)
+    train_run(run_spec, blocks, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 3))
-    train_run(made, blocks, tmp_path / "cut", RunOptions(threads=1))
+        train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 3))
+    train_run(run_spec, blocks, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
 def test_another_seed_gives_other_bits(blocks: Dataset, tmp_path: Path) -> None:
-    made = small(epochs=1)
-    train_run(made, blocks, tmp_path / "a", RunOptions(threads=1))
-    train_run(made.model_copy(update={"seed": 4}), blocks, tmp_path / "b", RunOptions(threads=1))
+    run_spec = small(epochs=1)
+    train_run(run_spec, blocks, tmp_path / "a", RunOptions(threads=1))
+    train_run(run_spec.model_copy(update={"seed": 4}), blocks, tmp_path / "b", RunOptions(threads=1))
     assert bits(tmp_path / "a")["weights"] != bits(tmp_path / "b")["weights"]
 
 
@@ -257,8 +259,8 @@ def test_keep_best_evaluates_the_best_epoch(blocks: Dataset, tmp_path: Path) -> 
 
 
 def test_selection_on_test_follows_the_test_split(blocks: Dataset, tmp_path: Path) -> None:
-    made = small(epochs=3, batch_size=32, precision="fp32", keep="best:monitor=test_accuracy")
-    run = train_run(made, blocks, tmp_path, RunOptions(threads=1))
+    run_spec = small(epochs=3, batch_size=32, precision="fp32", keep="best:monitor=test_accuracy")
+    run = train_run(run_spec, blocks, tmp_path, RunOptions(threads=1))
     assert run.test_metrics()["test_accuracy"] == max(row["test_accuracy"] for row in run.history)
 
 
@@ -365,14 +367,14 @@ def test_batch_normalisation_takes_a_remainder_of_one(blocks: Dataset, tmp_path:
 def test_generated_images_go_on_where_they_stopped(model: str, task: str, tmp_path: Path) -> None:
     """Images that exist only while they are trained on are the same after an interruption."""
     data = "largest-digit:digits=digits,count=120,test_count=100"
-    made = spec(model, {"width": 2}, task=task, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
-    made = made.model_copy(update={"dataset": data})
+    run_spec = spec(model, {"width": 2}, task=task, epochs=2, batch_size=24, preprocess=("threshold:at=255",))
+    run_spec = run_spec.model_copy(update={"dataset": data})
     dataset = load_dataset(data)
-    train_run(made, dataset, tmp_path / "whole", RunOptions(threads=1))
+    train_run(run_spec, dataset, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, dataset, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 6))
-    train_run(made, dataset, tmp_path / "cut", RunOptions(threads=1))
+        train_run(run_spec, dataset, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == 6))
+    train_run(run_spec, dataset, tmp_path / "cut", RunOptions(threads=1))
     assert bits(tmp_path / "cut") == bits(tmp_path / "whole")
 
 
@@ -383,10 +385,10 @@ def test_heatmaps_are_trained_with_balanced_classes(tmp_path: Path) -> None:
     recipe = {"task": "heatmap", "epochs": 1, "batch_size": 100, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     losses = []
     for loss in ("cross_entropy", "balanced_cross_entropy"):
-        made = spec("heatmap_classifier", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(
+        run_spec = spec("heatmap_classifier", {"width": 1, "blocks": 1}, loss=loss, **recipe).model_copy(
             update={"dataset": data}
         )
-        run = train_run(made, load_dataset(data), tmp_path / loss, RunOptions(threads=1))
+        run = train_run(run_spec, load_dataset(data), tmp_path / loss, RunOptions(threads=1))
         losses.append(run.history[0]["train_loss"])
     assert losses[0] != losses[1]
     assert losses == pytest.approx([math.log(640)] * 2, rel=0.1)
@@ -398,10 +400,10 @@ def test_training_accuracy_of_a_heatmap_is_that_of_its_classes(tmp_path: Path) -
     recipe = {"epochs": 1, "batch_size": 300, "optimizer": "sgd", "lr": 1e-30, "precision": "fp32"}
     accuracies = []
     for task in ("generated", "heatmap"):
-        made = spec("heatmap_classifier", {"width": 2, "blocks": 1}, task=task, **recipe).model_copy(
+        run_spec = spec("heatmap_classifier", {"width": 2, "blocks": 1}, task=task, **recipe).model_copy(
             update={"dataset": data}
         )
-        run = train_run(made, load_dataset(data), tmp_path / task, RunOptions(threads=1))
+        run = train_run(run_spec, load_dataset(data), tmp_path / task, RunOptions(threads=1))
         accuracies.append(run.history[0]["train_accuracy"])
     assert accuracies[0] == accuracies[1] > 0.03
 
@@ -427,11 +429,13 @@ def test_heatmaps_are_for_models_that_have_them() -> None:
 
 
 def test_crops_are_for_models_that_classify_patches(blocks: Dataset) -> None:
-    made = spec("conv", task="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
+    run_spec = spec("conv", task="crops").model_copy(update={"dataset": "largest-digit:digits=digits"})
     dataset = load_dataset("digits")
     with pytest.raises(UsageError, match=r"conv has no patch_logits, which it trains .*, patch_classifier crops"):
-        check_spec(made, dataset)
+        check_spec(run_spec, dataset)
     with pytest.raises(UsageError, match="patch_classifier sees 41 pixels where a crop has 40"):
-        check_spec(spec("patch_classifier", task="crops:size=40").model_copy(update={"dataset": made.dataset}), dataset)
+        check_spec(
+            spec("patch_classifier", task="crops:size=40").model_copy(update={"dataset": run_spec.dataset}), dataset
+        )
     with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
         check_spec(spec("patch_classifier", task="generated"), blocks)

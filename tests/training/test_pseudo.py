@@ -62,30 +62,30 @@ def test_a_student_equals_training_on_what_its_teacher_is_sure_of(
     images = data.unlabelled if pool == "unlabelled" else data.test.images
     assert images is not None
     confidence = float(np.quantile(softmax(logits_of(teacher, images), axis=1).max(1), 0.6))
-    told = spec(pixels="unit", teacher=str(teacher.path), pool=f"{pool}:confidence={confidence}")
-    run = train_run(told, data, tmp_path / "told", RunOptions(threads=1))
+    run_spec = spec(pixels="unit", teacher=str(teacher.path), pool=f"{pool}:confidence={confidence}")
+    run = train_run(run_spec, data, tmp_path / "pool", RunOptions(threads=1))
     more = sure_of(teacher, images, confidence)
     train = Split(np.concatenate([data.train.images, more.images]), np.concatenate([data.train.labels, more.labels]))
-    made = train_run(
-        spec(pixels="unit"), dataclasses.replace(data, train=train), tmp_path / "made", RunOptions(threads=1)
+    expected = train_run(
+        spec(pixels="unit"), dataclasses.replace(data, train=train), tmp_path / "expected", RunOptions(threads=1)
     )
-    assert {**bits(run), "pool": None} == bits(made)
+    assert {**bits(run), "pool": None} == bits(expected)
     assert run.pool == {"teacher": teacher.path.name, "images": len(images), "taken": len(more)}
 
 
 def test_what_is_measured_on_the_training_split_stays_the_splits(data: Dataset, teacher: Run, tmp_path: Path) -> None:
-    made = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", loss="balanced_cross_entropy")
-    run = train_run(made, data, tmp_path, RunOptions(threads=1))
+    run_spec = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", loss="balanced_cross_entropy")
+    run = train_run(run_spec, data, tmp_path, RunOptions(threads=1))
     assert run.dataset["mean"] == mean_and_std(data.train)[0].tolist()
     assert np.array_equal(run.labels("train"), data.train.labels)
     assert run.dataset["counts"]["train"] == [30, 30, 30]
 
 
 def test_the_labels_of_the_pool_are_never_read(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:
-    made = spec(teacher=str(teacher.path), pool="test:confidence=0.4")
-    run = train_run(made, blocks, tmp_path / "run", RunOptions(threads=1))
+    run_spec = spec(teacher=str(teacher.path), pool="test:confidence=0.4")
+    run = train_run(run_spec, blocks, tmp_path / "run", RunOptions(threads=1))
     scrambled = Split(blocks.test.images, np.random.default_rng(0).permutation(blocks.test.labels))
-    renamed = made.model_copy(update={"dataset": "scrambled"})  # the teacher's own data may not change
+    renamed = run_spec.model_copy(update={"dataset": "scrambled"})  # the teacher's own data may not change
     other = train_run(
         renamed, dataclasses.replace(blocks, test=scrambled), tmp_path / "scrambled", RunOptions(threads=1)
     )
@@ -95,13 +95,13 @@ def test_the_labels_of_the_pool_are_never_read(blocks: Dataset, teacher: Run, tm
 
 @pytest.mark.parametrize("kill_at", [0, 4, 7])
 def test_an_interrupted_run_ends_in_the_same_bits(data: Dataset, teacher: Run, tmp_path: Path, kill_at: int) -> None:
-    made = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", augment=["shift:by=0.1"])
-    whole = train_run(made, data, tmp_path / "whole", RunOptions(threads=1))
+    run_spec = spec(teacher=str(teacher.path), pool="unlabelled:confidence=0.4", augment=["shift:by=0.1"])
+    whole = train_run(run_spec, data, tmp_path / "whole", RunOptions(threads=1))
     calls = iter(range(1000))
     with pytest.raises(Interrupted):
-        train_run(made, data, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
+        train_run(run_spec, data, tmp_path / "cut", RunOptions(threads=1, stop=lambda: next(calls) == kill_at))
     assert json.loads((tmp_path / "cut" / "run.json").read_text())["pool"] == whole.pool
-    assert bits(train_run(made, data, tmp_path / "cut", RunOptions(threads=1))) == bits(whole)
+    assert bits(train_run(run_spec, data, tmp_path / "cut", RunOptions(threads=1))) == bits(whole)
 
 
 def test_in_a_study_the_teacher_is_the_run_that_is_needed(blocks: Dataset, teacher: Run, tmp_path: Path) -> None:

@@ -36,14 +36,14 @@ def test_views_are_the_image_its_shifts_and_their_mirror_images(shift: int, mirr
     assert len(views) == len(choice.views())
 
 
-def made(**recipe) -> RunSpec:
+def spec_of(**recipe) -> RunSpec:
     return RunSpec(contender="c", model="baseline_cnn", recipe=Recipe(epochs=2, **recipe), dataset="blocks", seed=3)
 
 
 def test_the_answer_is_the_mean_of_the_logits(blocks: Dataset) -> None:
     """Also of images that are changed when loaded and copied afterwards: a pixel of the data is what is moved."""
     steps = ("threshold:at=100", "upscale:times=2")
-    spec = made(tta="several:shift=2,mirror=true", preprocess=steps, pixels="unit", precision="fp32")
+    spec = spec_of(tta="several:shift=2,mirror=true", preprocess=steps, pixels="unit", precision="fp32")
     setup = make_setup(spec, blocks, torch.device("cpu"))
     model = create_model("baseline_cnn", channels=1, classes=3, size=16)
     sharp = np.where(blocks.test.images >= 100, 255, 0).astype(np.uint8)
@@ -58,14 +58,14 @@ def test_the_answer_is_the_mean_of_the_logits(blocks: Dataset) -> None:
 
 def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dataset, tmp_path: Path) -> None:
     """Same weights and epochs; the record's logits and cost are those of nine views."""
-    one = train_run(made(), blocks, tmp_path / "one", RunOptions(threads=1))
-    nine = train_run(made(tta="several"), blocks, tmp_path / "nine", RunOptions(threads=1))
-    assert (one.path / "weights.safetensors").read_bytes() == (nine.path / "weights.safetensors").read_bytes()
-    losses = [[row["validation_loss"] for row in run.history] for run in (one, nine)]
+    plain = train_run(spec_of(), blocks, tmp_path / "plain", RunOptions(threads=1))
+    with_views = train_run(spec_of(tta="several"), blocks, tmp_path / "with_views", RunOptions(threads=1))
+    assert (plain.path / "weights.safetensors").read_bytes() == (with_views.path / "weights.safetensors").read_bytes()
+    losses = [[row["validation_loss"] for row in run.history] for run in (plain, with_views)]
     assert losses[0] == losses[1]
-    assert nine.multiply_adds == 9 * one.multiply_adds
+    assert with_views.multiply_adds == 9 * plain.multiply_adds
     for split in ("train", "validation", "test"):
-        assert not np.array_equal(one.logits(split), nine.logits(split))
+        assert not np.array_equal(plain.logits(split), with_views.logits(split))
 
 
 @pytest.mark.parametrize(
@@ -78,5 +78,5 @@ def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dat
 def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, tta: str, sentence: str) -> None:
     not_mirrored = dataclasses.replace(blocks, mirror=False)
     with pytest.raises(UsageError, match=sentence):
-        check_spec(made(tta=tta), not_mirrored)
-    check_spec(made(tta="several:shift=7"), not_mirrored)
+        check_spec(spec_of(tta=tta), not_mirrored)
+    check_spec(spec_of(tta="several:shift=7"), not_mirrored)
