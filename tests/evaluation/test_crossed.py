@@ -15,11 +15,11 @@ BASE, DIFFICULTY = 0.5, 0.05
 def plant(rng, contenders, seeds, images, seed_sd, interaction, gain=0.0):
     """Answers (contenders, S, M) of one study; the first contender is better by gain, the others are equal."""
     image = rng.uniform(-DIFFICULTY, DIFFICULTY, images)
-    own = rng.uniform(-interaction, interaction, (contenders, 1, images))
+    interactions = rng.uniform(-interaction, interaction, (contenders, 1, images))
     seed = seed_sd * rng.standard_normal((contenders, seeds, 1)).clip(-3, 3)
     gains = np.zeros((contenders, 1, 1))
     gains[0] = gain
-    probability = BASE + gains + image + own + seed
+    probability = BASE + gains + image + interactions + seed
     assert 0 <= probability.min() < probability.max() <= 1
     return rng.random((contenders, seeds, images)) < probability
 
@@ -27,17 +27,17 @@ def plant(rng, contenders, seeds, images, seed_sd, interaction, gain=0.0):
 def planted_variances(seed_sd, interaction, gain):
     """Variance of d = a - b between seeds, between images, and of the rest, from the planting alone."""
     seed = 2 * seed_sd**2
-    own = 2 * interaction**2 / 3
+    interaction_variance = 2 * interaction**2 / 3
     spread = seed_sd**2 + interaction**2 / 3 + DIFFICULTY**2 / 3
     rest = sum(p * (1 - p) - spread for p in (BASE + gain, BASE))  # E[p(1 - p)] = m(1 - m) - Var(p)
-    return seed, own, rest
+    return seed, interaction_variance, rest
 
 
 def expected_power(seeds, images, seed_sd, interaction, gain):
     """Power at 5 % by the noncentral t: planted variances, degrees of freedom weighed by the seeds' part."""
-    seed, own, rest = planted_variances(seed_sd, interaction, gain)
+    seed, interactions, rest = planted_variances(seed_sd, interaction, gain)
     of_seeds = seed / seeds + rest / (seeds * images)
-    variance = of_seeds + own / images
+    variance = of_seeds + interactions / images
     part = of_seeds / variance
     df = 1 / (part / (seeds - 1) + (1 - part) / (images - 1))
     critical = stats.t.ppf(0.975, df)
@@ -71,10 +71,10 @@ def test_a_pair_agrees_with_the_three_tests_done_apart(seed_sd):
     p = max(2 * together.sf(abs(d.mean())), *(test.pvalue for test in alone))
     half = max(together.ppf(0.975), *(test.confidence_interval(0.95).high - d.mean() for test in alone))
 
-    found = compare(*answers)
-    assert (found.difference, found.p, found.p_adjusted) == pytest.approx((d.mean(), p, p))
-    assert (found.low, found.high) == pytest.approx((d.mean() - half, d.mean() + half))
-    assert (found.runs, found.images) == ((4, 4), 60)
+    pair = compare(*answers)
+    assert (pair.difference, pair.p, pair.p_adjusted) == pytest.approx((d.mean(), p, p))
+    assert (pair.low, pair.high) == pytest.approx((d.mean() - half, d.mean() + half))
+    assert (pair.runs, pair.images) == ((4, 4), 60)
 
 
 def test_the_variance_agrees_with_a_bootstrap_of_seeds_and_images():
@@ -104,9 +104,9 @@ def test_seeds_that_agree_by_luck_leave_the_images_to_decide():
 
 def test_images_that_agree_by_luck_leave_the_seeds_to_decide():
     a = np.repeat([[True], [True], [False]], 80, axis=1)
-    found = compare(a, np.zeros_like(a))
-    assert found.p == pytest.approx(stats.ttest_1samp([1, 1, 0], 0).pvalue)
-    assert (found.low, found.high) == (pytest.approx(2 / 3 - stats.t.ppf(0.975, 2) / 3), 1)
+    pair = compare(a, np.zeros_like(a))
+    assert pair.p == pytest.approx(stats.ttest_1samp([1, 1, 0], 0).pvalue)
+    assert (pair.low, pair.high) == (pytest.approx(2 / 3 - stats.t.ppf(0.975, 2) / 3), 1)
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_images_that_agree_by_luck_leave_the_seeds_to_decide():
 )
 def test_a_planted_difference_is_found_as_often_as_its_power_says(seeds, images, seed_sd, interaction, gain):
     rng = np.random.default_rng(11)
-    found = [compare(*plant(rng, 2, seeds, images, seed_sd, interaction, gain)) for _ in range(600)]
+    pairs = [compare(*plant(rng, 2, seeds, images, seed_sd, interaction, gain)) for _ in range(600)]
     power = expected_power(seeds, images, seed_sd, interaction, gain)
     assert 0.5 < power < 0.95
-    least, most = stats.binom.ppf([0.0005, 0.9995], len(found), power)
-    assert least <= sum(pair.verdict == "better" for pair in found) <= most
-    covered = sum(pair.low <= gain <= pair.high for pair in found)
-    assert covered >= stats.binom.ppf(0.0005, len(found), 0.95)
+    least, most = stats.binom.ppf([0.0005, 0.9995], len(pairs), power)
+    assert least <= sum(pair.verdict == "better" for pair in pairs) <= most
+    covered = sum(pair.low <= gain <= pair.high for pair in pairs)
+    assert covered >= stats.binom.ppf(0.0005, len(pairs), 0.95)

@@ -36,10 +36,12 @@ def test_confidence_of_errors_is_the_chance_that_an_error_is_less_sure():
     logits = rng.normal(size=(150, 3)) + 2 * np.eye(3)[labels]
     confidence, wrong = softmax(logits).max(axis=1), logits.argmax(axis=1) != labels
     pairs = [(e < r) + (e == r) / 2 for e in confidence[wrong] for r in confidence[~wrong]]
-    found = confidence_of_errors(logits, labels)
-    assert found.area == pytest.approx(np.mean(pairs))
-    assert (found.right, found.wrong) == pytest.approx((confidence[~wrong].mean(), confidence[wrong].mean()))
-    assert found.area > 0.5
+    confidence_gap = confidence_of_errors(logits, labels)
+    assert confidence_gap.area == pytest.approx(np.mean(pairs))
+    assert (confidence_gap.right, confidence_gap.wrong) == pytest.approx(
+        (confidence[~wrong].mean(), confidence[wrong].mean())
+    )
+    assert confidence_gap.area > 0.5
 
 
 def test_confidence_of_errors_where_all_are_right_or_all_wrong():

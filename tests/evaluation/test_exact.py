@@ -30,8 +30,8 @@ def test_binomial_tail(n, probability):
 @pytest.mark.parametrize("confidence", [0.8, 0.95])
 def test_wilson(correct, n, confidence):
     expected = stats.binomtest(correct, n).proportion_ci(confidence, method="wilson")
-    found = wilson(correct, n, confidence)
-    assert (found.low, found.high) == same((expected.low, expected.high), rel=1e-12, abs=1e-15)
+    interval = wilson(correct, n, confidence)
+    assert (interval.low, interval.high) == same((expected.low, expected.high), rel=1e-12, abs=1e-15)
 
 
 def test_fisher_exact_of_every_small_table():

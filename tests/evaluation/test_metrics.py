@@ -11,7 +11,6 @@ from sklearn import metrics as oracle
 
 from bakeoff.evaluation.metrics import (
     METRICS,
-    accuracy,
     calibration,
     confusion,
     negative_log_likelihood,
@@ -38,7 +37,6 @@ def test_metrics_agree_with_scikit_learn(run):
     logits, labels = run
     probabilities, predicted = softmax(logits), logits.argmax(axis=1)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(600))
-    assert accuracy(logits, labels) == pytest.approx(oracle.accuracy_score(labels, predicted))
     assert negative_log_likelihood(logits, labels) == pytest.approx(oracle.log_loss(labels, probabilities))
     assert np.array_equal(confusion(logits, labels, 7), oracle.confusion_matrix(labels, predicted))
     assert per_class(logits, labels) == pytest.approx(oracle.recall_score(labels, predicted, average=None))
@@ -56,7 +54,7 @@ def test_every_metric_is_a_number_that_needs_only_logits_and_labels(run, name):
 
 def test_ties_count_once():
     logits, labels = np.zeros((10, 4), dtype=np.float32), np.arange(10) % 4
-    assert accuracy(logits, labels) == top_k(logits, labels, 1) == 0.3
+    assert top_k(logits, labels, 1) == 0.3
     assert top_k(logits, labels, 2) == 0.6
 
 
@@ -79,21 +77,21 @@ def test_extreme_logits_stay_finite():
 
 def test_calibration_agrees_with_bins_taken_one_by_one(run):
     logits, labels = run
-    found = calibration(logits, labels, bins=10)
+    result = calibration(logits, labels, bins=10)
     confidence = softmax(logits).max(axis=1)
     right = logits.argmax(axis=1) == labels
     error = 0.0
     for m in range(10):
         inside = (confidence > m / 10) & (confidence <= (m + 1) / 10)
-        assert found.count[m] == inside.sum()
+        assert result.count[m] == inside.sum()
         if inside.any():
-            assert found.confidence[m] == pytest.approx(confidence[inside].mean())
-            assert found.accuracy[m] == pytest.approx(right[inside].mean())
+            assert result.confidence[m] == pytest.approx(confidence[inside].mean())
+            assert result.accuracy[m] == pytest.approx(right[inside].mean())
             error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
         else:
-            assert math.isnan(found.confidence[m])
-    assert found.error == pytest.approx(error)
-    assert found.count.sum() == 600
+            assert math.isnan(result.confidence[m])
+    assert result.error == pytest.approx(error)
+    assert result.count.sum() == 600
 
 
 def test_calibration_of_known_cases():
@@ -125,25 +123,25 @@ def test_roc_of_a_class_without_images_is_empty():
 
 def test_wilson_agrees_with_the_published_example():
     """81 of 263: 0.2553 to 0.3662 (Newcombe, Statist. Med. 17, 1998, 857-872, Table I)."""
-    found = wilson(81, 263)
-    assert (found.low, found.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert found.mean == 81 / 263
+    interval = wilson(81, 263)
+    assert (interval.low, interval.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert interval.mean == 81 / 263
     assert (wilson(10, 10).high, wilson(0, 10).low) == (1, 0)
 
 
 def test_over_seeds_is_students_interval():
     values = [0.981, 0.985, 0.979, 0.984]
-    found = over_seeds(values, confidence=0.9)
+    interval = over_seeds(values, confidence=0.9)
     low, high = stats.t.interval(0.9, 3, np.mean(values), stats.sem(values))
-    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(values), low, high))
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((np.mean(values), low, high))
     assert over_seeds([0.5, 0.5]).low == 0.5
 
 
 def test_one_seed_has_no_interval_over_seeds():
-    found = over_seeds([0.98])
-    assert found.mean == 0.98
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    interval = over_seeds([0.98])
+    assert interval.mean == 0.98
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
 
 
 def test_evaluation_runs_without_torch():

@@ -33,9 +33,9 @@ def test_a_contender_stops_when_it_is_decided_against_all_that_can_still_be_best
     # "far" loses plainly to both leaders; the leaders' seeds spread too much to tell them apart
     correct = {"one": runs(rng, 0.80, 0.02), "two": runs(rng, 0.81, 0.02), "far": runs(rng, 0.1, 0.005)}
     correct["farther"] = runs(rng, 0.1, 0.005)
-    found = continue_with(correct, 0.01)
-    assert found.names == ("one", "two")
-    assert found.stopped == {"far": "decided", "farther": "decided"}
+    next_look = continue_with(correct, 0.01)
+    assert next_look.names == ("one", "two")
+    assert next_look.stopped == {"far": "decided", "farther": "decided"}
     # "far" and "farther" are undecided between themselves, but neither can be best
     verdicts = {(pair.a, pair.b): pair.verdict for pair in decide(correct, level=0.01).pairs}
     assert verdicts["far", "farther"] == verdicts["one", "two"] == "undecided"
@@ -44,9 +44,9 @@ def test_a_contender_stops_when_it_is_decided_against_all_that_can_still_be_best
 def test_seeds_that_agree_leave_the_doubt_to_the_images():
     rng = np.random.default_rng(1)
     one, two = (np.tile(rng.random(300) < 0.9, (3, 1)) for _ in range(2))
-    found = continue_with({"one": one, "two": two}, 0.01)
-    assert found.names == ()
-    assert found.stopped == {"one": "images", "two": "images"}
+    next_look = continue_with({"one": one, "two": two}, 0.01)
+    assert next_look.names == ()
+    assert next_look.stopped == {"one": "images", "two": "images"}
 
 
 def test_what_counts_is_the_size_of_the_split_that_the_verdicts_will_rest_on():
@@ -63,5 +63,5 @@ def test_a_single_run_is_a_reason_to_go_on():
 
 
 def test_one_contender_needs_nothing_more():
-    found = continue_with({"one": runs(np.random.default_rng(4), 0.5, 0.01)}, 0.01)
-    assert (found.names, found.stopped) == ((), {"one": "decided"})
+    next_look = continue_with({"one": runs(np.random.default_rng(4), 0.5, 0.01)}, 0.01)
+    assert (next_look.names, next_look.stopped) == ((), {"one": "decided"})

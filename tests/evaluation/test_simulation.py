@@ -47,34 +47,34 @@ NULL = [
 @pytest.mark.parametrize("design", NULL, ids=lambda design: f"{len(design[0])}-{design[0][0]}-{design[3]}")
 def test_equally_good_contenders_are_rarely_told_apart(bench, design):
     studies = 150
-    found = bench.simulate(bench.Cell(*design), studies, np.random.default_rng(1))
-    assert at_most(found["any_false"][0], 0.05, studies)
+    rates = bench.simulate(bench.Cell(*design), studies, np.random.default_rng(1))
+    assert at_most(rates["any_false"][0], 0.05, studies)
     if design[-1] != "failing":  # no interval from three runs knows of failures that they do not show
-        assert found["pair_coverage"][0] > 0.92
-        assert found["leaderboard_coverage"][0] > 0.92
+        assert rates["pair_coverage"][0] > 0.92
+        assert rates["leaderboard_coverage"][0] > 0.92
 
 
 @pytest.mark.parametrize(("k", "spread"), [(2, "calm"), (4, "unequal"), (15, "calm")])
 def test_a_difference_of_exactly_the_margin_is_rarely_called_equivalent(bench, k, spread):
     studies = 100
     cell = bench.Cell(tuple(0.95 - 0.005 * (c % 2) for c in range(k)), 10, 2000, spread)
-    found = bench.simulate(cell, studies, np.random.default_rng(2))
-    assert at_most(found["any_false"][0], 0.05, studies)
+    rates = bench.simulate(cell, studies, np.random.default_rng(2))
+    assert at_most(rates["any_false"][0], 0.05, studies)
 
 
 @pytest.mark.parametrize(("which", "promised"), [(0, 0.9), (1, 0.6)])
 def test_plain_differences_among_fifteen_contenders_are_shown(bench, which, promised):
     studies = 25
-    found = bench.simulate(bench.POWER[which], studies, np.random.default_rng(3))
-    assert at_least(found["shown"][0], promised, studies)
+    rates = bench.simulate(bench.POWER[which], studies, np.random.default_rng(3))
+    assert at_least(rates["shown"][0], promised, studies)
 
 
 def test_adding_seeds_until_decided_stays_within_the_level(bench):
     studies = 60
     rng = np.random.default_rng(4)
     cell = bench.Cell((0.95,) * 4, 10, 2000, "unequal")
-    found = bench.rates([bench.add_seeds(cell, rng) for _ in range(studies)])
-    assert at_most(found["any_false"][0], 0.036, studies)
+    rates = bench.rates([bench.add_seeds(cell, rng) for _ in range(studies)])
+    assert at_most(rates["any_false"][0], 0.036, studies)
     easy = bench.Cell((0.5, 0.95), 10, 2000, "calm")
     quick = bench.rates([bench.add_seeds(easy, rng) for _ in range(10)])
     assert (quick["shown"][0], quick["seeds"][0]) == (1, 3)

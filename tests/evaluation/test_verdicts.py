@@ -79,8 +79,8 @@ def twin_moderated(contenders):
         if c in several and c not in kept:
             result.append((max(c["s2"], least), c["n"] - 1))
         else:
-            own = (c["n"] - 1) * c["s2"] if c["n"] > 1 else 0.0
-            result.append((max((d0 * expected(c, s0) + own) / (d0 + c["n"] - 1), least), d0 + c["n"] - 1))
+            sampled = (c["n"] - 1) * c["s2"] if c["n"] > 1 else 0.0
+            result.append((max((d0 * expected(c, s0) + sampled) / (d0 + c["n"] - 1), least), d0 + c["n"] - 1))
     return result
 
 
@@ -112,9 +112,8 @@ def test_moderated_pairs_agree_with_a_slow_twin(case, seed):
     correct["c1"][0] &= np.random.default_rng(9).random(200) < 0.2  # one run that went wrong: far more than ten times
     contenders = [twin_contender(answers) for answers in correct.values()]
     spreads = twin_moderated(contenders)
-    found = decide(correct)
-    assert found.method == "moderated"
-    for pair, (i, j) in zip(found.pairs, itertools.combinations(range(len(runs)), 2), strict=True):
+    verdicts = decide(correct)
+    for pair, (i, j) in zip(verdicts.pairs, itertools.combinations(range(len(runs)), 2), strict=True):
         difference, error, freedom = twin_pair(contenders[i], contenders[j], spreads[i], spreads[j])
         half = stats.t.ppf(0.975, freedom) * error
         assert pair.difference == pytest.approx(difference)
@@ -126,9 +125,9 @@ def test_moderated_pairs_agree_with_a_slow_twin(case, seed):
 def test_a_contender_far_more_spread_than_the_others_borrows_nothing():
     correct = study(np.random.default_rng(0), [3] * 6)
     correct["c1"][0] = False
-    found = moments(list(correct.values()))
-    spread = seed_variances(found)
-    assert spread.seeds[1] == pytest.approx(found.seeds[1])
+    observed = moments(list(correct.values()))
+    spread = seed_variances(observed)
+    assert spread.seeds[1] == pytest.approx(observed.seeds[1])
     assert spread.df[1] == 2
     assert (np.delete(spread.df, 1) == 2 + spread.borrowed).all()
 
@@ -139,27 +138,27 @@ def test_moderated_variances_are_nearer_to_the_true_ones(d0):
     rng = np.random.default_rng(1)
     k, n = 2000, 3
     true = 0.02 * d0 / rng.chisquare(d0, k) / 16
-    own = true * rng.chisquare(n - 1, k) / (n - 1)
+    sampled = true * rng.chisquare(n - 1, k) / (n - 1)
     half = np.full(k, 0.5)  # (p (1 - p))^2 is then 1 / 16
-    found = seed_variances(Moments(np.full(k, n), half, own, np.zeros(k), np.eye(k), 10_000))
-    assert 0 < found.borrowed <= 4
-    moderated_error, own_error = (np.abs(np.log(one / true)).mean() for one in (found.seeds, own))
+    moderated = seed_variances(Moments(np.full(k, n), half, sampled, np.zeros(k), np.eye(k), 10_000))
+    assert 0 < moderated.borrowed <= 4
+    moderated_error, own_error = (np.abs(np.log(one / true)).mean() for one in (moderated.seeds, sampled))
     assert moderated_error < 0.75 * own_error
 
 
 def test_declared_pairs_share_half_the_level():
     correct = study(np.random.default_rng(2), [3] * 5)
     plain = {(q.a, q.b): q for q in decide(correct).pairs}
-    found = {(q.a, q.b): q for q in decide(correct, declared=[("c4", "c0")]).pairs}
-    assert [pair for pair, q in found.items() if q.declared] == [("c0", "c4")]
-    for pair, q in found.items():
+    pairs = {(q.a, q.b): q for q in decide(correct, declared=[("c4", "c0")]).pairs}
+    assert [pair for pair, q in pairs.items() if q.declared] == [("c0", "c4")]
+    for pair, q in pairs.items():
         assert q.p == plain[pair].p
     first = min(plain.values(), key=lambda q: q.p)  # the smallest p of all faces the whole family
     assert first.p_adjusted == pytest.approx(10 * first.p)
     if (first.a, first.b) == ("c0", "c4"):
-        assert found["c0", "c4"].p_adjusted == pytest.approx(2 * first.p)
-    every = decide(correct, declared=list(plain)).pairs
-    assert [q.p_adjusted for q in every] == [q.p_adjusted for q in plain.values()]
+        assert pairs["c0", "c4"].p_adjusted == pytest.approx(2 * first.p)
+    all_declared = decide(correct, declared=list(plain)).pairs
+    assert [q.p_adjusted for q in all_declared] == [q.p_adjusted for q in plain.values()]
 
 
 def mirrored(pair):
@@ -179,15 +178,15 @@ def mirrored(pair):
 @pytest.mark.parametrize("runs", [[3] * 6, [2, 3, 5, 4, 1], [3, 3], [2, 5, 3], [1, 1, 3]])
 def test_the_order_of_contenders_does_not_matter(runs):
     correct = study(np.random.default_rng(4), runs, gains=0.08)
-    found = decide(correct, declared=[("c0", "c1")])
+    verdicts = decide(correct, declared=[("c0", "c1")])
     turned = decide(dict(reversed(correct.items())), declared=[("c1", "c0")])
     other = {(pair.a, pair.b): pair for pair in turned.pairs}
-    for pair in found.pairs:
+    for pair in verdicts.pairs:
         swapped = other[pair.b, pair.a]
         for key, value in mirrored(pair).items():
             assert getattr(swapped, key) == (pytest.approx(value) if isinstance(value, float) else value), key
-    assert set(found.can_be_best) == set(turned.can_be_best)
-    for name, estimate in found.estimates.items():
+    assert set(verdicts.can_be_best) == set(turned.can_be_best)
+    for name, estimate in verdicts.estimates.items():
         assert turned.estimates[name] == estimate
 
 
@@ -219,8 +218,8 @@ def test_unequal_runs_of_two_contenders_all_count():
 # Equivalence
 
 
-def alike(rng, images, runs=3, difference=0.0):
-    """Two contenders with the same answers in all runs but for one image in a hundred, and a known difference."""
+def nearly_equal(rng, images, runs=3, difference=0.0):
+    """Two contenders with the same answers in all runs except for one image in a hundred, and a known difference."""
     base = rng.random(images) < 0.9
     a, b = (base ^ (rng.random((runs, images)) < 0.01) for _ in range(2))
     b[:, : round(difference * images)] = False
@@ -233,12 +232,12 @@ def test_as_good_as_means_that_the_interval_lies_within_the_margin():
     seen = set()
     for images in (500, 2000, 8000, 30_000):
         for margin in (0.001, 0.005, 0.02):
-            correct = alike(rng, images)
+            correct = nearly_equal(rng, images)
             (pair,) = decide(correct, margin=margin).pairs
-            found = compare_pairs(list(correct.values()), f := moments(list(correct.values())), seed_variances(f))
-            half = float(found.half_width(0.90)[0])
+            tests = compare_pairs(list(correct.values()), f := moments(list(correct.values())), seed_variances(f))
+            half = float(tests.half_width(0.90)[0])
             inside = abs(pair.difference) + half < margin
-            wide = (found.error < 2 / images).any()
+            wide = (tests.error < 2 / images).any()
             if not wide:
                 assert (pair.p_equivalent < 0.05) == inside
             if pair.p_adjusted >= 0.05:
@@ -248,7 +247,7 @@ def test_as_good_as_means_that_the_interval_lies_within_the_margin():
 
 
 def test_a_small_difference_that_is_shown_is_better_and_not_equivalent():
-    (pair,) = decide(alike(np.random.default_rng(1), 50_000, difference=0.003), margin=0.02).pairs
+    (pair,) = decide(nearly_equal(np.random.default_rng(1), 50_000, difference=0.003), margin=0.02).pairs
     assert pair.p_adjusted < 0.05
     assert pair.p_equivalent < 0.05
     assert pair.verdict == "better"
@@ -271,9 +270,8 @@ def test_few_images_show_no_equivalence_though_all_answers_agree():
 def test_a_single_run_gets_an_interval_and_no_verdict():
     rng = np.random.default_rng(0)
     correct = study(rng, [3, 3, 3], gains=0.1) | {"one": rng.random((1, 200)) < 0.05}
-    found = decide(correct)
-    assert found.method == "crossed"
-    for pair in found.pairs:
+    verdicts = decide(correct)
+    for pair in verdicts.pairs:
         if pair.b == "one":
             assert pair.single_run
             assert (pair.p_adjusted, pair.p_equivalent, pair.verdict) == (None, None, "undecided")
@@ -281,10 +279,12 @@ def test_a_single_run_gets_an_interval_and_no_verdict():
             assert pair.low > 0
             difference = correct[pair.a].mean(axis=0) - correct["one"][0]
             assert pair.p == pytest.approx(stats.ttest_1samp(difference, 0).pvalue)
-    assert "one" in found.can_be_best
-    assert found.estimates["one"].kind == "wilson"
+    assert "one" in verdicts.can_be_best
+    assert verdicts.estimates["one"].kind == "wilson"
     expected = stats.binomtest(int(correct["one"].sum()), 200).proportion_ci(method="wilson")
-    assert (found.estimates["one"].low, found.estimates["one"].high) == pytest.approx((expected.low, expected.high))
+    assert (verdicts.estimates["one"].low, verdicts.estimates["one"].high) == pytest.approx(
+        (expected.low, expected.high)
+    )
 
 
 def test_single_runs_leave_the_family_of_the_others_as_it_is():
@@ -316,17 +316,17 @@ DEGENERATE = {
 @pytest.mark.filterwarnings("error")
 def test_degenerate_studies(case):
     correct = DEGENERATE[case]
-    found = decide(correct)
+    verdicts = decide(correct)
     k = len(correct)
-    assert len(found.pairs) == k * (k - 1) // 2
-    assert len(found.can_be_best) >= min(k, 1)
-    for pair in found.pairs:
+    assert len(verdicts.pairs) == k * (k - 1) // 2
+    assert len(verdicts.can_be_best) >= min(k, 1)
+    for pair in verdicts.pairs:
         assert -1 <= pair.low <= pair.difference <= pair.high <= 1
         assert 0 <= pair.p <= 1
         if (correct[pair.a].mean(axis=0) == correct[pair.b].mean(axis=0)).all():
             assert (pair.difference, pair.p) == (0, 1)
             assert pair.verdict in ("equivalent", "undecided")
-    for name, estimate in found.estimates.items():
+    for name, estimate in verdicts.estimates.items():
         assert 0 <= estimate.low <= estimate.mean <= estimate.high <= 1
         assert estimate.mean == pytest.approx(correct[name].mean())
 
@@ -355,16 +355,16 @@ def test_a_contender_without_a_run_is_refused():
 
 def test_who_can_be_best_is_who_is_not_shown_to_be_beaten():
     correct = study(np.random.default_rng(7), [3] * 6, images=1000, spread=0.02, gains=0.06)
-    found = decide(correct)
-    assert "c5" in found.can_be_best
-    assert "c0" not in found.can_be_best
+    verdicts = decide(correct)
+    assert "c5" in verdicts.can_be_best
+    assert "c0" not in verdicts.can_be_best
     beaten = {
-        pair.b if pair.verdict == "better" else pair.a for pair in found.pairs if pair.verdict in ("better", "worse")
+        pair.b if pair.verdict == "better" else pair.a for pair in verdicts.pairs if pair.verdict in ("better", "worse")
     }
-    assert not beaten & set(found.can_be_best)
+    assert not beaten & set(verdicts.can_be_best)
     limit = 0.05 / 5
-    for name in found.can_be_best:
-        for pair in found.pairs:
+    for name in verdicts.can_be_best:
+        for pair in verdicts.pairs:
             if name in (pair.a, pair.b) and (pair.difference < 0) == (name == pair.a):
                 assert pair.p / 2 >= limit
 
@@ -385,11 +385,11 @@ def test_an_undecided_pair_says_what_would_decide_it():
 
 
 def test_decided_pairs_need_nothing_and_larger_differences_fewer_seeds():
-    found = decide(study(np.random.default_rng(10), [3] * 5, images=3000, spread=0.01, gains=0.08))
-    for pair in found.pairs:
+    verdicts = decide(study(np.random.default_rng(10), [3] * 5, images=3000, spread=0.01, gains=0.08))
+    for pair in verdicts.pairs:
         assert pair.verdict != "undecided"
         assert (pair.seeds_needed, pair.limited_by) == (None, None)
-    seeds = [need.seeds or math.inf for need in found.plan.values()]
+    seeds = [need.seeds or math.inf for need in verdicts.plan.values()]
     assert seeds == sorted(seeds, reverse=True)
     assert seeds[-1] < 20
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bakeoff.findings.changes import changes
-from bakeoff.report.sentences import change
+from bakeoff.report.sentences import of_change
 from bakeoff.spec import Recipe, RunSpec
 
 
@@ -61,8 +61,8 @@ def spec(model: str = "conv", parameters: dict | None = None, **recipe) -> RunSp
     ],
 )
 def test_what_differs_is_told_as_a_study_file_says_it(before, after, expected):
-    told = sorted(change(one) for one in changes(before, after))
-    assert told == sorted(expected)
+    words = sorted(of_change(change) for change in changes(before, after))
+    assert words == sorted(expected)
     assert len(changes(after, before)) == len(expected)
 
 

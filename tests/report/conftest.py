@@ -129,7 +129,7 @@ def write_run(
     labels = {"validation": shared.integers(0, 10, images // 2), "test": shared.integers(0, 10, images)}
     if test_labels is not None:
         labels["test"] = test_labels
-    said = {
+    description = {
         "spec": spec.model_dump(mode="json"),
         "status": "finished" if skill > 0 else "diverged",
         "dataset": {
@@ -138,7 +138,7 @@ def write_run(
             "classes": list(classes),
             "counts": {
                 "train": [images // 5] * 10,
-                **{split: np.bincount(found, minlength=10).tolist() for split, found in labels.items()},
+                **{split: np.bincount(split_labels, minlength=10).tolist() for split, split_labels in labels.items()},
             },
             "shape": [channels, size, size],
             "mean": [0.1] * channels,
@@ -159,25 +159,25 @@ def write_run(
         else history(spec.recipe.epochs, max(skill, 1.0), spec.seed, on_test=spec.recipe.selects_on_test)
     )
     if skill <= 0:
-        write_finished(path, said, rows[:2], None, None)
+        write_finished(path, description, rows[:2], None, None)
         return read_run(path)
     arrays = {}
-    for salt, (split, found) in enumerate(labels.items()):
-        truth = found if test_truth is None or split != "test" else test_truth
+    for salt, (split, split_labels) in enumerate(labels.items()):
+        truth = split_labels if test_truth is None or split != "test" else test_truth
         logits = planted(test_skill or skill if split == "test" else skill, spec.seed, truth, salt)
-        arrays |= {f"{split}_logits": logits, f"{split}_labels": found}
-        said["metrics"][f"{split}_accuracy"] = float(np.mean(logits.argmax(axis=1) == found))
-        said["metrics"][f"{split}_loss"] = softmax_loss(logits, found)
+        arrays |= {f"{split}_logits": logits, f"{split}_labels": split_labels}
+        description["metrics"][f"{split}_accuracy"] = float(np.mean(logits.argmax(axis=1) == split_labels))
+        description["metrics"][f"{split}_loss"] = softmax_loss(logits, split_labels)
     arrays |= {f"train_{what}": arrays[f"validation_{what}"] for what in ("logits", "labels")}
-    accuracy = said["metrics"]["validation_accuracy"]
-    said["metrics"] |= {"train_accuracy": 1 - (1 - accuracy) / 3, "train_loss": 0.05}
+    accuracy = description["metrics"]["validation_accuracy"]
+    description["metrics"] |= {"train_accuracy": 1 - (1 - accuracy) / 3, "train_loss": 0.05}
     wrong = np.flatnonzero(arrays["test_logits"].argmax(axis=1) != labels["test"])
     worst = wrong[np.argsort(-arrays["test_logits"][wrong].max(axis=1))][:24]
     drawn = [drawing(labels["test"][i], size, channels, np.random.default_rng(i)) for i in worst]
     arrays["mistake_index"] = worst
     arrays["mistake_images"] = np.stack(drawn) if drawn else np.zeros((0, channels, size, size), np.uint8)
     arrays["confused_index"], arrays["confused_images"] = worst[:12], arrays["mistake_images"][:12]
-    write_finished(path, said, rows, arrays, b"weights")
+    write_finished(path, description, rows, arrays, b"weights")
     return read_run(path)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bakeoff.report import page as report
+from bakeoff.report.context import Context
 from bakeoff.report.render import figures
 from bakeoff.report.render.figures import Series, Spot
 from bakeoff.report.render.raster import png
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found on t
 @pytest.fixture(scope="module")
 def address(study, runs, tmp_path_factory) -> str:
     out = tmp_path_factory.mktemp("report")
-    report.Page.of(study, runs, command="bakeoff run small-digits").write(out)
+    report.Page(Context.of(study, runs, "bakeoff run small-digits")).write(out)
     return (out / "report.html").as_uri()
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from bakeoff.cli import main
+from bakeoff.report.context import Context
 from bakeoff.report.page import Page
 from bakeoff.report.render.blocks import Cell, Column, Table
 from bakeoff.report.render.tables import escaped, latex
@@ -18,7 +19,7 @@ from bakeoff.report.render.tables import escaped, latex
 
 @pytest.fixture(scope="module")
 def page(study, runs):
-    return Page.of(study, runs, command="bakeoff run small-digits")
+    return Page(Context.of(study, runs, "bakeoff run small-digits"))
 
 
 def test_csv_holds_the_numbers_of_the_summary(page):

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from bakeoff.record import read_run
+from bakeoff.report.context import Context
 from bakeoff.report.overrides import sentences
 from bakeoff.report.page import Page
 from bakeoff.report.sections import SECTIONS
-from bakeoff.report.summary import summarise
 from bakeoff.spec.plan import Plan, make_plan
 from bakeoff.spec.study_file import parse_study
 
@@ -25,7 +25,7 @@ NOTE = "conv, seed 1: no finished record"
 def report(study, runs, tmp_path_factory):
     """(folder, summary) of a report on the synthetic study."""
     out = tmp_path_factory.mktemp("report")
-    return out, Page.of(study, runs, command=COMMAND, notes=[NOTE]).write(out)
+    return out, Page(Context.of(study, runs, COMMAND), [NOTE]).write(out)
 
 
 class Outline(HTMLParser):
@@ -65,11 +65,11 @@ def test_the_summary_is_written_as_it_is_returned(report):
 
 def test_the_page_is_one_file_with_every_section(report):
     out, _ = report
-    found = outline((out / "report.html").read_text())
-    assert found.ids == [kind.replace("_", "-") for kind in SECTIONS if kind != "label_noise"]  # not about digits
-    assert [link for link in found.loads if link.startswith("#")] == [f"#{anchor}" for anchor in found.ids]
-    assert all(link.startswith(("#", "data:")) for link in found.loads)
-    assert found.scripts == 0
+    page = outline((out / "report.html").read_text())
+    assert page.ids == [kind.replace("_", "-") for kind in SECTIONS if kind != "label_noise"]  # not about digits
+    assert [link for link in page.loads if link.startswith("#")] == [f"#{anchor}" for anchor in page.ids]
+    assert all(link.startswith(("#", "data:")) for link in page.loads)
+    assert page.scripts == 0
     style = re.search(r"<style>(.*?)</style>", (out / "report.html").read_text(), re.DOTALL)[1]
     assert "url(" not in style
     assert "@import" not in style
@@ -113,7 +113,7 @@ def test_rendering_again_gives_the_same_bytes_and_leaves_no_old_figures(report, 
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "roc-gone.svg").write_text("old")
     (tmp_path / "files.json").write_text('["figures/roc-gone.svg"]')
-    Page.of(study, [read_run(run.path) for run in runs], command=COMMAND, notes=[NOTE]).write(tmp_path)
+    Page(Context.of(study, [read_run(run.path) for run in runs], COMMAND), [NOTE]).write(tmp_path)
     files = sorted(file.relative_to(out) for file in out.rglob("*") if file.is_file())
     assert files == sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file())
     for file in files:
@@ -122,7 +122,7 @@ def test_rendering_again_gives_the_same_bytes_and_leaves_no_old_figures(report, 
 
 def test_overrides_are_printed_on_the_page(study_file, runs, tmp_path):
     small = make_plan(study_file, "small")
-    Page.of(small, runs, command=COMMAND).write(tmp_path)
+    Page(Context.of(small, runs, COMMAND)).write(tmp_path)
     text = (tmp_path / "report.html").read_text()
     assert len(sentences(small)) == 2
     assert f"Overridden here: {'; '.join(sentences(small))}." in text
@@ -131,15 +131,15 @@ def test_overrides_are_printed_on_the_page(study_file, runs, tmp_path):
 def test_names_from_outside_are_text_and_nothing_else(study, tmp_path, write_run):
     hostile = ("<script>alert(1)</script>", "a|b", '"&', "*bold*", *"456789")
     runs = [write_run(spec, tmp_path, skill=5.0, classes=hostile) for spec in study.specs()[:6]]
-    Page.of(study, runs, command="bakeoff run '<img src=x>'", notes=["<b>note</b>"]).write(tmp_path)
-    found = outline((tmp_path / "report.html").read_text())
-    assert found.scripts == 0
-    assert all(link.startswith(("#", "data:")) for link in found.loads)
+    Page(Context.of(study, runs, "bakeoff run '<img src=x>'"), ["<b>note</b>"]).write(tmp_path)
+    parsed = outline((tmp_path / "report.html").read_text())
+    assert parsed.scripts == 0
+    assert all(link.startswith(("#", "data:")) for link in parsed.loads)
 
 
 def test_a_study_without_a_finished_run_still_has_a_page(study, runs, tmp_path):
     for some in ([], [run for run in runs if run.status == "diverged"]):
-        summary = Page.of(study, some, command=COMMAND, notes=[NOTE]).write(tmp_path)
+        summary = Page(Context.of(study, some, COMMAND), [NOTE]).write(tmp_path)
         assert summary["answer"].startswith("No answer yet")
         assert NOTE in outline_text(tmp_path)
 
@@ -154,18 +154,18 @@ def outline_text(folder) -> str:
 def test_one_run_of_one_contender_is_enough(study, tmp_path, write_run, channels):
     alone: Plan = study.model_copy(update={"contenders": study.contenders[1:2], "sweeps": (), "seeds": 1})
     run = write_run(alone.specs()[0], tmp_path, skill=5.0, channels=channels)
-    summary = Page.of(alone, [run], command=COMMAND).write(tmp_path)
+    summary = Page(Context.of(alone, [run], COMMAND)).write(tmp_path)
     assert summary["contenders"][0]["interval"] == "wilson"
-    assert "There is no other contender with a result" in outline_text(tmp_path)
+    assert "this run alone" in outline_text(tmp_path)
 
 
 def test_a_perfect_contender_has_a_page(study, tmp_path, write_run):
     runs = [write_run(spec, tmp_path, skill=60.0, images=300) for spec in study.specs()[:6]]
-    summary = Page.of(study, runs, command=COMMAND).write(tmp_path)
-    found = summary["contenders"][0]["test_accuracy"]
-    assert found["mean"] == 1
-    assert found["high"] == pytest.approx(1)
-    assert 0.98 < found["low"] < 1, "nobody is shown to be perfect by 300 images"
+    summary = Page(Context.of(study, runs, COMMAND)).write(tmp_path)
+    accuracy = summary["contenders"][0]["test_accuracy"]
+    assert accuracy["mean"] == 1
+    assert accuracy["high"] == pytest.approx(1)
+    assert 0.98 < accuracy["low"] < 1, "nobody is shown to be perfect by 300 images"
     assert 'id="mistakes"' not in outline_text(tmp_path)
 
 
@@ -174,7 +174,7 @@ def test_thirty_five_contenders_stay_readable_and_small(text, tmp_path, write_ru
     study = make_plan(parse_study(text + more, "large", "large.toml")).model_copy(update={"seeds": 2})
     assert len(study.contenders) == 35
     runs = write_runs(study, tmp_path / "runs", images=300, size=64)
-    Page.of(study, runs, command=COMMAND).write(tmp_path)
+    Page(Context.of(study, runs, COMMAND)).write(tmp_path)
     page = outline_text(tmp_path)
     assert len(page) < 4_000_000
     assert "The best 6 of 34 contenders have colours." in page
@@ -214,7 +214,7 @@ def test_datasets_are_told_apart(tmp_path, write_run):
         write_run(spec, tmp_path, skill=skills[spec.contender], fingerprint=prints[spec.dataset])
         for spec in study.specs()
     ]
-    summary = Page.of(study, runs, command="bakeoff run two").write(tmp_path)
+    summary = Page(Context.of(study, runs, "bakeoff run two")).write(tmp_path)
     of = {c["name"]: c["dataset"] for c in summary["contenders"]}
     assert list(of.values()) == ["digits"] * 2 + ["letters"] * 3
     pairs = [{p["a"], p["b"]} for p in summary["comparisons"]]
@@ -223,7 +223,7 @@ def test_datasets_are_told_apart(tmp_path, write_run):
     assert digits.startswith("On digits: deep is selected")
     assert letters.startswith("On letters: conv-letters is selected")
     alone = make_plan(parse_study(TWO.partition("[contenders.conv-letters]")[0], "two", "two.toml"))
-    assert summarise(alone, runs)["comparisons"] == summary["comparisons"][:1]
+    assert Page(Context.of(alone, runs)).summary["comparisons"] == summary["comparisons"][:1]
     page = (tmp_path / "report.html").read_text()
     outline(page)
     board = page.partition('id="leaderboard"')[2].partition("</section>")[0]
@@ -236,7 +236,7 @@ def test_class_names_of_an_older_record_are_written_out(study, tmp_path, write_r
     """Control characters were not refused once: a page of such runs is whole, and well-formed."""
     names = ("\x1b[31mred", "nul\x00", "[/bold]", "<b>", *"abcdef")
     runs = [write_run(spec, tmp_path, skill=4.0, classes=names) for spec in study.specs()]
-    Page.of(study, runs, command=COMMAND).write(tmp_path / "out")
+    Page(Context.of(study, runs, COMMAND)).write(tmp_path / "out")
     for file in (*(tmp_path / "out" / "figures").glob("*.svg"), tmp_path / "out" / "report.html"):
         text = file.read_text()
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bakeoff.report.summary import summarise
+from bakeoff.report.context import Context
+from bakeoff.report.page import Page
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study_file import parse_study
 
@@ -102,7 +103,9 @@ def summary(tmp_path_factory, write_run):
             run = dataclasses.replace(run, history=rows, metrics={**run.metrics, "validation_accuracy": 0.1})
         runs.append(run)
     fresh = [spec.model_copy(update={"seed": 4 + spec.seed}) for spec in study.specs() if spec.contender == "mean"]
-    return summarise(study, runs, [write_run(spec, folder, skill=5.5, images=400) for spec in fresh])
+    return Page(
+        Context.of(study, runs, fresh=[write_run(spec, folder, skill=5.5, images=400) for spec in fresh])
+    ).summary
 
 
 def test_a_summary_keeps_every_key_and_value(summary):

@@ -116,9 +116,8 @@ def test_a_scale_cuts_single_contenders() -> None:
         + "[scales.most]\nrecipe = { epochs = 1 }\ncontenders.plain = { epochs = 2 }\ncontenders.fast = { epochs = 10 }"
     )
     assert sentences(make_plan(wide, "most")) == [
-        "epochs = 1 in every other recipe",
         "epochs = 2 for plain",
-        "epochs = 10 for fast",
+        "epochs = 1 for lr=0.01, big-step and width=20",
     ]
     asked = make_plan(study(STUDY + own), "smoke", recipe={"epochs": 7})
     assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in asked.contenders} == {
@@ -127,7 +126,7 @@ def test_a_scale_cuts_single_contenders() -> None:
     }
     assert sentences(asked)[2:] == ["epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders"]
     same = study(STUDY + "[scales.some]\ncontenders = { plain = { epochs = 2 }, fast = { epochs = 2, lr = 3.0 } }\n")
-    assert sentences(make_plan(same, "some")) == ["epochs = 2 for plain, fast", "lr = 3.0 for fast"]
+    assert sentences(make_plan(same, "some")) == ["epochs = 2 for plain and fast", "lr = 3.0 for fast"]
     alone = study(STUDY + "[scales.some]\n[scales.some.contenders.fast]\nepochs = 4\n")
     assert not make_plan(alone, "some").comparable
     assert make_plan(alone, "some", only=["plain"]).comparable, "what it cuts is left out"

@@ -196,7 +196,6 @@ def test_what_was_trained_on_test_images_is_never_the_choice(run_text: RunText, 
     assert {name for name, c in by_name.items() if c["trains_on_test"]} == {"pupil", "team", "above"}
     assert by_name["pupil"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]
     assert summary["answer"].startswith("quick is selected")
-    assert "among those that neither choose nor train on the test set" in summary["answer"]
     page = (tmp_path / "tiny" / "full" / "report.md").read_text()
     assert "pupil ‡" in page
     assert "it is never selected" in page

@@ -67,7 +67,7 @@ def test_a_report_rendered_again_and_the_same_command_keep_the_fresh_runs(confir
     again = bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=out, jobs=1, done=trained.append)
     assert trained == []
     assert again["confirmation"] == summary["confirmation"]
-    assert "when trained again on 2 fresh seeds" in (out / "tiny" / "full" / "report.md").read_text()
+    assert "(2 of 2 fresh runs trained;" in (out / "tiny" / "full" / "report.md").read_text()
 
 
 def test_without_confirm_nothing_more_is_trained_and_the_page_says_of_which_runs_it_speaks(tmp_path):
@@ -75,7 +75,7 @@ def test_without_confirm_nothing_more_is_trained_and_the_page_says_of_which_runs
     summary = bakeoff.run_study(parse_study(text, "tiny", "tiny.toml"), out=tmp_path, jobs=1)
     assert summary["confirmation"] == []
     assert len(find_runs(tmp_path)) == 4
-    assert "of the runs it was selected by, which may flatter it" in summary["answer"]
+    assert "These runs selected it, which may flatter it" in summary["answer"]
 
 
 @pytest.mark.parametrize(

@@ -46,19 +46,19 @@ def chance_to_win(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
     Exact over all combinations; contenders that tie share the win. `values` holds one or more values of each.
     """
-    known = {name: np.sort(np.asarray(found, dtype=float)) for name, found in values.items()}
+    samples = {name: np.sort(np.asarray(scores, dtype=float)) for name, scores in values.items()}
     chances = {}
-    for name, own in known.items():
+    for name, sample in samples.items():
         total = 0.0
-        for value in own:
+        for value in sample:
             # polynomial in the number of ties: coefficient k = chance that k others tie and the rest lie below
             ties = np.array([1.0])
-            for other, found in known.items():
-                if other != name:
-                    below = np.searchsorted(found, value, "left") / len(found)
-                    equal = np.searchsorted(found, value, "right") / len(found) - below
+            for rival, scores in samples.items():
+                if rival != name:
+                    below = np.searchsorted(scores, value, "left") / len(scores)
+                    equal = np.searchsorted(scores, value, "right") / len(scores) - below
                     ties = np.convolve(ties, [below, equal])
-            total += float(np.sum(ties / np.arange(1, len(ties) + 1))) / len(own)
+            total += float(np.sum(ties / np.arange(1, len(ties) + 1))) / len(sample)
         chances[name] = total
     return chances
 

@@ -11,9 +11,6 @@ from bakeoff.evaluation.verdicts import LEVEL
 
 Rows = Sequence[Mapping[str, Any]]
 
-STUCK = 0.01
-"""A loss that never falls this part below that of equal logits has not left it."""
-
 
 def equal_loss(classes: int) -> float:
     """ln K: the cross-entropy, in nats, of equal logits for K classes, with or without softmax before it."""
@@ -32,20 +29,6 @@ def softmax_floor(classes: int) -> float:
 def way_down(loss: float, classes: int) -> float:
     """How far a loss behind a softmax came: 0 at that of equal logits, 1 at its floor; below 0 if it is worse."""
     return (equal_loss(classes) - loss) / (equal_loss(classes) - softmax_floor(classes))
-
-
-def stuck(rows: Rows, outputs: int, classes: int) -> bool:
-    """Whether no epoch's mean loss lies more than STUCK below that of equal logits, in training or in validation.
-
-    The training loss alone does not tell: behind a softmax, or with labels smoothed, it hardly falls where a network
-    recognises much.
-
-    Args:
-        outputs: the logits that the training loss is over: more than there are classes where places are told apart.
-        classes: those that the validation loss is over.
-    """
-    counts = {"train_loss": outputs, "validation_loss": classes}
-    return all(min(row[name] for row in rows) >= (1 - STUCK) * equal_loss(count) for name, count in counts.items())
 
 
 def guesses(accuracy: float, counts: Sequence[int]) -> bool:

@@ -76,11 +76,6 @@ def top_k(logits: Logits, labels: Labels, k: int = 5) -> float:
     return float((best == labels[:, None]).any(axis=1).mean())
 
 
-def accuracy(logits: Logits, labels: Labels) -> float:
-    """Fraction of images whose highest logit is the label's."""
-    return float((logits.argmax(axis=1) == labels).mean())
-
-
 def per_class(logits: Logits, labels: Labels) -> Floats:
     """Accuracy (K,) among the images of each class; nan for a class with no image."""
     table = confusion(logits, labels, logits.shape[1])
@@ -188,14 +183,13 @@ def confidence_of_errors(logits: Logits, labels: Labels) -> ErrorConfidence:
     """Are the errors the unsure ones?"""
     confidence = softmax(logits).max(axis=1)
     wrong = logits.argmax(axis=1) != labels
-    of_right, of_wrong = (float(confidence[some].mean()) if some.any() else math.nan for some in (~wrong, wrong))
+    of_right, of_wrong = (float(confidence[mask].mean()) if mask.any() else math.nan for mask in (~wrong, wrong))
     return ErrorConfidence(of_right, of_wrong, _roc(wrong, -confidence).area)
 
 
 METRICS: Registry[Entry[Frozen]] = Registry(
     "metric",
     {
-        "accuracy": Entry(accuracy),
         "top5": Entry(top_k),
         "nll": Entry(negative_log_likelihood),
         "calibration_error": Entry(calibration_error),

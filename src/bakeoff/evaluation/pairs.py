@@ -67,7 +67,7 @@ class Tests:
         return np.asarray((special.stdtrit(self.df, (1 + confidence) / 2) * self.error).max(axis=0))
 
 
-def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances) -> Tests:
+def compare_pairs(correct: Sequence[Correct], observed: Moments, spread: Variances) -> Tests:
     """The tests of all pairs of contenders, in the order of `itertools.combinations`.
 
     With moderated variances there is one test; its degrees of freedom are weighed by the parts of seeds and images.
@@ -78,11 +78,11 @@ def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances)
     No standard error with the images in it is below one image.
     """
     pair = i, j = np.array(np.triu_indices(len(correct), 1))
-    images, noise, runs = found.images, found.noise / found.runs, found.runs[pair].max(axis=0)
+    images, noise, runs = observed.images, observed.noise / observed.runs, observed.runs[pair].max(axis=0)
     known = ~np.isnan(spread.seeds[pair]).any(axis=0)
     own_df = np.where(known, spread.df[pair], 1)
-    seeds = np.where(known, (spread.seeds / found.runs)[pair], 0)
-    between = (found.shared[i, i] + found.shared[j, j] - 2 * found.shared[i, j]) / images
+    seeds = np.where(known, (spread.seeds / observed.runs)[pair], 0)
+    between = (observed.shared[i, i] + observed.shared[j, j] - 2 * observed.shared[i, j]) / images
     part = np.maximum(between - np.where(known, noise[i] + noise[j], 0) / images, 0)
     part = np.maximum(part, least_error(images) ** 2 - seeds.sum(axis=0))
     of_images = np.full(len(part), images - 1.0)
@@ -90,16 +90,16 @@ def compare_pairs(correct: Sequence[Correct], found: Moments, spread: Variances)
     df = _joined(np.stack([*seeds, part]), np.stack([*own_df, of_images]))[None]
     per_seed = spread.seeds[pair].sum(axis=0)
     seed_df = _joined(np.where(known, spread.seeds[pair], 0), own_df)
-    borrowed = (spread.df - found.runs + 1)[pair].min(axis=0)
+    borrowed = (spread.df - observed.runs + 1)[pair].min(axis=0)
     if not spread.borrowed:
         seeds_error = np.sqrt(np.maximum(seeds.sum(axis=0), _TINY))
         images_error = np.sqrt(np.maximum(between, least_error(images) ** 2))
         seeds_error = np.where(known, seeds_error, images_error)
         error = np.concatenate([[seeds_error, images_error], error])
         df = np.concatenate([[np.where(known, _joined(seeds, own_df), of_images), of_images], df])
-        for k in np.flatnonzero(known & (found.runs[i] == found.runs[j])):
+        for k in np.flatnonzero(known & (observed.runs[i] == observed.runs[j])):
             error[:, k], df[:, k], per_seed[k], part[k] = crossed(correct[i[k]], correct[j[k]])
-    difference = found.mean[i] - found.mean[j]
+    difference = observed.mean[i] - observed.mean[j]
     return Tests(difference, error, df, per_seed, seed_df, borrowed, runs, part, images)
 
 

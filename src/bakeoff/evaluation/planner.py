@@ -56,9 +56,9 @@ def seeds_to_decide(tests: Tests, level: Floats, margin: float) -> list[Need]:
     """
     observed = np.abs(tests.difference)
     error = least_error(tests.images)
-    shown = _least(tests, level[0] / 2, observed, CHANCE, tests.runs, error)
-    within = _least(tests, level[1], margin - observed, (1 + CHANCE) / 2, tests.runs, 2 * error)
-    return [min(both, key=_order) for both in zip(shown, within, strict=True)]
+    to_show = _least(tests, level[0] / 2, observed, CHANCE, tests.runs, error)
+    to_bound = _least(tests, level[1], margin - observed, (1 + CHANCE) / 2, tests.runs, 2 * error)
+    return [min(needs, key=_order) for needs in zip(to_show, to_bound, strict=True)]
 
 
 def plan(tests: Tests, level: Floats) -> dict[float, Need]:

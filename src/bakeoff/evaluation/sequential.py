@@ -51,9 +51,9 @@ def continue_with(
     other one), unless the images are more than half of that doubt. `test_images` is the number of images the verdicts
     will rest on, if it is not M.
     """
-    found = decide(correct, declared=declared, margin=margin, level=level)
-    best = set(found.can_be_best)
-    waiting = [pair for pair in found.pairs if pair.verdict == "undecided" and best & {pair.a, pair.b}]
+    verdicts = decide(correct, declared=declared, margin=margin, level=level)
+    best = set(verdicts.can_be_best)
+    waiting = [pair for pair in verdicts.pairs if pair.verdict == "undecided" and best & {pair.a, pair.b}]
     going = {name for pair in waiting if not _futile(pair, test_images or pair.images) for name in (pair.a, pair.b)}
     held = {name for pair in waiting for name in (pair.a, pair.b)}
     return Next(

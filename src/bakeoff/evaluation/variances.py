@@ -75,33 +75,33 @@ class Variances:
     """The degrees of freedom d0 that each borrows; 0 where nothing is borrowed."""
 
 
-def seed_variances(found: Moments) -> Variances:
+def seed_variances(observed: Moments) -> Variances:
     """Moderated variances where four or more contenders have two or more seeds, else each contender's own.
 
     On the logit scale contenders are taken to spread alike, by s0. A contender's variance s^2 is expected to be
     s0^2 (p(1 - p))^2 plus the noise of its answers, which is known, over the number of images; the ratio of s^2 to that
     follows F(n - 1, d0). One whose ratio exceeds ten borrows nothing. No variance is below what the noise gives.
     """
-    least = found.noise / found.images
-    several = found.runs > 1
-    own = np.maximum(found.seeds, least)
-    df: Floats = found.runs.astype(np.float64) - 1
+    least = observed.noise / observed.images
+    several = observed.runs > 1
+    unmoderated = np.maximum(observed.seeds, least)
+    df: Floats = observed.runs.astype(np.float64) - 1
     k = int(several.sum())
     if k < BORROWING:
-        return Variances(own, df, 0.0)
-    answers = found.runs * found.images
-    p = (found.mean * answers + 0.5) / (answers + 1)
+        return Variances(unmoderated, df, 0.0)
+    answers = observed.runs * observed.images
+    p = (observed.mean * answers + 0.5) / (answers + 1)
     scale, positive = (p * (1 - p)) ** 2, np.maximum(df, 1)
-    expected = np.maximum(_spread(found.seeds, scale, least, df, several) * scale + least, _TINY)
-    kept = several & (own <= OUTLIER * expected)
-    ratio = np.maximum(own / expected, _TINY)
+    expected = np.maximum(_spread(observed.seeds, scale, least, df, several) * scale + least, _TINY)
+    kept = several & (unmoderated <= OUTLIER * expected)
+    ratio = np.maximum(unmoderated / expected, _TINY)
     logs = np.log(ratio) - special.digamma(positive / 2) + np.log(positive / 2)
     d0 = _prior_df(float(logs[kept].var(ddof=1) - special.polygamma(1, positive[kept] / 2).mean()))
-    expected = _spread(found.seeds, scale, least, df, kept, d0) * scale + least
+    expected = _spread(observed.seeds, scale, least, df, kept, d0) * scale + least
     d0 = min(d0, k - 3, MOST_BORROWED)
-    moderated = (d0 * expected + df * np.where(several, found.seeds, 0)) / (d0 + df)
+    moderated = (d0 * expected + df * np.where(several, observed.seeds, 0)) / (d0 + df)
     borrows = kept | ~several
-    seeds = np.where(borrows, np.maximum(moderated, least), own)
+    seeds = np.where(borrows, np.maximum(moderated, least), unmoderated)
     return Variances(seeds, np.where(borrows, d0 + df, df), d0)
 
 

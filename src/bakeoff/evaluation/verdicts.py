@@ -76,7 +76,6 @@ class Verdicts:
     pairs: tuple[Pair, ...]
     estimates: Mapping[str, Estimate]
     can_be_best: tuple[str, ...]
-    method: Literal["moderated", "crossed"]
     plan: Mapping[float, Need]
     """Seeds that show a true difference of so much between two contenders as well told apart as half of the pairs."""
 
@@ -99,12 +98,12 @@ def decide(
     """
     names = list(correct)
     if not names:
-        return Verdicts((), {}, (), "crossed", {})
+        return Verdicts((), {}, (), {})
     answers = [np.asarray(correct[name], dtype=np.bool_) for name in names]
     _check(dict(zip(names, answers, strict=True)))
-    found = moments(answers)
-    spread = seed_variances(found)
-    tests = compare_pairs(answers, found, spread)
+    observed = moments(answers)
+    spread = seed_variances(observed)
+    tests = compare_pairs(answers, observed, spread)
     known = ~np.isnan(tests.per_seed)
     family = tests.only(known)
     among = [(a, b) in declared or (b, a) in declared for a, b in itertools.combinations(names, 2)]
@@ -113,13 +112,12 @@ def decide(
     adjusted[:, known] = adjust(family.different(), family.within(margin), weights)
     levels = level * shares(~(adjusted[:, known] < level), weights)
     needs = iter(seeds_to_decide(family, levels, margin))
-    needed = [next(needs) if one else Need(None, "single run") for one in known]
-    pairs = tuple(_pairs(names, found, tests, adjusted, among, needed, level))
+    needed = [next(needs) if is_known else Need(None, "single run") for is_known in known]
+    pairs = tuple(_pairs(names, observed, tests, adjusted, among, needed, level))
     return Verdicts(
         pairs,
-        {name: _estimate(found, spread, c) for c, name in enumerate(names)},
+        {name: _estimate(observed, spread, c) for c, name in enumerate(names)},
         _can_be_best(names if candidates is None else [n for n in names if n in candidates], pairs, tests, level),
-        "moderated" if spread.borrowed else "crossed",
         plan(family, levels[0]),
     )
 
@@ -131,7 +129,7 @@ def estimate(correct: Correct) -> Estimate:
 
 def _pairs(
     names: Sequence[str],
-    found: Moments,
+    observed: Moments,
     tests: Tests,
     adjusted: Floats,
     declared: Sequence[bool],
@@ -155,8 +153,8 @@ def _pairs(
             p_equivalent=float(adjusted[1, k]) if known else None,
             verdict=verdict,
             declared=declared[k],
-            runs=(int(found.runs[i]), int(found.runs[j])),
-            images=found.images,
+            runs=(int(observed.runs[i]), int(observed.runs[j])),
+            images=observed.images,
             single_run=not known,
             images_share=float(tests.images_part[k] / tests.error[-1, k] ** 2),
             seeds_needed=need.seeds,
@@ -209,21 +207,21 @@ def _can_be_best(names: Sequence[str], pairs: Sequence[Pair], tests: Tests, leve
     return tuple(name for name in names if name not in beaten)
 
 
-def _estimate(found: Moments, spread: Variances, c: int) -> Estimate:
+def _estimate(observed: Moments, spread: Variances, c: int) -> Estimate:
     """Wilson's interval; of several runs with the number of answers that would vary like their mean, and Student's t.
 
     Korn & Graubard, Survey Methodology 24 (1998) 193-201, for proportions from clusters.
     """
-    n, answers, mean = int(found.runs[c]), int(found.runs[c]) * found.images, float(found.mean[c])
+    n, answers, mean = int(observed.runs[c]), int(observed.runs[c]) * observed.images, float(observed.mean[c])
     if n == 1 or mean in (0.0, 1.0):  # runs that all agree may do so because of the images: no more count than these
-        one = wilson(round(mean * found.images), found.images)
-        return Estimate(mean, one.low, one.high, n, "wilson" if n == 1 else "new images")
+        interval = wilson(round(mean * observed.images), observed.images)
+        return Estimate(mean, interval.low, interval.high, n, "wilson" if n == 1 else "new images")
     seeds = spread.seeds[c] / n
-    images = max(found.shared[c, c] - found.noise[c] / n, 0.0) / found.images
+    images = max(observed.shared[c, c] - observed.noise[c] / n, 0.0) / observed.images
     p = (mean * answers + 0.5) / (answers + 1)
     variance = max(seeds + images, p * (1 - p) / answers)
     images = variance - seeds
-    df = variance / (seeds / spread.df[c] + images / (found.images - 1))
+    df = variance / (seeds / spread.df[c] + images / (observed.images - 1))
     effective = p * (1 - p) / variance
     t2 = float(special.stdtrit(df, (1 + CONFIDENCE) / 2)) ** 2 / effective
     centre = (mean + t2 / 2) / (1 + t2)

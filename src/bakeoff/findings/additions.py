@@ -11,7 +11,7 @@ from bakeoff.findings.contenders import ContenderResult, ranking
 from bakeoff.findings.pairs import partner, versus
 from bakeoff.spec import Contender
 
-Against = Literal["best member", "only member", "twin", "teacher"]
+Against = Literal["best member", "twin", "teacher"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,11 @@ def find_additions(
 ) -> Iterator[Addition]:
     """One for each ensemble and student with a result, and one to compare it with; the best member by validation."""
     trained = {c.name: c for c in ranking(results)}
-    which: Against
     for c in (c for c in contenders if c.name in trained):
         on_test = trained[c.name].trains_on_test
         if c.ensemble:
             if member := next((name for name in trained if name in c.ensemble), None):
-                which = "best member" if c.ensemble[1:] else "only member"
-                yield Addition("ensemble", which, versus(pairs, c.name, member), on_test)
-        elif other := partner(c, contenders, trained):
-            which = "teacher" if other == c.recipe.teacher else "twin"
-            yield Addition("student", which, versus(pairs, c.name, other), on_test)
+                yield Addition("ensemble", "best member", versus(pairs, c.name, member), on_test)
+        elif compared := partner(c, contenders, trained):
+            against: Against = "teacher" if compared == c.recipe.teacher else "twin"
+            yield Addition("student", against, versus(pairs, c.name, compared), on_test)

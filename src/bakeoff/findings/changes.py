@@ -46,13 +46,13 @@ def changes(before: RunSpec, after: RunSpec) -> list[Change]:
     spell every parameter out.
     """
     models = {"model": before.model} | before.parameters, {"model": after.model} | after.parameters
-    found = [Change(name, _differing(*models, (name,))) for name in models[0] if name in models[1]]
+    differences = [Change(name, _differing(*models, (name,))) for name in models[0] if name in models[1]]
     recipes = before.recipe.model_dump(), after.recipe.model_dump()
     grouped = {field: what for what, fields in TOGETHER.items() for field in fields}
     for what in dict.fromkeys(grouped.get(field, field) for field in recipes[0]):
         fields = [f for f in TOGETHER.get(what, (what,)) if f not in OPTIONS or all(r[OPTIONS[f]] for r in recipes)]
-        found.append(Change(what, _differing(*recipes, fields)))
-    return [change for change in found if change.fields]
+        differences.append(Change(what, _differing(*recipes, fields)))
+    return [change for change in differences if change.fields]
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str]) -> tuple[FieldChange, ...]:

@@ -15,6 +15,7 @@ from bakeoff.evaluation.verdicts import Estimate, estimate
 from bakeoff.findings.runs import Groups, all_correct
 from bakeoff.record import Run
 from bakeoff.spec import Contender
+from bakeoff.spec.plan import Plan
 
 NOTHING = Interval(math.nan, math.nan, math.nan)
 
@@ -77,33 +78,25 @@ class ContenderResult:
 
 
 def find_results(
-    contenders: Sequence[Contender],
-    datasets: Mapping[str, str],
-    ended: Groups,
-    trained: Groups,
-    failures: Sequence[str],
-    test: Mapping[str, Estimate],
+    study: Plan, ended: Groups, trained: Groups, failures: Sequence[str], test: Mapping[str, Estimate]
 ) -> Iterator[ContenderResult]:
     """Every contender's numbers.
 
     Args:
-        datasets: what each contender is trained on.
         ended: their finished runs; `trained`: those of them that learnt something.
         failures: the contender of each run without a result.
         test: the estimates of test accuracy that the verdicts rest on.
     """
     validation = {name: estimate(answers) for name, answers in all_correct(trained, "validation").items()}
-    for c in contenders:
-        runs, recipes = trained[c.name], [other.recipe for other in all_needed(c, contenders)]
+    for c in study.contenders:
+        runs = trained[c.name]
         yield ContenderResult(
             name=c.name,
             model=c.model,
             ensemble=c.ensemble,
-            dataset=datasets[c.name],
+            dataset=study.dataset_of(c),
             variant=c.variant,
             note=c.note,
-            selects_on_test=any(recipe.selects_on_test for recipe in recipes),
-            trains_on_test=any(recipe.trains_on_test for recipe in recipes),
             n=len(ended[c.name]),
             trained=len(runs),
             failed=failures.count(c.name),
@@ -112,8 +105,15 @@ def find_results(
             test_accuracy=test.get(c.name, NOTHING),
             validation_accuracy=validation.get(c.name, NOTHING),
             train_accuracy=_train_accuracy(runs),
+            **uses_of_test(study, c),
             **_measured(runs),
         )
+
+
+def uses_of_test(study: Plan, contender: Contender) -> dict[str, Any]:
+    """Whether it or anything that it needs was selected by, or trained on, the test set."""
+    recipes = [study.contender(name).recipe for name in study.with_needs([contender.name])]
+    return {use: any(getattr(recipe, use) for recipe in recipes) for use in ("selects_on_test", "trains_on_test")}
 
 
 def _measured(runs: Sequence[Run]) -> dict[str, Any]:
@@ -146,25 +146,9 @@ def _train_accuracy(runs: Sequence[Run]) -> Interval:
     if not runs:
         return NOTHING
     values, images = [run.metrics["train_accuracy"] for run in runs], runs[0].measured("train")
-    alike = len(set(values)) == 1
-    found = metrics.wilson(round(values[0] * images), images) if alike else metrics.over_seeds(values)
-    return Interval(float(np.mean(values)), max(found.low, 0.0), min(found.high, 1.0))
-
-
-def all_needed(contender: Contender, contenders: Sequence[Contender]) -> list[Contender]:
-    """A contender, and all members and teachers that it needs, directly or through others."""
-    by_name = {c.name: c for c in contenders}
-    needed, ahead = {contender.name: contender}, [contender]
-    while ahead:
-        new = [by_name[name] for name in ahead.pop().needs if name in by_name and name not in needed]
-        needed |= {other.name: other for other in new}
-        ahead += new
-    return list(needed.values())
-
-
-def saw_test(contender: Contender, contenders: Sequence[Contender]) -> bool:
-    """Whether it or anything that it needs was selected by, or trained on, the test set."""
-    return any(c.recipe.selects_on_test or c.recipe.trains_on_test for c in all_needed(contender, contenders))
+    equal = len(set(values)) == 1
+    interval = metrics.wilson(round(values[0] * images), images) if equal else metrics.over_seeds(values)
+    return Interval(float(np.mean(values)), max(interval.low, 0.0), min(interval.high, 1.0))
 
 
 def ranking(contenders: Iterable[ContenderResult]) -> list[ContenderResult]:

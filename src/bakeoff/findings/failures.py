@@ -21,4 +21,4 @@ def find_failures(names: Collection[str], runs: Sequence[Run], failed: Sequence[
         for run in runs
         if run.status == "diverged"
     ]
-    return tuple(one for one in (*diverged, *failed) if one.contender in names)
+    return tuple(failure for failure in (*diverged, *failed) if failure.contender in names)

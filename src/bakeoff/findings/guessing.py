@@ -10,7 +10,7 @@ import numpy as np
 from bakeoff.evaluation import faults
 from bakeoff.findings.changes import Change
 from bakeoff.findings.one_change import between, related
-from bakeoff.findings.runs import Groups, counted_epochs, learnt, least_loss, outputs
+from bakeoff.findings.runs import Groups, learnt, least_loss, outputs
 from bakeoff.spec import Contender
 
 
@@ -24,12 +24,11 @@ class Way:
 
 @dataclass(frozen=True)
 class Guessing:
-    """`runs` of `n` finished ones learnt nothing; of `stuck` ones the loss never left that of equal guessing."""
+    """`runs` of `n` finished ones learnt nothing; losses are in nats, `equal_loss` that of equal guessing."""
 
     contender: str
     runs: int
     n: int
-    stuck: int
     train_loss: float
     equal_loss: float
     validation_accuracy: float
@@ -40,28 +39,27 @@ class Guessing:
 
 def find_guessing(contenders: Sequence[Contender], groups: Groups) -> Iterator[Guessing]:
     """One for each contender with such runs, with the nearest that learn."""
-    lost = {name: [run for run in runs if run.history and not learnt(run)] for name, runs in groups.items()}
+    guessed = {name: [run for run in runs if run.history and not learnt(run)] for name, runs in groups.items()}
     for c in contenders:
-        if runs := lost[c.name]:
+        if runs := guessed[c.name]:
             counts = runs[0].dataset["counts"]["validation"]
             yield Guessing(
                 contender=c.name,
                 runs=len(runs),
                 n=len(groups[c.name]),
-                stuck=sum(faults.stuck(counted_epochs(run), outputs(run), len(run.dataset["classes"])) for run in runs),
                 train_loss=least_loss(runs),
                 equal_loss=faults.equal_loss(outputs(runs[0])),
                 validation_accuracy=float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
                 most_frequent=max(counts) / sum(counts),
-                trains=_trains(c, contenders, groups, [name for name, some in lost.items() if some]),
+                trains=_trains(c, contenders, groups, [name for name, runs in guessed.items() if runs]),
             )
 
 
 def _trains(
-    lost: Contender, contenders: Sequence[Contender], groups: Groups, guessing: Collection[str]
+    contender: Contender, contenders: Sequence[Contender], groups: Groups, guessing: Collection[str]
 ) -> tuple[Way, ...]:
     """At most two contenders that do learn: those a single change away, else the nearest."""
     able = [c for c in contenders if groups[c.name] and not c.ensemble and c.name not in guessing]
-    ways = [Way(c.name, tuple(between(groups, lost.name, c.name))) for c in able if related(lost, c)]
+    ways = [Way(c.name, tuple(between(groups, contender.name, c.name))) for c in able if related(contender, c)]
     ways.sort(key=lambda way: (len(way.changes), sum(len(change.fields) for change in way.changes)))
     return tuple([way for way in ways if len(way.changes) == 1][:2] or ways[:1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -20,31 +20,20 @@ LEVEL = 0.05
 DECIDED_BY_FAILURES = ("better", "not worse")
 SAME_MACHINE = ("processor", "cores", "threads", "device")
 
-Order = Literal["less", "more", "overlap", "different machines"]
 Result = Literal["supported", "contradicted", "as good", "undecided", "no result", "not run"]
-
-
-@dataclass(frozen=True)
-class NotRun:
-    """A contender is no part of the study at this scale."""
 
 
 @dataclass(frozen=True)
 class Failures:
     """No run of a contender trained, or there is no record: how many `trained` of those that `ended`, of each of both.
 
-    `p` is that of Fisher's exact test, multiplied by the number of such `tests`; None where failures cannot decide.
+    `p` is that of Fisher's exact test, multiplied by the number of such `tests`; None where failures do not decide.
     """
 
-    names: tuple[str, str]
     trained: tuple[int, int]
     ended: tuple[int, int]
-    p: float | None = None
-    tests: int = 0
-
-    @property
-    def decides(self) -> bool:
-        return self.p is not None and self.p < LEVEL
+    p: float | None
+    tests: int
 
 
 @dataclass(frozen=True)
@@ -65,19 +54,13 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class NoSpeed:
-    """Why speeds cannot be compared; `seconds` is half of the shortest training."""
-
-    reason: Literal["different machines", "one run", "no epoch", "seeds agree"]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Seconds:
-    """Mean training seconds of both; how they compare run by run."""
+    """Mean training seconds of both."""
 
     means: tuple[float, float]
-    order: Order
+    cheaper: bool | None
+    """Whether every run of the first took less than each of the other's; None where they overlap, or the machines
+    differ."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +76,8 @@ class Accuracy:
     """Those of the two that chose or trained on the test set."""
 
 
-Basis = NotRun | Failures | Speed | NoSpeed | Accuracy
+Basis = Accuracy | Speed | Failures | None
+"""None: a contender is no part of the study at this scale, or speeds cannot be compared."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +104,7 @@ def find_hypotheses(
 
     def judge(h: Hypothesis) -> tuple[Result, Basis]:
         if not by_name.keys() >= {h.better, h.worse}:
-            return "not run", NotRun()
+            return "not run", None
         if not (groups[h.better] and groups[h.worse]):
             return _of_failures(h, by_name, hypotheses)
         if h.relation == "faster":
@@ -142,19 +126,17 @@ def _of_failures(
     Its p is multiplied by the number of pairs of `hypotheses` that could be decided so, those of which a run failed:
     for others the test cannot reject, and takes no part of the level.
     """
-    two = a, b = by_name[hypothesis.better], by_name[hypothesis.worse]
-    counts = Failures((a.name, b.name), (a.trained, b.trained), (a.ended, b.ended))
-    if 0 in counts.ended or not any(counts.trained) or hypothesis.relation not in DECIDED_BY_FAILURES:
-        return "no result", counts
 
-    def possible(h: Hypothesis) -> bool:
+    def testable(h: Hypothesis) -> bool:
         both = [by_name[name] for name in (h.better, h.worse) if name in by_name]
         return h.relation in DECIDED_BY_FAILURES and len(both) == 2 and any(c.ended > c.trained for c in both)
 
-    tests = len({frozenset((h.better, h.worse)) for h in hypotheses if possible(h)})
-    p = min(fisher_exact([(c.trained, c.ended - c.trained) for c in two]) * tests, 1.0)
-    counts = replace(counts, p=p, tests=tests)
-    return ("no result" if not counts.decides else "supported" if a.trained else "contradicted"), counts
+    a, b = by_name[hypothesis.better], by_name[hypothesis.worse]
+    tests = max(len({frozenset((h.better, h.worse)) for h in hypotheses if testable(h)}), 1)
+    p = min(fisher_exact([(c.trained, c.ended - c.trained) for c in (a, b)]) * tests, 1.0)
+    decided = p < LEVEL and hypothesis.relation in DECIDED_BY_FAILURES
+    result: Result = "no result" if not decided else "supported" if a.trained else "contradicted"
+    return result, Failures((a.trained, b.trained), (a.ended, b.ended), p if decided else None, tests)
 
 
 def _of_accuracy(
@@ -173,7 +155,7 @@ def _of_accuracy(
     if relation != "better" and within:
         holds = True
     if seconds:
-        both = {holds, {"less": True, "more": False}.get(seconds.order)}
+        both = {holds, seconds.cheaper}
         holds = False if False in both else None if None in both else True
     if holds and by_name[two[0]] in flattered:
         holds = None
@@ -181,33 +163,28 @@ def _of_accuracy(
 
 
 def _seconds(runs: Sequence[Run], others: Sequence[Run]) -> Seconds:
-    """Whether every run took less or more training time than each of the others."""
-    mine, theirs = ([run.seconds for run in group] for group in (runs, others))
-    order: Order = "less" if max(mine) < min(theirs) else "more" if min(mine) > max(theirs) else "overlap"
-    means = float(np.mean(mine)), float(np.mean(theirs))
-    return Seconds(means, order if _one_machine([*runs, *others]) else "different machines")
+    first, second = ([run.seconds for run in group] for group in (runs, others))
+    cheaper = True if max(first) < min(second) else False if min(first) > max(second) else None
+    means = float(np.mean(first)), float(np.mean(second))
+    return Seconds(means, cheaper if _one_machine([*runs, *others]) else None)
 
 
 def _one_machine(runs: Sequence[Run]) -> bool:
     return len({tuple(run.environment.get(key) for key in SAME_MACHINE) for run in runs}) == 1
 
 
-def _of_speed(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Result, Speed | NoSpeed]:
+def _of_speed(runs: Sequence[Run], others: Sequence[Run], tests: int) -> tuple[Result, Speed | None]:
     """Whether validation accuracy is higher after the same training time: half of what the shortest run took."""
     ends = [run.history[-1]["seconds"] for run in (*runs, *others) if run.history]
     time = min(ends, default=0.0) / 2
-    if not _one_machine([*runs, *others]):
-        return "undecided", NoSpeed("different machines", time)
-    values, theirs = ([_accuracy_after(run, time) for run in group] for group in (runs, others))
-    if min(len(values), len(theirs)) < 2:
-        return "undecided", NoSpeed("one run", time)
-    if np.isnan([*values, *theirs]).any():
-        return "undecided", NoSpeed("no epoch", time)
-    p, low, high = welch(values, theirs)
-    if np.isnan(p):
-        return "undecided", NoSpeed("seeds agree", time)
-    difference, adjusted = float(np.mean(values) - np.mean(theirs)), min(p * tests, 1.0)
-    basis = Speed(difference, low, high, p, adjusted, (len(values), len(theirs)), time, tests)
+    if min(len(runs), len(others)) < 2 or not _one_machine([*runs, *others]):
+        return "undecided", None
+    first, second = ([_accuracy_after(run, time) for run in group] for group in (runs, others))
+    p, low, high = welch(first, second)
+    if np.isnan(p):  # a run without an epoch by then, or seeds that all agree
+        return "undecided", None
+    difference, adjusted = float(np.mean(first) - np.mean(second)), min(p * tests, 1.0)
+    basis = Speed(difference, low, high, p, adjusted, (len(first), len(second)), time, tests)
     return ("undecided" if adjusted >= LEVEL else "supported" if difference > 0 else "contradicted"), basis
 
 

@@ -11,7 +11,6 @@ from bakeoff.findings.changes import Change, changes
 from bakeoff.findings.pairs import versus
 from bakeoff.findings.runs import Groups
 from bakeoff.spec import Contender
-from bakeoff.spec.registry import parse_choice
 
 
 @dataclass(frozen=True)
@@ -23,15 +22,6 @@ class OneChange:
     change: Change
     pair: Pair
 
-    @property
-    def threshold(self) -> int | None:
-        """Where the change is that pixels are cut, and nothing else is done to them: at which value."""
-        (field, *_) = self.change.fields
-        if self.change.what != "preprocess" or field.before or len(field.after) != 1:
-            return None
-        name, options = parse_choice(field.after[0])
-        return int(options["at"]) if name == "threshold" and "at" in options else None
-
 
 def find_one_change(
     contenders: Sequence[Contender], swept: Collection[str], groups: Groups, pairs: Sequence[Pair]
@@ -40,17 +30,17 @@ def find_one_change(
 
     Points of a sweep (`swept`) have a section of their own, and so have different networks under one recipe.
     """
-    shown = [c for c in contenders if groups[c.name] and not c.ensemble and (c.variant or c.name not in swept)]
+    candidates = [c for c in contenders if groups[c.name] and not c.ensemble and (c.variant or c.name not in swept)]
     ranked = []
-    for pair in itertools.combinations(shown, 2):
+    for pair in itertools.combinations(candidates, 2):
         before, after = sorted(pair, key=lambda c: c.variant != "as reported")
         if before.variant == "as reported" and related(before, after):
-            found = between(groups, before.name, after.name)
-            if len(found) == 1:
-                rank = 2 if found[0].what == "model" else int(after.variant == "as reported")
+            differences = between(groups, before.name, after.name)
+            if len(differences) == 1:
+                rank = 2 if differences[0].what == "model" else int(after.variant == "as reported")
                 compared = versus(pairs, after.name, before.name)
-                ranked.append((rank, OneChange(before.name, after.name, found[0], compared)))
-    return tuple(change for _, change in sorted(ranked, key=lambda one: one[0]))
+                ranked.append((rank, OneChange(before.name, after.name, differences[0], compared)))
+    return tuple(change for _, change in sorted(ranked, key=lambda entry: entry[0]))
 
 
 def between(groups: Groups, before: str, after: str) -> list[Change]:

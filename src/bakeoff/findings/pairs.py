@@ -26,7 +26,7 @@ def declared(
         pairs += itertools.pairwise(dict.fromkeys(names))
     for contender in contenders:
         pairs += [(contender.name, member) for member in contender.ensemble]
-        pairs += [(contender.name, other) for other in [partner(contender, contenders, known)] if other]
+        pairs += [(contender.name, compared) for compared in [partner(contender, contenders, known)] if compared]
     first = {frozenset(pair): pair for pair in reversed(pairs) if {*pair} <= {*known}}
     return [first[key] for key in dict.fromkeys(map(frozenset, pairs)) if key in first]
 
@@ -70,5 +70,5 @@ def versus(pairs: Iterable[Pair], a: str, b: str) -> Pair:
 
 def facing(pairs: Iterable[Pair], name: str, order: Sequence[str]) -> list[Pair]:
     """The comparisons of one contender with the others, in the `order` of their names."""
-    own = [seen_from(pair, name) for pair in pairs if name in (pair.a, pair.b)]
-    return sorted(own, key=lambda pair: order.index(pair.b))
+    turned = [seen_from(pair, name) for pair in pairs if name in (pair.a, pair.b)]
+    return sorted(turned, key=lambda pair: order.index(pair.b))

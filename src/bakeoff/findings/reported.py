@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,27 +15,26 @@ from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.evaluation import metrics
 from bakeoff.evaluation.exact import t_quantile
 from bakeoff.evaluation.metrics import Interval
-from bakeoff.findings.contenders import NOTHING, ContenderResult
+from bakeoff.findings.contenders import NOTHING
 from bakeoff.findings.runs import Groups
 from bakeoff.record import Run
 from bakeoff.spec.plan import Plan
 
-Reason = Literal["generated", "unprinted", "cut", "no figure", "machine", "chosen on test"]
-"""Why a figure cannot be held against ours: the images are generated anew, its setting is not printed, this scale cuts
-the study, our runs have no such figure, it depends on the machine, or it was chosen on the test set."""
-Verdict = Literal[
-    "reproduced",
-    "exceeded",
-    "not reproduced",
+Reason = Literal[
+    "cut",
+    "generated",
+    "unprinted",
+    "no figure",
+    "machine",
+    "chosen on test",
+    "one run",
     "seeds agree",
     "seeds spread",
-    "one run",
-    "incomparable",
-    "failed",
-    "no record",
-    "not run",
 ]
-Order = Literal["lower", "higher", "alike", "seeds spread", "one run"]
+"""Why a figure cannot be held against ours: this scale cuts the study, the images are generated anew, its setting is
+not printed, our runs have no such figure, it depends on the machine, or it was chosen on the test set; or why our runs
+do not decide: there is only one, their values agree exactly, or they spread too widely."""
+Verdict = Literal["reproduced", "exceeded", "not reproduced", "not comparable", "not decidable", "no result", "not run"]
 
 UNDECIDABLE = 0.2
 """Width of a prediction interval above which it would call anything reproduced."""
@@ -46,15 +44,12 @@ OF_THE_MACHINE = ("seconds", "epoch_seconds")
 
 @dataclass(frozen=True)
 class Judgement:
-    """Our mean with the 95 % prediction interval of one more run (nan where there is none), and the verdict.
-
-    Where `reasons` forbid one, `order` says how ours compares, as far as that can be said.
-    """
+    """The verdict, our mean with the 95 % prediction interval of one more run (nan where there is none), and the
+    `reason` where there is no comparison or no decision."""
 
     verdict: Verdict
     ours: Interval = NOTHING
-    reasons: tuple[Reason, ...] = ()
-    order: Order | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -136,35 +131,34 @@ MEASURES = {
 """What a report may give: the fields of `Reported`."""
 
 
-def find_reported(study: Plan, ended: Groups, contenders: Sequence[ContenderResult]) -> tuple[ReportedFigure, ...]:
+def find_reported(study: Plan, ended: Groups) -> tuple[ReportedFigure, ...]:
     """Every figure that reports give, once; those of contenders that this scale leaves out are `not run`."""
-    failed = {c.name: c.failed for c in contenders}
-    found: dict[tuple[str, str, float], ReportedFigure] = {}
-    for name, sweep, point, figures, unprinted in _published(study):
-        for key, published in figures.items():
+    figures: dict[tuple[str, str, float], ReportedFigure] = {}
+    for name, sweep, point, published, unprinted in _published(study):
+        for key, value in published.items():
             if runs := ended.get(name, ()):
-                judgement = judge(key, published, runs, _reasons(study, name, unprinted))
+                judgement = judge(key, value, runs, _reason(study, name, unprinted))
             else:
-                judgement = Judgement("not run" if name not in failed else "failed" if failed[name] else "no record")
-            figure = ReportedFigure(name, key, published, sweep, point, unprinted, len(runs), judgement)
-            found.setdefault((name, key, published), figure)
-    return tuple(found.values())
+                judgement = Judgement("no result" if name in ended else "not run")
+            figure = ReportedFigure(name, key, value, sweep, point, unprinted, len(runs), judgement)
+            figures.setdefault((name, key, value), figure)
+    return tuple(figures.values())
 
 
-Given = tuple[str, str, str, Mapping[str, float], str]
+Published = tuple[str, str, str, Mapping[str, float], str]
 """Contender, sweep and label of its point, figures, and what is not printed of their setting."""
 
 
-def _published(study: Plan) -> list[Given]:
+def _published(study: Plan) -> list[Published]:
     """All that reports give, what this scale leaves out included."""
-    given: list[Given] = []
+    published: list[Published] = []
     for c in (*study.contenders, *study.left_out):
-        every = [c.reported.figures(), *({"test_accuracy": value} for value in c.reported.repeats)]
-        given += [(c.name, "", c.name, figures, c.reported.unprinted) for figures in every]
+        figures = [c.reported.figures(), *({"test_accuracy": value} for value in c.reported.repeats)]
+        published += [(c.name, "", c.name, values, c.reported.unprinted) for values in figures]
     for sweep in (*study.sweeps, *study.left_out_points):
         for p in sweep.points:
-            given.append((p.contender, sweep.name, p.label, p.reported.figures(), p.reported.unprinted))
-    return given
+            published.append((p.contender, sweep.name, p.label, p.reported.figures(), p.reported.unprinted))
+    return published
 
 
 def generated_anew(study: Plan, name: str) -> bool:
@@ -175,48 +169,44 @@ def generated_anew(study: Plan, name: str) -> bool:
     return generated and "origin=kaggle" not in options.split(",")
 
 
-def _reasons(study: Plan, name: str, unprinted: str) -> list[Reason]:
-    """Why a contender's figures cannot be held against published ones, the most basic reason first."""
-    holds = generated_anew(study, name), unprinted or study.unprinted, not study.comparable
-    every: tuple[Reason, ...] = ("generated", "unprinted", "cut")
-    return list(itertools.compress(every, holds))
+def _reason(study: Plan, name: str, unprinted: str) -> Reason | None:
+    """Why a contender's figures cannot be held against published ones: the most basic reason, if there is one."""
+    if not study.comparable:
+        return "cut"
+    if generated_anew(study, name):
+        return "generated"
+    return "unprinted" if unprinted or study.unprinted else None
 
 
-def judge(key: str, published: float, runs: Sequence[Run], reasons: Sequence[Reason] = ()) -> Judgement:
+def judge(key: str, published: float, runs: Sequence[Run], reason: Reason | None = None) -> Judgement:
     """One published figure against one or more runs.
 
     A published figure is one run, so it is held against the 95 % prediction interval of one more run of ours, see
-    `_prediction`; one run of ours predicts nothing. `reasons` are those for which it cannot be held against ours, the
-    most basic one first. A number of parameters is a fact of the model: it is compared to the digits that are printed.
+    `_prediction`; one run of ours predicts nothing. `reason` is why it cannot be held against ours, if there is one.
+    A number of parameters is a fact of the model: it is compared to the digits that are printed.
     """
     values = [MEASURES[key].of(run) for run in runs]
-    mean = float(np.mean(values))
-    alone = Interval(mean, math.nan, math.nan)
-    cut: Reason = "cut"
-    if key == "parameters":
-        if _as_printed(values[0], published):
-            return Judgement("reproduced", alone)
-        return Judgement("incomparable", alone, (cut,)) if cut in reasons else Judgement("not reproduced", alone)
-    if math.isnan(mean):
-        return Judgement("incomparable", reasons=(cut,) if cut in reasons else ("no figure",))
-    if key in OF_THE_MACHINE:
-        return Judgement("incomparable", alone, ("machine", *(reason for reason in reasons if reason != "generated")))
-    if key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
-        reasons = [*reasons, "chosen on test"]
-    if len(runs) == 1 and reasons:
-        return Judgement("incomparable", alone, tuple(reasons), None if cut in reasons else "one run")
-    if len(runs) == 1:
-        return Judgement("one run", alone)
     ours = _prediction(key, values, runs[0])
-    within, wide = ours.low <= published <= ours.high, ours.high - ours.low > UNDECIDABLE
-    agree = ours.high == ours.low and not within  # equal seeds are chance too
-    if reasons:
-        order: Order = "lower" if ours.high < published else "higher"
-        order = order if not within else "seeds spread" if wide else "alike"
-        ordered = not agree and {*reasons} <= {"generated", "unprinted"}
-        return Judgement("incomparable", ours, tuple(reasons), order if ordered else None)
-    if agree or within:
-        return Judgement("seeds agree" if agree else "seeds spread" if wide else "reproduced", ours)
+    if key == "parameters" and _as_printed(values[0], published):
+        return Judgement("reproduced", ours)
+    if reason != "cut":
+        if math.isnan(ours.mean):
+            reason = "no figure"
+        elif key in OF_THE_MACHINE:
+            reason = "machine"
+        elif key == "parameters":
+            return Judgement("not reproduced", ours)
+        elif key == "best_test_accuracy" and not runs[0].spec.recipe.selects_on_test:
+            reason = reason or "chosen on test"
+    if reason:
+        return Judgement("not comparable", ours, reason)
+    if len(runs) == 1:
+        return Judgement("not decidable", ours, "one run")
+    if ours.low <= published <= ours.high:
+        wide = ours.high - ours.low > UNDECIDABLE
+        return Judgement("not decidable", ours, "seeds spread") if wide else Judgement("reproduced", ours)
+    if ours.low == ours.high:  # equal seeds are chance too
+        return Judgement("not decidable", ours, "seeds agree")
     better = published > ours.high if key in LESS_IS_BETTER else published < ours.low
     return Judgement("exceeded" if better else "not reproduced", ours)
 
@@ -230,8 +220,10 @@ def _as_printed(count: float, published: float) -> bool:
 def _prediction(key: str, values: Sequence[float], run: Run) -> Interval:
     """The 95 % prediction interval of one more run: mean +- t s sqrt(1 + 1 / n) over n >= 2 seeds. Training and
     validation images of a report are others than ours, of about as many: their part, 2 p (1 - p) / M, is added."""
-    seeds = t_quantile(0.95, len(values) - 1) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
     mean, images = float(np.mean(values)), 0.0
+    if len(values) == 1:
+        return Interval(mean, math.nan, math.nan)
+    seeds = t_quantile(0.95, len(values) - 1) * float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / len(values))
     if (split := MEASURES[key].split) in ("train", "validation"):
         images = 1.96 * math.sqrt(2 * mean * (1 - mean) / run.measured(split))
     half = math.hypot(seeds, images)
@@ -240,10 +232,10 @@ def _prediction(key: str, values: Sequence[float], run: Run) -> Interval:
 
 def figures_of(study: Plan) -> dict[str, list[float]]:
     """Of each contender to which the report gives several test accuracies: those, in ascending order."""
-    given = defaultdict[str, set[float]](set)
+    accuracies = defaultdict[str, set[float]](set)
     for name, _, _, figures, _ in _published(study):
-        given[name] |= {value for key, value in figures.items() if key == "test_accuracy"}
-    return {name: sorted(values) for name, values in given.items() if len(values) > 1}
+        accuracies[name] |= {value for key, value in figures.items() if key == "test_accuracy"}
+    return {name: sorted(values) for name, values in accuracies.items() if len(values) > 1}
 
 
 def noise(study: Plan) -> float:

@@ -11,7 +11,7 @@ from bakeoff.evaluation.verdicts import Pair
 from bakeoff.findings import pairs
 from bakeoff.findings.additions import Addition, find_additions
 from bakeoff.findings.confirmation import find_confirmation
-from bakeoff.findings.contenders import ContenderResult, find_results, ranking, saw_test, selected
+from bakeoff.findings.contenders import ContenderResult, find_results, ranking, selected, uses_of_test
 from bakeoff.findings.failures import find_failures
 from bakeoff.findings.fallbacks import Fallback, find_fallbacks
 from bakeoff.findings.guessing import Guessing, find_guessing
@@ -95,37 +95,36 @@ def together(parts: Sequence[Findings]) -> Findings:
 
 def _find_on(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: Sequence[Failed]) -> Findings:
     """The findings on a study's only dataset."""
-    every = study.contenders
-    ended = by_contender([c.name for c in every], runs)
+    contenders = study.contenders
+    ended = by_contender([c.name for c in contenders], runs)
     groups = only_learnt(ended)
     correct = all_correct(groups)
     failures = find_failures(ended.keys(), runs, untrained)
     decided = verdicts.decide(
         correct,
-        declared=pairs.declared(every, study.hypotheses, study.sweeps, correct),
-        candidates=[c.name for c in every if not saw_test(c, every)],
+        declared=pairs.declared(contenders, study.hypotheses, study.sweeps, correct),
+        candidates=[c.name for c in contenders if not any(uses_of_test(study, c).values())],
         margin=study.margin,
         level=study.level,
     )
-    datasets = {c.name: study.dataset_of(c) for c in every}
-    failed = [one.contender for one in failures]
-    results = tuple(find_results(every, datasets, ended, groups, failed, decided.estimates))
+    failed = [failure.contender for failure in failures]
+    results = tuple(find_results(study, ended, groups, failed, decided.estimates))
     best = selected(results)
     swept = [point.contender for sweep in study.sweeps for point in sweep.points]
-    single = find_one_change(every, swept, groups, decided.pairs)
+    one_change = find_one_change(contenders, swept, groups, decided.pairs)
     return Findings(
         contenders=results,
         failures=failures,
         pairs=decided.pairs,
         can_be_best=decided.can_be_best,
         plan=tuple(SeedsToShow(study.dataset, size, need) for size, need in decided.plan.items()),
-        confirmation=find_confirmation(study.contender(best.name), study.dataset, fresh) if best else (),
+        confirmation=find_confirmation(study, best.name, fresh) if best else (),
         sweeps=tuple(find_sweeps(study.sweeps, results, decided.pairs)),
         hypotheses=tuple(find_hypotheses(study.hypotheses, groups, results, decided.pairs, noise(study))),
-        additions=tuple(find_additions(every, results, decided.pairs)),
-        one_change=single,
-        softmax=tuple(find_softmax(every, ended, results, decided.pairs, single)),
-        guessing=tuple(find_guessing(every, ended)),
+        additions=tuple(find_additions(contenders, results, decided.pairs)),
+        one_change=one_change,
+        softmax=tuple(find_softmax(contenders, ended)),
+        guessing=tuple(find_guessing(contenders, ended)),
         fallbacks=tuple(find_fallbacks(ended)),
         rising=tuple(find_rising(groups)),
         test_choices=tuple(find_test_choices(ended)),

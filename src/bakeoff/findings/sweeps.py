@@ -20,8 +20,6 @@ class SweepResult:
     sweep: Sweep
     order: tuple[str, ...]
     pairs: tuple[Pair, ...]
-    untrained: frozenset[str]
-    """Contenders that were run and have no result, for none of their runs trained."""
 
 
 def find_sweeps(
@@ -29,9 +27,8 @@ def find_sweeps(
 ) -> Iterator[SweepResult]:
     """One for each sweep."""
     means = {c.name: c.test_accuracy.mean for c in results if not math.isnan(c.test_accuracy.mean)}
-    untrained = frozenset(c.name for c in results if c.ended and c.name not in means)
     for sweep in sweeps:
         names = dict.fromkeys(p.contender for p in sweep.points if p.contender in means)
         order = sorted(names, key=lambda name: -means[name])
         compared = tuple(versus(pairs, a, b) for a, b in itertools.combinations(order, 2))
-        yield SweepResult(sweep, tuple(order), compared, untrained)
+        yield SweepResult(sweep, tuple(order), compared)

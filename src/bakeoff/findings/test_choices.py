@@ -45,5 +45,5 @@ def find_test_choices(groups: Groups) -> Iterator[ChosenOnTest]:
 
 
 def _gain(values: Sequence[float]) -> Interval:
-    found = over_seeds(values)
-    return Interval(found.mean, float(np.maximum(found.low, 0.0)), found.high)
+    gain = over_seeds(values)
+    return Interval(gain.mean, float(np.maximum(gain.low, 0.0)), gain.high)

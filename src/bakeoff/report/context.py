@@ -44,12 +44,22 @@ class Context:
         cls,
         study: Plan,
         runs: Sequence[Run],
-        command: str,
+        command: str = "",
         fresh: Sequence[Run] = (),
         failed: Sequence[Failed] = (),
         enough: Mapping[str, str] | None = None,
     ) -> Context:
-        """The material of a plan's runs; see `Page.of`."""
+        """The material of a plan's runs.
+
+        Args:
+            command: makes the report again.
+            fresh: the selected contenders' runs on seeds that they were not selected by.
+            failed: the runs without a record.
+            enough: why contenders got no more seeds.
+
+        Raises:
+            BakeoffError: a damaged record, or runs of different data.
+        """
         return cls(study, runs, find_all(study, runs, fresh, failed), command, enough or {})
 
     @functools.cached_property
@@ -73,7 +83,7 @@ class Context:
         if len(self.study.datasets) == 1:
             return [self]
         each = zip(self.study.datasets, self.by_dataset, strict=True)
-        return [dataclasses.replace(self, study=self.study.on(name), by_dataset=[found]) for name, found in each]
+        return [dataclasses.replace(self, study=self.study.on(name), by_dataset=[findings]) for name, findings in each]
 
     @property
     def ranked(self) -> list[ContenderResult]:

@@ -34,11 +34,11 @@ def p_value(value: float | None) -> str:
     return "–" if value is None else "<0.0001" if value < 0.0001 else f"{value:.2g}"
 
 
-def interval(found: Interval) -> str:
+def interval(value: Interval) -> str:
     """`98.31 % [98.10, 98.52]`, or the mean alone where there is no interval, or one of no width."""
-    if math.isnan(found.low) or math.isnan(found.high) or found.low == found.high:
-        return percent(found.mean)
-    return f"{percent(found.mean)} [{100 * found.low:.2f}, {100 * found.high:.2f}]"
+    if math.isnan(value.low) or math.isnan(value.high) or value.low == value.high:
+        return percent(value.mean)
+    return f"{percent(value.mean)} [{100 * value.low:.2f}, {100 * value.high:.2f}]"
 
 
 def margin(value: float) -> str:

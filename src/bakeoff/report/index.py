@@ -12,7 +12,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.findings.contenders import ContenderResult, ranking, selected
 from bakeoff.record import write_atomic
 from bakeoff.report.format import interval
-from bakeoff.report.leaderboard import trained
+from bakeoff.report.leaderboard import marks, trained
 from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Cell, Figure, Table, columns
 from bakeoff.report.sections.kind import accuracy_axis, accuracy_dot
@@ -72,10 +72,12 @@ def _thumbnails(summary: dict[str, Any]) -> list[Figure]:
     for name, contenders in datasets(summary).items():
         if not (ranked := ranking(contenders)):
             continue
-        best = [(c.name, [accuracy_dot(c)]) for c in ranked[:BEST]]
+        best = [(c.name + marks(c), [accuracy_dot(c)]) for c in ranked[:BEST]]
         axis = accuracy_axis([mark for _, (mark,) in best], "test accuracy")
         caption = f"Best by validation accuracy on {name}, {len(best)} of {len(ranked)}; intervals 95 %."
         if any(c.interval == "wilson" for c in ranked[:BEST]):
             caption += " Grey: of a single run, for new images alone."
+        if not all(c.may_be_selected for c in ranked[:BEST]):
+            caption += " † chose its epoch on the test set, ‡ was trained on test images; neither is ever selected."
         drawn.append(Figure(name, figures.dots(best, axis, f"{summary['title']}: the best on {name}"), caption))
     return drawn

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakeoff.record import Run, make_folder, write_atomic, write_json
-from bakeoff.record.manifest import Failed
+from bakeoff.record import make_folder, write_atomic, write_json
 from bakeoff.report import overrides
 from bakeoff.report.answer import paragraphs
 from bakeoff.report.context import Context
@@ -23,7 +22,6 @@ from bakeoff.report.render.tables import latex, rows_csv
 from bakeoff.report.sections import Part, compose
 from bakeoff.report.sentences import ESTIMAND
 from bakeoff.report.summary import summary as summary_of
-from bakeoff.spec.plan import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,30 +29,16 @@ class Page:
     """A report before it is rendered; `notes` are sentences about runs that are missing or damaged."""
 
     context: Context
-    parts: Sequence[Part]
-    notes: Sequence[str]
+    notes: Sequence[str] = ()
 
-    @classmethod
-    def of(
-        cls,
-        study: Plan,
-        runs: Sequence[Run],
-        *,
-        command: str,
-        notes: Sequence[str] = (),
-        fresh: Sequence[Run] = (),
-        failed: Sequence[Failed] = (),
-        enough: Mapping[str, str] | None = None,
-    ) -> Page:
-        """The page of a plan. `command` makes it again; `fresh` are the selected contender's runs on seeds that it was
-        not selected by, `failed` the runs without a record, and `enough` says why contenders got no more seeds.
+    @functools.cached_property
+    def parts(self) -> Sequence[Part]:
+        """The sections.
 
         Raises:
             UsageError: a section of the study that does not exist.
-            BakeoffError: a damaged record, or runs of different data.
         """
-        context = Context.of(study, runs, command, fresh, failed, enough)
-        return cls(context, compose(context), notes)
+        return compose(self.context)
 
     @functools.cached_property
     def summary(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device:
         "split": part.split,
         "n": len(part.labels),
         "accuracy": {"mean": interval.mean, "low": interval.low, "high": interval.high},
-        **{name: float(metric.function(logits, part.labels)) for name, metric in METRICS.items() if name != "accuracy"},
+        **{name: float(metric.function(logits, part.labels)) for name, metric in METRICS.items()},
         **_protocol(run, part, "evaluate"),
     }
 

@@ -14,6 +14,7 @@ from bakeoff.errors import BakeoffError, Damaged, UsageError
 from bakeoff.record import Run, readings
 from bakeoff.record.locks import only_process
 from bakeoff.record.manifest import FILE, Failed, Manifest, find_reports, read_manifest, write_manifest
+from bakeoff.report.context import Context
 from bakeoff.report.index import write_index
 from bakeoff.report.page import Page
 from bakeoff.spec.override import TIME
@@ -107,9 +108,7 @@ def _page(manifest: Manifest, folder: Path) -> Page:
     often = ", ".join(f"{name} {count} times" for name, count in reads.items() if count > 1)
     if often:
         notes.append(f"The test split was read more than once, which is a chance to choose on it: {often}.")
-    return Page.of(
-        plan, runs, command=manifest.command, notes=notes, fresh=fresh, failed=failed, enough=manifest.enough
-    )
+    return Page(Context.of(plan, runs, manifest.command, fresh, failed, manifest.enough), notes)
 
 
 def collect(manifest: Manifest, folder: Path) -> tuple[list[Run], tuple[Failed, ...], list[str]]:

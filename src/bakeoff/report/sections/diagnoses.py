@@ -12,7 +12,7 @@ from bakeoff.findings.softmax import SoftmaxBeforeLoss
 from bakeoff.findings.test_choices import ChosenOnTest
 from bakeoff.report import sentences
 from bakeoff.report.context import Context
-from bakeoff.report.format import percent, plural, share
+from bakeoff.report.format import interval, percent, plural, share
 from bakeoff.report.render.blocks import Block, Cell, Column, Heading, Paragraph, Table, columns
 from bakeoff.report.sections.kind import TESTED, Kind, tested, tone
 from bakeoff.report.summary import ONE_CHANGES
@@ -44,7 +44,7 @@ def _one_change(changes: Sequence[OneChange]) -> list[Block]:
     labels, rows, shown = ("from", "to", "one change", *TESTED, "verdict"), [], changes[:ONE_CHANGES]
     for one in shown:
         in_order = replace(one.pair, runs=one.pair.runs[::-1])  # of the first, then of the second
-        cells = [Cell(one.before), Cell(one.after), Cell(sentences.change(one.change)), *tested(in_order)]
+        cells = [Cell(one.before), Cell(one.after), Cell(sentences.of_change(one.change)), *tested(in_order)]
         rows.append([*cells, Cell(sentences.verdict(one.pair), tone=tone(one.pair))])
     note = (
         "Test accuracy of the second less that of the first, of which at least one is as reported. Optimiser, rate, "
@@ -53,8 +53,7 @@ def _one_change(changes: Sequence[OneChange]) -> list[Block]:
     note += sentences.one_run(one.pair for one in shown)
     if others := len(changes) - len(shown):
         note += f" There was no room for {plural(others, 'more pair')}."
-    lead = [Paragraph(sentence) for one in shown if (sentence := sentences.of_threshold(one))]
-    return [*lead, Table(columns(*labels, text=3, words=1), rows, note)]
+    return [Table(columns(*labels, text=3, words=1), rows, note)]
 
 
 def _softmax(entries: Sequence[SoftmaxBeforeLoss]) -> list[Block]:
@@ -77,8 +76,7 @@ def _softmax(entries: Sequence[SoftmaxBeforeLoss]) -> list[Block]:
         cells += ["–", "–"] if loss is None or way is None else [f"{loss:.4g}", share(way)]
         rows.append([*map(Cell, cells[: len(labels)])])
     note = "The lowest mean training loss of an epoch, mean over seeds. 100 % is the floor."
-    words = [lead, *(sentence for entry in entries for sentence in sentences.of_softmax(entry))]
-    return [*map(Paragraph, words), Table(columns(*labels), rows, note)]
+    return [Paragraph(lead), Table(columns(*labels), rows, note)]
 
 
 def _guessing(entries: Sequence[Guessing]) -> list[Block]:
@@ -90,7 +88,7 @@ def _guessing(entries: Sequence[Guessing]) -> list[Block]:
         loss = entry.train_loss
         cells = [entry.contender, f"{entry.runs} of {entry.n}", f"{loss:.4f}" if loss < 100 else f"{loss:.2g}"]
         cells += [f"{entry.equal_loss:.4f}", percent(entry.validation_accuracy), percent(entry.most_frequent)]
-        learns = [f"{'; '.join(map(sentences.change, way.changes))} ({way.contender})" for way in entry.trains]
+        learns = [f"{'; '.join(map(sentences.of_change, way.changes))} ({way.contender})" for way in entry.trains]
         rows.append([*map(Cell, cells), Cell("; or ".join(learns) or "–")])
     note = (
         "Runs whose validation accuracy is not shown to beat always naming the most frequent class (binomial test): "
@@ -105,15 +103,18 @@ def _guessing(entries: Sequence[Guessing]) -> list[Block]:
 def _test_choices(entries: Sequence[ChosenOnTest]) -> list[Block]:
     if not entries:
         return []
-    labels = ("contender", "n", "best epoch by test", "best by validation", "last epoch")
-    accuracies = [map(percent, (e.by_test, e.by_validation, e.last)) for e in entries]
-    rows = [[*map(Cell, (e.contender, str(e.n), *some))] for e, some in zip(entries, accuracies, strict=True)]
+    labels = ("contender", "n", "epochs", "best epoch by test", "best by validation", "last epoch")
+    gains = ("gain over the best by validation", "gain over the last")
+    rows = []
+    for entry in entries:
+        accuracies = map(percent, (entry.by_test, entry.by_validation, entry.last))
+        cells = [entry.contender, str(entry.n), str(entry.epochs), *accuracies, *map(interval, entry.over.values())]
+        rows.append([*map(Cell, cells)])
     note = (
         "Test accuracy, mean over seeds. The best of several epochs is never below any other, so its lead over an "
         "epoch that was chosen without it is flattery; its 95 % interval is Student's t over the seeds."
     )
-    lead = [Paragraph(sentences.of_test_choice(entry)) for entry in entries]
-    return [*lead, Table(columns(*labels), rows, note)]
+    return [Table(columns(*labels, *gains), rows, note)]
 
 
 SECTION = Kind(blocks, title="Diagnoses")

@@ -79,7 +79,7 @@ def _explained(context: Context, judged: Sequence[HypothesisResult]) -> str:
         (GIVEN, any(one.hypothesis.reported for one in judged)),
         (sentences.one_run(basis.pair for basis in compared), True),
         (apart, any(one.within_noise for one in judged)),
-        (FAILED, any(isinstance(basis, Failures) and basis.decides for basis in bases)),
+        (FAILED, any(isinstance(basis, Failures) and basis.p is not None for basis in bases)),
         (CHEAPER, any(basis.seconds for basis in compared)),
         (FASTER, any(one.hypothesis.relation == "faster" for one in judged)),
     )

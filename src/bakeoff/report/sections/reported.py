@@ -10,10 +10,8 @@ from bakeoff.findings.reported import (
     MEASURES,
     UNDECIDABLE,
     Judgement,
-    Order,
     Reason,
     ReportedFigure,
-    Verdict,
     figures_of,
     find_reported,
 )
@@ -38,28 +36,16 @@ LABELS = {
 DIGITS = {"roc_area": 4, "loss": 3, "seconds": 1, "epoch_seconds": 1}
 """Of figures that are not shares of images."""
 REASONS: dict[Reason, str] = {
+    "cut": "this scale is cut",
     "generated": "the images are generated anew",
     "unprinted": "setting not printed",
-    "cut": "this scale is cut",
     "no figure": "our runs have no such figure",
     "machine": "another machine",
     "chosen on test": "it was chosen on the test set",
+    "one run": "one run",
+    "seeds agree": "our seeds agree exactly",
+    "seeds spread": "our seeds spread too widely",
 }
-ORDERS: dict[Order, str] = {
-    "lower": "ours lower",
-    "higher": "ours higher",
-    "alike": "the same within chance",
-    "seeds spread": "our seeds spread too widely to compare",
-    "one run": "one run: cannot be judged",
-}
-VERDICTS: dict[Verdict, str] = {
-    "seeds agree": "not decidable: our seeds agree exactly",
-    "seeds spread": "not decidable: our seeds spread too widely",
-    "one run": "one run: cannot be judged",
-    "failed": "no result: training failed",
-    "no record": "no result: no record",
-}
-"""Where the verdict's name does not say it."""
 TONES = {"reproduced": "good", "exceeded": "good", "not reproduced": "bad"}
 
 
@@ -73,13 +59,11 @@ def ours_text(key: str, ours: Interval) -> str:
 
 
 def verdict_text(judgement: Judgement, unprinted: str = "") -> str:
-    """The verdict; why a figure is not comparable, and how ours stands to it. `unprinted`: of the figure's setting."""
-    if judgement.verdict != "incomparable":
-        return VERDICTS.get(judgement.verdict, judgement.verdict)
-    details = {"unprinted": f" ({unprinted})" if unprinted else ""}
-    reasons = listing(REASONS[reason] + details.get(reason, "") for reason in judgement.reasons)
-    lead = "" if {*judgement.reasons} == {"unprinted"} else "not comparable: "
-    return f"{lead}{reasons}" + (f"; {ORDERS[judgement.order]}" if judgement.order else "")
+    """The verdict, and why there is none. `unprinted`: what is not printed of the figure's setting."""
+    if not judgement.reason:
+        return judgement.verdict
+    detail = f" ({unprinted})" if unprinted and judgement.reason == "unprinted" else ""
+    return f"{judgement.verdict}: {REASONS[judgement.reason]}{detail}"
 
 
 def _name(figure: ReportedFigure) -> str:
@@ -101,7 +85,7 @@ def _of_unprinted_values(study: Plan) -> list[str]:
 def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     study, rows, left_out = context.study, [], []
-    for figure in find_reported(study, context.ended, context.findings.contenders):
+    for figure in find_reported(study, context.ended):
         if not context.includes(figure.contender):
             continue
         name, label, published, judgement = (
