@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,9 @@ import torch
 
 from bakeoff import record
 from bakeoff.data.dataset import Dataset
-from bakeoff.models import TIMM
 from bakeoff.spec import RunSpec
 from bakeoff.training.checkpoint import Checkpoint
-from bakeoff.training.digest import deciding, plugin_versions
+from bakeoff.training.digest import deciding, package_versions
 from bakeoff.training.setup import TrainingSetup
 
 UNCHANGED = ("name", "fingerprint", "test_fingerprint", "classes", "shape", "header", "drawn")
@@ -33,11 +31,10 @@ def describe_run(
 ) -> dict[str, Any]:
     """A record's spec, all that decides the result, data, environment, and the processes that train the run: those
     before `checkpoint`, and this one after it."""
-    device, timm, plugins = setup.device, spec.model.startswith(TIMM), plugin_versions(spec)
+    device = setup.device
     environment = {
         **record.environment(),
-        **({"timm": importlib.metadata.version("timm")} if timm else {}),
-        **({"plugins": plugins} if plugins else {}),
+        **package_versions(spec),
         "threads": threads,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "precision": "bf16" if setup.precision else "fp32",

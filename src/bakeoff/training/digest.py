@@ -65,20 +65,17 @@ def deciding(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> dic
         decides["pool"] = hashlib.sha256(dataset.unlabelled.tobytes()).hexdigest()
     if recipe.weights:
         decides["weights"] = sha256(find_weights(recipe.weights, spec.model))
-    if spec.model.startswith(TIMM):
-        decides["timm"] = importlib.metadata.version("timm")
-    if versions := plugin_versions(spec):
-        decides["plugins"] = versions
-    return decides
+    return decides | package_versions(spec)
 
 
-def plugin_versions(spec: RunSpec) -> dict[str, str]:
-    """The versions of the plug-ins, by name, that a run uses."""
+def package_versions(spec: RunSpec) -> dict[str, Any]:
+    """The versions of what a run uses besides bakeoff and PyTorch: `timm`, and `plugins` by their names."""
     recipe = spec.recipe
-    versions = MODELS.versions([spec.model]) | SOURCES.versions([spec.dataset]) | LOSSES.versions([recipe.loss])
+    plugins = MODELS.versions([spec.model]) | SOURCES.versions([spec.dataset]) | LOSSES.versions([recipe.loss])
     for field, registry in STEPS.items():
-        versions |= registry.versions(getattr(recipe, field))
-    return versions
+        plugins |= registry.versions(getattr(recipe, field))
+    timm = {"timm": importlib.metadata.version("timm")} if spec.model.startswith(TIMM) else {}
+    return {**timm, **({"plugins": plugins} if plugins else {})}
 
 
 def run_directory(spec: RunSpec, dataset: Dataset, needs: Sequence[Path] = ()) -> str:
