@@ -54,7 +54,7 @@ def uniforms(numbers: torch.Generator, *shape: int) -> np.ndarray:
     return (torch.rand(*shape, generator=numbers) * 2 - 1).numpy()
 
 
-def twin(images: np.ndarray, steps: list[tuple[str, float]], seed: int) -> np.ndarray:
+def reference(images: np.ndarray, steps: list[tuple[str, float]], seed: int) -> np.ndarray:
     """Each step's map about the image's centre, multiplied out, one scipy resampling per image."""
     numbers = generator(seed)
     drawn = [uniforms(numbers, N, 2, H, W) if kind == "elastic" else uniforms(numbers, N, 2) for kind, _ in steps]
@@ -112,7 +112,7 @@ def test_geometry_against_scipy(steps: list[tuple[str, float]]) -> None:
         "elastic": "alpha={},sigma=3",
     }
     made = augmented([f"{kind}:{written[kind].format(amount)}" for kind, amount in steps], images)
-    np.testing.assert_allclose(made.images.numpy(), twin(images, steps, 7), atol=0.01)
+    np.testing.assert_allclose(made.images.numpy(), reference(images, steps, 7), atol=0.01)
     assert np.abs(made.images.numpy() - images).max() > 5, "the images did change"
 
 

@@ -67,7 +67,7 @@ def test_repeated_images_and_two_labels_of_one_are_counted():
     ]
 
 
-def test_one_array_three_times_is_told(tmp_path, capsys, monkeypatch):
+def test_one_array_three_times_is_reported(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     split = noise(10, 1)
     pixels = {f"x_{name}": split.images for name in ("train", "val", "test")}
@@ -82,7 +82,7 @@ def test_one_array_three_times_is_told(tmp_path, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["duplicates"]["exact"]["train, test"] == 10
 
 
-def test_a_page_tells_duplicates_and_which_image_a_mistake_is(tmp_path):
+def test_a_page_reports_duplicates_and_which_image_a_mistake_is(tmp_path):
     split = noise(60, 1, (1, 8, 8))
     pixels, labels = split.images // 2, split.labels
     pixels[labels == 1, :, :4] += 120
@@ -108,7 +108,7 @@ def test_mnists_ones_are_no_duplicates(mnist):
     assert sum(duplicates.exact.values()) == sum(duplicates.near.values()) == sum(duplicates.repeated.values()) == 0
 
 
-def test_a_record_tells_duplicates_and_which_file_each_image_is(tmp_path: Path) -> None:
+def test_a_record_holds_duplicates_and_which_file_each_image_is(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     for name in ("ant", "bee"):
         (tmp_path / "data" / name).mkdir(parents=True)

@@ -96,23 +96,23 @@ def publish(tmp_path, monkeypatch, contents):
         for name, content in contents.items()
     }
 
-    def become(*mirrors: str) -> Path:
+    def set_mirrors(*mirrors: str) -> Path:
         monkeypatch.setitem(
             SOURCES.builtin, "mnist", replace(SOURCES["mnist"], files=files, contents=inside, mirrors=mirrors)
         )
         return tmp_path / "bakeoff" / "mnist"
 
-    return become
+    return set_mirrors
 
 
-def dead() -> str:
+def unreachable() -> str:
     """An address where nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}/"
 
 
-def lying(folder: Path) -> dict[str, bytes]:
+def files_in(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
@@ -120,7 +120,7 @@ def test_what_is_fetched_can_be_loaded(serve, publish, contents):
     mirror = serve(Mirror(contents))
     folder, seen = publish(mirror.address), []
     assert fetch("mnist", lambda *progress: seen.append(progress)) == folder
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
     assert seen == [(name, len(content), len(content)) for name, content in contents.items()]
     assert len(load_dataset("mnist").test) == 60
     requests = len(mirror.requests)
@@ -132,7 +132,7 @@ def test_a_broken_transfer_goes_on_where_it_broke(serve, publish, contents):
     mirror = serve(Mirror(contents, breaks=2))
     folder = publish(mirror.address)
     fetch("mnist")
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
     name, length = next((name, len(content)) for name, content in contents.items())
     first, second = length // 2, length // 2 + (length - length // 2) // 2
     assert mirror.requests[:3] == [(name, None), (name, f"bytes={first}-"), (name, f"bytes={second}-")]
@@ -140,12 +140,12 @@ def test_a_broken_transfer_goes_on_where_it_broke(serve, publish, contents):
 
 def test_another_command_and_another_mirror_go_on_too(serve, publish, contents):
     name = "train-images-idx3-ubyte.gz"
-    folder = publish(dead(), serve(second := Mirror(contents)).address)
+    folder = publish(unreachable(), serve(second := Mirror(contents)).address)
     folder.mkdir(parents=True)
     (folder / f"{name}.part").write_bytes(contents[name][:50])
     (folder / "t10k-images-idx3-ubyte.gz.part").write_bytes(contents["t10k-images-idx3-ubyte.gz"])
     fetch("mnist")
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
     assert second.requests[0] == (name, "bytes=50-")
 
 
@@ -153,14 +153,14 @@ def test_a_mirror_that_cannot_resume_sends_all_again(serve, publish, contents):
     mirror = serve(Mirror(contents, breaks=1, ranges=False))
     folder = publish(mirror.address)
     fetch("mnist")
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
 
 
 def test_a_mirror_that_always_breaks_is_given_up(serve, publish, contents):
     hopeless = serve(Mirror(contents, breaks=10**6, ranges=False))
     folder = publish(hopeless.address, serve(Mirror(contents)).address)
     fetch("mnist")
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
     assert len(hopeless.requests) == 8  # a second try that brings no more is the last
 
 
@@ -168,18 +168,18 @@ def test_another_file_than_the_published_one_is_refused(serve, publish, contents
     forged = {name: gzip.compress(b"forged") for name in contents}
     folder = publish(serve(Mirror(forged)).address, serve(Mirror(contents)).address)
     fetch("mnist")
-    assert lying(folder) == contents
+    assert files_in(folder) == contents
     folder = publish(serve(Mirror(forged)).address)
     for file in folder.iterdir():
         file.write_bytes(b"damaged since")
     with pytest.raises(BakeoffError, match=r"not the published file \(SHA-256 differs\)"):
         fetch("mnist")
-    assert set(lying(folder).values()) == {b"damaged since"}  # nothing forged stays, not even as .part
+    assert set(files_in(folder).values()) == {b"damaged since"}  # nothing forged stays, not even as .part
 
 
 def test_when_no_mirror_answers_one_sentence_says_what_to_do(serve, publish):
     empty = serve(Mirror({}))
-    folder = publish(dead(), empty.address)
+    folder = publish(unreachable(), empty.address)
     with pytest.raises(BakeoffError) as caught:
         fetch("mnist")
     sentence = str(caught.value)
@@ -187,7 +187,7 @@ def test_when_no_mirror_answers_one_sentence_says_what_to_do(serve, publish):
     assert "refused" in sentence
     assert "Not Found" in sentence
     assert sentence.endswith(f"t10k-labels-idx1-ubyte.gz into {folder}")
-    assert lying(folder) == {}
+    assert files_in(folder) == {}
 
 
 @pytest.mark.parametrize(

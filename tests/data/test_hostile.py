@@ -318,7 +318,7 @@ def test_too_many_classes_are_refused(tmp_path):
     assert "6,000 classes where up to 5,000 are valid" in sentence(str(tmp_path / "a.npz"))
 
 
-def test_file_names_in_latin_1_are_told_in_ascii(tmp_path):
+def test_file_names_in_latin_1_are_shown_in_ascii(tmp_path):
     folder = save_class_folders(tmp_path / "data")
     (folder / "ant" / "0.png").rename(folder / "ant" / os.fsdecode(b"\xe9\x1b.png"))
     ids = [name for split in load_dataset(str(folder)).splits.values() for name in split.ids.tolist()]
@@ -332,7 +332,7 @@ def test_faulty_label_files_of_a_competition_are_one_sentence(tmp_path, content)
     assert "train_labels.csv must have a header and 6 rows" in sentence(str(tmp_path))
 
 
-def test_columns_of_a_competition_are_told_in_ascii(tmp_path):
+def test_columns_of_a_competition_are_shown_in_ascii(tmp_path):
     (tmp_path / "train_images").write_bytes(pickle.dumps(np.zeros((12, 8, 8), np.uint8)))
     rows = "".join(f"{place},{place % 2}\n" for place in range(12))
     (tmp_path / "train_labels.csv").write_text(f"\x1b[2JId,{'x' * 5000}\n{rows}")
@@ -395,7 +395,7 @@ def test_arrays_are_read_as_numpy_reads_them(tmp_path):
         np.testing.assert_array_equal(read_arrays(tmp_path / "a.npy")["images"], arrays["plain"], strict=True)
 
 
-def test_every_unreadable_picture_is_told_up_to_five(tmp_path):
+def test_the_first_five_unreadable_pictures_are_named(tmp_path):
     folder = save_class_folders(tmp_path / "data", count=10)
     for number in range(3):
         (folder / "bee" / f"{number}.png").write_bytes(b"no picture")

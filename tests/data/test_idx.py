@@ -89,6 +89,6 @@ def test_missing_and_empty_files_are_one_sentence(tmp_path):
         ("train-labels-idx1-ubyte", "", False),
     ],
 )
-def test_files_are_found_by_their_names_in_the_wild(tmp_path, name, prefix, matches):
+def test_files_are_found_by_all_usual_names(tmp_path, name, prefix, matches):
     (tmp_path / name).touch()
     assert find_idx(tmp_path, prefix, "train-images") == (tmp_path / name if matches else None)

@@ -116,7 +116,7 @@ LINES = "".join(f"{place},{place % 10}\n" for place in range(40))
         ("test_images.pkl", pickle.dumps(np.zeros((7, 6, 9))), "unlabelled images: images are 1x6x9, those of the"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(tmp_path, file, content, sentence):
+def test_faulty_files_are_one_sentence(tmp_path, file, content, sentence):
     save_competition(tmp_path)
     if content is None:
         (tmp_path / file).unlink()

@@ -46,7 +46,7 @@ def sizes(dataset) -> dict[str, int]:
     return {name: len(split) for name, split in dataset.splits.items()}
 
 
-def told_by_pixels(dataset) -> bool:
+def labels_match_pixels(dataset) -> bool:
     """True when every label is the one its image was made for."""
     levels = list(COLOURS.values())
     return all(
@@ -63,7 +63,7 @@ def test_class_folders_are_a_dataset(tmp_path):
     dataset = load_dataset(str(tmp_path / "insects"))
     assert (dataset.name, dataset.classes, dataset.shape) == ("insects", ("ant", "bee", "cow"), (1, 6, 6))
     assert sizes(dataset) == {"train": 13, "validation": 3, "test": 3}
-    assert told_by_pixels(dataset)
+    assert labels_match_pixels(dataset)
     assert load_dataset(f"{tmp_path}/insects/../insects").fingerprint == dataset.fingerprint
 
 
@@ -75,7 +75,7 @@ def test_split_folders_keep_their_splits(tmp_path, validation):
     class_folders(tmp_path / validation, 1)
     dataset = load_dataset(str(tmp_path))
     assert sizes(dataset) == {"train": 15, "validation": 3, "test": 6}
-    assert told_by_pixels(dataset)
+    assert labels_match_pixels(dataset)
 
 
 @pytest.mark.parametrize(("options", "shape"), [("", (3, 6, 6)), (":channels=1", (1, 6, 6))])
@@ -101,7 +101,7 @@ def test_pictures_of_mixed_sizes_need_a_rule(tmp_path):
     for rule in ("stretch", "pad", "crop"):
         dataset = load_dataset(f"{tmp_path}/odd:name:size=8,resize={rule}")
         assert dataset.shape == (1, 8, 8)
-        assert told_by_pixels(dataset)
+        assert labels_match_pixels(dataset)
 
 
 def test_sizes_are_height_x_width(tmp_path):
@@ -155,7 +155,7 @@ def test_a_csv_names_paths_labels_and_splits(tmp_path):
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())  # as a spreadsheet saves UTF-8
     dataset = load_dataset(str(file))
     assert sizes(dataset) == {"train": 9, "validation": 6, "test": 3}
-    assert told_by_pixels(dataset)
+    assert labels_match_pixels(dataset)
 
 
 @pytest.mark.parametrize("labels", [("2", "9", "10"), ("-1", "0", "1")])
@@ -164,7 +164,7 @@ def test_labels_that_are_numbers_are_in_their_order(tmp_path, labels):
     rows = [(f"{name}/{n}.png", label) for name, label in zip(COLOURS, labels, strict=True) for n in range(6)]
     dataset = load_dataset(str(write_csv(tmp_path / "a.csv", [("path", "label"), *rows])))
     assert dataset.classes == labels
-    assert told_by_pixels(dataset)
+    assert labels_match_pixels(dataset)
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_an_npz_is_a_dataset(tmp_path):
         tuple(COLOURS),
     ]
     for dataset in names.values():
-        assert told_by_pixels(dataset)
+        assert labels_match_pixels(dataset)
         assert (dataset.shape, sizes(dataset)) == ((1, 6, 6), {"train": 12, "validation": 3, "test": 3})
 
 
@@ -298,7 +298,7 @@ def test_idx_files_are_a_dataset(tmp_path, test, prefix):
     dataset = load_dataset(f"{tmp_path}/{prefix.rstrip('-')}")
     assert dataset.name == (prefix.rstrip("-") or tmp_path.name)
     assert (dataset.classes, sizes(dataset)) == (("1", "2", "3"), {"train": 15, "validation": 3, "test": 6})
-    assert told_by_pixels(dataset)
+    assert labels_match_pixels(dataset)
     assert load_dataset(f"{tmp_path}/{prefix.rstrip('-')}:size=12,resize=pad").shape == (1, 12, 12)
 
 

@@ -114,7 +114,7 @@ def touching(path: Path) -> str:
     return f"__import__('pathlib').Path({str(path)!r}).touch()"
 
 
-MALICE = {
+MALICIOUS = {
     "os.system": (lambda file: pickle.dumps(Attack(os.system, marked(file)), 2), "asks for posix.system"),
     "eval": (
         lambda file: pickle.dumps(Attack(builtins.eval, touching(file)), 4),
@@ -158,9 +158,9 @@ MALICE = {
 }
 
 
-@pytest.mark.parametrize("name", MALICE)
-def test_malice_is_refused_and_nothing_runs(tmp_path, name):
-    make, sentence = MALICE[name]
+@pytest.mark.parametrize("name", MALICIOUS)
+def test_malicious_pickles_are_refused_and_nothing_runs(tmp_path, name):
+    make, sentence = MALICIOUS[name]
     traces = tmp_path / "traces"
     with pytest.raises(BakeoffError, match=sentence) as caught:
         read(tmp_path, make(traces))
@@ -169,9 +169,9 @@ def test_malice_is_refused_and_nothing_runs(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["os.system", "eval", "exec beside an array", "in an array of objects"])
-def test_the_malice_is_real(tmp_path, name):
+def test_the_malicious_pickles_run_code_where_they_are_unpickled(tmp_path, name):
     """Each would run, were it loaded in the usual way."""
-    pickle.loads(MALICE[name][0](tmp_path / "traces"))
+    pickle.loads(MALICIOUS[name][0](tmp_path / "traces"))
     assert (tmp_path / "traces").exists()
 
 

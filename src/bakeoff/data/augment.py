@@ -232,7 +232,7 @@ def cutmix(batch: Batch, generator: Generator, *, alpha: float) -> Batch:
 
 
 def _mixed(batch: Batch, images: Tensor, share: Tensor) -> Batch:
-    """`images`, of which each has `share` (N,) of its own in it, and the rest of the next one."""
+    """`images` that are mixed: `share` (N,) of each is the batch's image, the rest the next one."""
     if batch.mix is not None:
         raise UsageError("augment: mixup and cutmix both mix labels; a recipe takes one of them, once")
     next_labels, is_heavier = batch.labels.roll(-1, 0), share >= 0.5

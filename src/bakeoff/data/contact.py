@@ -1,4 +1,4 @@
-"""The contact sheet: what is in a dataset, at one glance."""
+"""The contact sheet: a picture with some images of each class of a dataset."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -70,17 +70,19 @@ class Contents:
         check_contents(self.name, self.classes, self.splits, self.unlabelled)
 
     @classmethod
-    def from_words(cls, name: str, splits: Mapping[str, tuple[Images, Sequence[str], Ids]]) -> Contents:
-        """Of images, their labels as words, and their ids: classes are the different labels, numbers by value."""
-        classes = sorted({label for _, labels, _ in splits.values() for label in labels})
+    def from_names(
+        cls, name: str, splits: Mapping[str, tuple[Images, Iterable[object]]], ids: Mapping[str, Ids] | None = None
+    ) -> Contents:
+        """Of images and the names of their classes, which may be numbers: classes are sorted, numbers by value."""
+        labels = {split: [str(label) for label in names] for split, (_, names) in splits.items()}
+        classes = sorted(set().union(*labels.values()))
         if all(re.fullmatch(r"-?\d{1,18}", label, re.ASCII) for label in classes):
             classes.sort(key=int)
         place = {label: number for number, label in enumerate(classes)}
-        numbered = {
-            split: Split(images, np.array([place[label] for label in labels], np.int64), ids)
-            for split, (images, labels, ids) in splits.items()
-        }
-        return cls(name, tuple(classes), numbered)
+        numbers = {split: np.array([place[label] for label in labels[split]], np.int64) for split in splits}
+        places = ids or {split: np.arange(len(numbers[split])) for split in splits}
+        parts = {split: Split(images, numbers[split], places[split]) for split, (images, _) in splits.items()}
+        return cls(name, tuple(classes), parts)
 
     def labelled(self, classes: Sequence[str]) -> Split:
         """All labelled images, split after split, with labels that count into `classes`; of several splits, an id that
@@ -141,7 +143,7 @@ class Dataset:
 
     @cached_property
     def duplicates(self) -> Duplicates:
-        """What is there more than once; worked out when it is first asked for (seconds for 70,000 small images)."""
+        """Images that occur more than once; computed at the first access (seconds for 70,000 small images)."""
         return find_duplicates({name: (split.images, split.labels) for name, split in self.splits.items()})
 
     def split_ids(self) -> dict[str, Ids]:

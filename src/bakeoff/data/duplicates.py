@@ -39,7 +39,7 @@ class Duplicates:
     """Images, of all splits, of which an exact copy has another label."""
 
     def sentences(self) -> list[str]:
-        """What is to be said of them; empty where there is none."""
+        """One for each count above 0."""
         counts: dict[str, int] = {}
         for pair, count in self.exact.items():
             first, second = pair.split(", ")

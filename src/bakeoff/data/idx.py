@@ -19,7 +19,7 @@ CHUNK = 1 << 24
 
 
 def find_idx(folder: Path, prefix: str, part: str) -> Path | None:
-    """The file of `part` ("train-images") by the names seen in the wild: `-idx3` or `.idx3`, .gz or not."""
+    """The file of `part` ("train-images") by any of its usual names: `-idx3` or `.idx3`, .gz or not."""
     pattern = re.compile(re.escape(prefix + part) + r"[-.]idx\d-ubyte(\.gz)?")
     return next((file for file in sorted(folder.glob("*-ubyte*")) if pattern.fullmatch(file.name)), None)
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from bakeoff.characters import displayable
 from bakeoff.data.dataset import LONGEST_NAME, Contents
 from bakeoff.data.images import Shaping, as_images, shape_array
@@ -48,7 +46,7 @@ def read_competition(name: str, folder: Path, edition: Edition, shaping: Shaping
     )
     assert images is not None, "find_edition has seen the file"
     labels, header = _read_labels(folder / edition.labels, len(images))
-    contents = Contents.from_words(name, {"train": (images, labels, np.arange(len(images)))})
+    contents = Contents.from_names(name, {"train": (images, labels)})
     return replace(contents, unlabelled=unlabelled, header=header, mirror=False)
 
 

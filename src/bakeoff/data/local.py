@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bakeoff.arrays import read_arrays
 from bakeoff.characters import displayable
-from bakeoff.data.dataset import Contents, Ids, Images, Split
+from bakeoff.data.dataset import Contents, Images, Split
 from bakeoff.data.idx import find_idx, read_idx
 from bakeoff.data.images import Shaping, as_images, find_pictures, open_pictures, shape_array, shape_pictures
 from bakeoff.data.kaggle import find_edition, read_competition
@@ -125,22 +125,22 @@ def _open_rows(name: str, rows: list[Row], where: Path, shaping: Shaping) -> Con
     places = {file: place for place, file in enumerate(dict.fromkeys(row.file for row in rows))}
     images = shape_pictures(open_pictures(places), shaping)  # each file once, in however many rows it is
     check_bytes(len(rows) * images[0].nbytes, f"{where}: the images of its {len(rows):,} rows have")
-    splits: dict[str, tuple[Images, list[str], Ids]] = {}
-    ids = np.array([displayable(row.id) for row in rows])
+    names = np.array([displayable(row.id) for row in rows])
+    splits, ids = {}, {}
     for split in dict.fromkeys(row.split for row in rows):
         chosen = [place for place, row in enumerate(rows) if row.split == split]
-        labels = [rows[place].label for place in chosen]
-        splits[split] = images[[places[rows[place].file] for place in chosen]], labels, ids[chosen]
-    return Contents.from_words(name, splits)
+        splits[split] = images[[places[rows[place].file] for place in chosen]], [rows[place].label for place in chosen]
+        ids[split] = names[chosen]
+    return Contents.from_names(name, splits, ids)
 
 
 def _read_idx(name: str, folder: Path, prefix: str, shaping: Shaping) -> Contents:
-    splits: dict[str, tuple[Images, list[str], Ids]] = {}
+    splits: dict[str, tuple[Images, NDArray[np.uint8]]] = {}
     for beginning, split in (("train", "train"), ("t10k", "test"), ("test", "test")):
         images, labels = (find_idx(folder, prefix, f"{beginning}-{part}") for part in ("images", "labels"))
         if images and labels:
             pixels, numbers = read_idx(images, 3)[0], read_idx(labels, 1)[0]
-            splits[split] = shape_array(pixels[:, None], shaping, images), _words(numbers), np.arange(len(numbers))
+            splits[split] = shape_array(pixels[:, None], shaping, images), numbers
         elif images or labels:
             raise BakeoffError(f"{images or labels} lies without its {'labels' if images else 'images'}")
     if "train" not in splits:
@@ -148,7 +148,7 @@ def _read_idx(name: str, folder: Path, prefix: str, shaping: Shaping) -> Content
             f"{folder} holds IDX files and no {prefix}train-images-idx3-ubyte among them; where the names "
             f"begin otherwise, say {folder}/BEGINNING"
         )
-    return Contents.from_words(name, splits)
+    return Contents.from_names(name, splits)
 
 
 def _read_npz(name: str, file: Path, shaping: Shaping) -> Contents:
@@ -170,12 +170,6 @@ def _read_npz(name: str, file: Path, shaping: Shaping) -> Contents:
             )
         labelled[split] = shape_array(images, shaping, file), labels.ravel()
     if "classes" not in arrays:
-        return Contents.from_words(
-            name, {key: (images, _words(labels), np.arange(len(labels))) for key, (images, labels) in labelled.items()}
-        )
+        return Contents.from_names(name, labelled)
     splits = {split: Split(images, labels.astype(np.int64)) for split, (images, labels) in labelled.items()}
     return Contents(name, tuple(map(str, arrays["classes"].ravel())), splits)
-
-
-def _words(labels: NDArray[Any]) -> list[str]:
-    return [str(label) for label in labels.tolist()]

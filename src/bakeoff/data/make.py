@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from bakeoff.data.composite.drawing import composite_splits
-from bakeoff.data.sources import find_composites, parse_reference
+from bakeoff.data.sources import find_composites
 from bakeoff.errors import UsageError
 from bakeoff.record import atomic_file
 
 PARTS = ("values", "sources", "boxes", "angles", "scales")
-"""What is told of every digit in an image, see `composite.Parts`."""
+"""What is written about each digit of an image, see `Parts`."""
 
 
 def make(reference: str, out: Path, more: Mapping[str, Any]) -> dict[str, int]:
@@ -32,9 +32,7 @@ def make(reference: str, out: Path, more: Mapping[str, Any]) -> dict[str, int]:
         UsageError: no generated dataset, an option that is not valid, or another ending.
         BakeoffError: the file cannot be written.
     """
-    name, options = parse_reference(reference)
-    text = ",".join(f"{key}={value}" for key, value in {**options, **more}.items())
-    sets = find_composites(f"{name}:{text}" if text else name)
+    sets = find_composites(reference, **more)
     if out.suffix != ".npz":
         raise UsageError(f"{out}: the file to write must end in .npz")
     with atomic_file(out) as stream:

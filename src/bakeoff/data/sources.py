@@ -33,7 +33,7 @@ TEST_FRACTION = 1 / 6
 
 
 class DataWarning(UserWarning):
-    """Data are used although they are not the published ones, or not the ones that were meant."""
+    """Data other than the published ones, or than those that were probably meant, are used."""
 
 
 @dataclass(frozen=True)
@@ -175,14 +175,14 @@ def _composite(name: str, options: CompositeOptions) -> Contents:
     return Contents(name, options.classes, splits, header=EDITIONS[name].header, mirror=False)
 
 
-def find_composites(reference: str) -> dict[str, Composite]:
-    """The endless sets `train` and `test` that a generated dataset begins with.
+def find_composites(reference: str, **more: Any) -> dict[str, Composite]:
+    """The endless sets `train` and `test` that a generated dataset begins with; `more` options than the reference has.
 
     Raises UsageError for anything but a generated dataset, and as `load_dataset` does.
     """
     name, options = parse_reference(reference)
     source = SOURCES.builtin.get(name)
-    chosen = validate(source.settings, options, reference) if source else None
+    chosen = validate(source.settings, {**options, **more}, reference) if source else None
     if not isinstance(chosen, CompositeOptions) or chosen.origin != "generated":
         raise UsageError(f"{reference}: is no dataset that is generated (valid: {', '.join(EDITIONS)})")
     return _composites(name, chosen)

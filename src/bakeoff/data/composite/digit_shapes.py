@@ -111,7 +111,7 @@ class DigitShapes:
         return _drawn(len(sources), owner, row, column)
 
     def _inked(self, sources: Ints, cosine: Ints, sine: Ints, rows: Ints, columns: Ints) -> NDArray[np.bool_]:
-        """(B, H, W): is there ink `rows` (B, H) below and `columns` (B, W) right of the middle of `sources` (B,)?
+        """(B, H, W): whether there is ink `rows` (B, H) below, `columns` (B, W) right of the middle of `sources` (B,).
 
         `cosine` and `sine` (B,) are divided by the scale.
         """

@@ -50,7 +50,7 @@ def labels_of(rule: Rule, values: Labels, fewest: int) -> Labels:
 def is_clear(
     rule: Rule, by: Measure, ink: NDArray[Any], height: NDArray[Any], width: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """(...,): is the first of K digits (..., K) clearly the largest, or does the rule not ask for that?"""
+    """(...,): whether the first of K digits (..., K) is clearly the largest; true for other rules."""
     if rule != "largest":
         return np.ones(ink.shape[:-1], np.bool_)
     size = {"ink": ink, "rectangle": height * width, "square": np.maximum(height, width) ** 2}[by]
