@@ -251,7 +251,6 @@ def test_any_index_and_none() -> None:
     ("text", "sentence"),
     [
         ("largest-digit:backgrounds=metal+peebles", r"largest-digit: .*unknown kind 'peebles' \(closest: pebbles\)"),
-        ("largest-digit:backgrounds=metal+metal", "a kind is named twice in metal.metal"),
         ("largest-digit:min_digits=4", "min_digits = 4 is above max_digits = 3"),
         ("highest-digit:min_scale=2", r"min_scale = 2 is above max_scale = 1\.2"),
         ("highest-digit:rule=count", "rule = count needs min_digits below max_digits; both are 3"),

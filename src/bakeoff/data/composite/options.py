@@ -51,8 +51,10 @@ class CompositeOptions(Frozen):
     """Digits are turned by -rotation ... rotation degrees."""
     overlap: Share = 0.2
     """The largest part of a digit's bounding rectangle that another's may cover."""
-    backgrounds: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(tuple(TEXTURES), min_length=1)
-    """Kinds of texture, equally frequent."""
+    backgrounds: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
+        tuple(TEXTURES), min_length=1, max_length=20
+    )
+    """Kinds of texture, equally frequent; one that is named twice is twice as frequent."""
     rule: Rule = "largest"
     """The label: the largest digit's value, the highest value, the lowest, their sum, or their number."""
     by: Measure = "rectangle"
@@ -63,8 +65,6 @@ class CompositeOptions(Frozen):
         for kind in self.backgrounds:
             if kind not in TEXTURES:
                 raise UsageError(f"backgrounds: unknown kind {kind!r}{closest(kind, TEXTURES)}")
-        if len(set(self.backgrounds)) < len(self.backgrounds):
-            raise UsageError(f"backgrounds: a kind is named twice in {'+'.join(self.backgrounds)}")
         for low, high in (("min_digits", "max_digits"), ("min_scale", "max_scale")):
             if getattr(self, low) > getattr(self, high):
                 raise UsageError(f"{low} = {getattr(self, low):g} is above {high} = {getattr(self, high):g}")
