@@ -50,8 +50,8 @@ def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, st
     def call(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
         code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], "bakeoff", standalone_mode=False))
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
 
     return call
 

@@ -50,13 +50,15 @@ def run(trained: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["rum", "quickstart"], "no verb 'rum' (closest: run"),
+        (["rum", "quickstart"], "No such command 'rum'. Did you mean 'run'?"),
         (["run", "quickstrat"], "no study 'quickstrat' (closest: quickstart)"),
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
         (["run", "quickstart", "--scale", "huge"], "study quickstart: no scale 'huge'"),
         (["run", "quickstart", "--only", "cnov"], "study quickstart: no contender 'cnov' (closest: conv"),
         (["run", "quickstart", "--only", ","], "--only: no contender is named"),
-        (["run", "quickstart", "--seeds", "0"], "0 is not in the range x>=1"),
+        (["run", "quickstart", "--seeds", "0"], "seeds = 0: must be 1 or more"),
+        (["run", "quickstart", "--jobs", "0"], "options: jobs = '0': must be greater than or equal to 1"),
+        (["run", "quickstart", "--engine", "work"], "engine: unknown choice 'work' (closest: workers"),
         (["run", "quickstart", "--device", "tpu9"], "device 'tpu9': not on this machine"),
         (["train", "digist", "conv"], "unknown dataset 'digist' (closest: digits"),
         (["train", "digits", "conv", "--feed", "fresh"], "recipe: feed is now called task"),
@@ -77,7 +79,7 @@ def run(trained: Path) -> Path:
         (["evaluate", "nowhere"], "nowhere: not a run"),
         (["predict", "nowhere"], "give either IMAGES or --split"),
         (["list", "modles"], "'modles' is not one of"),
-        (["data", "shwo", "digits"], "no verb 'shwo' (closest: show)"),
+        (["data", "shwo", "digits"], "No such command 'shwo'. Did you mean 'show'?"),
         (["data", "fetch", "digits"], "digits"),
         (["data", "show", "digist"], "unknown dataset 'digist'"),
     ],
@@ -153,7 +155,7 @@ def test_a_piped_table_is_of_readable_width_and_breaks_no_name(
 # run, report, compare
 
 
-def test_run_prints_the_league_and_the_report_last(call: Call, trained: Path) -> None:
+def test_run_prints_the_leaderboard_and_the_report_last(call: Call, trained: Path) -> None:
     code, out, err = call("run", trained / "tiny.toml", "--out", trained / "out", "--jobs", "1")
     assert code == 0
     assert "4 runs, 4 of them finished already" in err
@@ -162,7 +164,7 @@ def test_run_prints_the_league_and_the_report_last(call: Call, trained: Path) ->
     assert (trained / "out" / "tiny" / "full" / "report.html").exists()
 
 
-def test_run_takes_recipe_fields_and_starts_anew(call: Call, tmp_path: Path) -> None:
+def test_run_takes_recipe_fields_and_restarts(call: Call, tmp_path: Path) -> None:
     (tmp_path / "tiny.toml").write_text(STUDY)
     command = ["run", tmp_path / "tiny.toml", "--out", tmp_path, "--jobs", "1", "--seeds", "1", "--epochs", "1"]
     code, out, _ = call(*command, "--json")
@@ -274,14 +276,14 @@ def test_train_json(call: Call, tmp_path: Path) -> None:
     command = ["train", "digits", "logistic", "--epochs", "2", "--lr", "0.01", "--out", tmp_path, "--json"]
     code, out, _ = call(*command)
     assert code == 0
-    said = json.loads(out)
-    assert {"run", "train_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(said)
-    assert not any("test" in key for key in said), "a trial shows validation; the test split is asked for apart"
-    assert said["parameters"] == 7850
-    run = read_run(Path(said["run"]))
+    result = json.loads(out)
+    assert {"run", "train_accuracy", "validation_accuracy", "parameters", "seconds"} <= set(result)
+    assert not any("test" in key for key in result), "a trial shows validation; the test split is asked for apart"
+    assert result["parameters"] == 7850
+    run = read_run(Path(result["run"]))
     assert run.spec.recipe == Recipe(epochs=2, lr=0.01)
     right = run.logits("validation").argmax(1) == run.labels("validation")
-    assert said["validation_accuracy"] == pytest.approx(right.mean())
+    assert result["validation_accuracy"] == pytest.approx(right.mean())
     assert call(*command)[1] == out, "a finished run is not trained again"
 
 
@@ -299,10 +301,10 @@ def test_train_names_the_epoch_it_keeps(call: Call, tmp_path: Path) -> None:
 def test_evaluate_measures_what_the_record_says(call: Call, run: Path) -> None:
     code, out, _ = call("evaluate", run, "--split", "test", "--json")
     assert code == 0
-    said = json.loads(out)
-    assert said["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])
-    assert said["accuracy"]["low"] < said["accuracy"]["mean"] < said["accuracy"]["high"]
-    assert said["n"] == 300
+    result = json.loads(out)
+    assert result["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])
+    assert result["accuracy"]["low"] < result["accuracy"]["mean"] < result["accuracy"]["high"]
+    assert result["n"] == 300
     assert "accuracy" in call("evaluate", run, "--split", "validation")[1]
 
 
@@ -393,8 +395,8 @@ def test_data_show_counts_and_draws(call: Call, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     code, out, _ = call("data", "show", "digits", "--sheet", sheet, "--json")
     assert code == 0
-    said = json.loads(out)
-    assert {part: sum(values) for part, values in said["counts"].items()} == {
+    result = json.loads(out)
+    assert {part: sum(values) for part, values in result["counts"].items()} == {
         "train": 1247,
         "validation": 250,
         "test": 300,
@@ -420,12 +422,12 @@ def started(*arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 def children(parent: int) -> list[str]:
     """The /proc folders of a process's children."""
-    found = []
+    folders = []
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             if int(file.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.append(str(file.parent))
-    return found
+                folders.append(str(file.parent))
+    return folders
 
 
 def wait_until(condition, process: subprocess.Popen[str], seconds: float = 60) -> None:

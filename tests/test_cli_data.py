@@ -57,10 +57,10 @@ def test_new_pictures_are_measured_all(call: Call, run: Path, pictures: Path) ->
     assert code == 0
     assert "n = 12 images of new, all that are labelled: they bring no test split" in out
     code, out, _ = call("evaluate", run, "--dataset", file, "--split", "all", "--json")
-    said = json.loads(out)
-    assert (said["n"], said["split"]) == (12, "all")
+    result = json.loads(out)
+    assert (result["n"], result["split"]) == (12, "all")
     right = read_run(run).logits("test")[:12].argmax(1) == labels
-    assert said["accuracy"]["mean"] == pytest.approx(right.mean())
+    assert result["accuracy"]["mean"] == pytest.approx(right.mean())
     assert "n = 300 images of digits, test split\n" in call("evaluate", run, "--split", "test")[1]
 
 
@@ -85,12 +85,12 @@ def test_a_competition_from_its_files_to_its_submission(call: Call, tmp_path: Pa
     code, out, _ = call("data", "show", tmp_path, "--sheet", tmp_path / "sheet.png")
     assert "28x28 pixels (height x width), 1 channel(s)" in out
     assert "without labels: 20 images" in out
-    said = json.loads(call("data", "show", tmp_path, "--sheet", tmp_path / "sheet.png", "--json")[1])
-    assert (said["unlabelled"], said["mirror"]) == (20, False)
+    result = json.loads(call("data", "show", tmp_path, "--sheet", tmp_path / "sheet.png", "--json")[1])
+    assert (result["unlabelled"], result["mirror"]) == (20, False)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "sentence"),
     [
         (["predict", "RUN", "PICTURES", "--dataset", "digits"], 2, "--dataset goes with --split; IMAGES are"),
         (["predict", "RUN", "PICTURES", "--split", "test"], 2, "give either IMAGES or --split"),
@@ -105,13 +105,13 @@ def test_a_competition_from_its_files_to_its_submission(call: Call, tmp_path: Pa
     ],
 )
 def test_what_does_not_go_together_is_one_sentence(
-    call: Call, run: Path, pictures: Path, arguments: list[str], code: int, said: str
+    call: Call, run: Path, pictures: Path, arguments: list[str], code: int, sentence: str
 ) -> None:
     places = {"RUN": run, "PICTURES": pictures}
     ended, _, err = call(*(places.get(argument, argument) for argument in arguments))
     assert ended == code
     assert err.count("\n") == 1
-    assert said in err
+    assert sentence in err
 
 
 def test_pictures_of_another_size_ask_for_a_rule(call: Call, run: Path, pictures: Path) -> None:

@@ -26,7 +26,7 @@ RECIPE = {"epochs": 1, "batch_size": 16, "threads": 1}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("harm")
     (folder / "s.toml").write_text(STUDY.format(bars=BARS))
     run_study(str(folder / "s.toml"), out=folder, jobs=1)
@@ -34,8 +34,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def study(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "out") / "s"
+def study(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished, tmp_path / "out") / "s"
 
 
 def call(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -64,18 +64,18 @@ def test_every_verb_that_reads_a_run_notices_a_flipped_bit(
     data[len(data) // 3] ^= 1
     (run / name).write_bytes(data)
     words = {"RUN": run, "STUDY": study, "OUT": tmp_path / "new"}
-    code, said = call(*(words.get(str(word), word) for word in VERBS[verb]), capsys=capsys)
+    code, output = call(*(words.get(str(word), word) for word in VERBS[verb]), capsys=capsys)
     assert code == 1
-    assert f"{name}: damaged" in said
-    assert "Traceback" not in said
+    assert f"{name}: damaged" in output
+    assert "Traceback" not in output
 
 
 def test_a_report_and_a_list_tell_of_a_damaged_record(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = next(study.glob("fast-*"))
     (run / "weights.safetensors").write_bytes(b"no")
-    code, said = call("report", study, capsys=capsys)
+    code, output = call("report", study, capsys=capsys)
     assert code == 1
-    assert "weights.safetensors: damaged" in said
+    assert "weights.safetensors: damaged" in output
     assert "damaged" in call("list", "runs", "--out", study, "--json", capsys=capsys)[1]
 
 
@@ -90,12 +90,12 @@ def test_a_record_that_cannot_be_read_is_neither_set_aside_nor_trained_again(
         return read(self)
 
     monkeypatch.setattr(Path, "read_bytes", fail)
-    code, said = call("run", study.parent / "s.toml", "--out", study.parent, "--jobs", 1, capsys=capsys)
+    code, output = call("run", study.parent / "s.toml", "--out", study.parent, "--jobs", 1, capsys=capsys)
     assert code == 1
-    assert "predictions.npz: cannot be read: permission denied" in said
-    assert "damaged" not in said
-    code, said = call("list", "runs", "--out", study.parent, "--json", capsys=capsys)
-    assert (code, said.count('"unreadable"'), said.count('"finished"')) == (0, 1, 1)
+    assert "predictions.npz: cannot be read: permission denied" in output
+    assert "damaged" not in output
+    code, output = call("list", "runs", "--out", study.parent, "--json", capsys=capsys)
+    assert (code, output.count('"unreadable"'), output.count('"finished"')) == (0, 1, 1)
     assert {path.name for path in study.iterdir()} == before
 
 

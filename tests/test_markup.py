@@ -95,10 +95,10 @@ def test_a_terminal_shows_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(terminal, "Console", console)
     terminal.print_table([{"[b]key[/b]": "[red]stop", "n": "[/bold]"}], title="Does [a] beat [b]?")
-    with terminal.display("[red]stop [/bold]") as shown:
-        shown.begin(2, 2)
-        shown.live.add_task("[/bold] [run]", total=1, note="[/note]")
-        shown.live.refresh()
+    with terminal.display("[red]stop [/bold]") as display:
+        display.begin(2, 2)
+        display.live.add_task("[/bold] [run]", total=1, note="[/note]")
+        display.live.refresh()
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
     for text in ("[b]key[/b]", "[red]stop", "[/bold]", "Does [a] beat [b]?", "[/bold] [run]", "[/note]"):
         assert text in plain
@@ -110,10 +110,10 @@ def test_a_terminal_shows_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_markdown_shows_plain_text_as_it_is(text: str) -> None:
     """By CommonMark's rule: a backslash before punctuation is that sign, and every sign with a meaning has one."""
-    shown = markdown(Paragraph(text))
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown) == text
-    assert not re.match(r"(#{1,6}|>|[-+]|\d+[.)])(\s|$)|-+$", shown)
-    assert not re.search(r"(?<!\\)[|`\[\]&~<*_]", shown)
+    rendered = markdown(Paragraph(text))
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", rendered) == text
+    assert not re.match(r"(#{1,6}|>|[-+]|\d+[.)])(\s|$)|-+$", rendered)
+    assert not re.search(r"(?<!\\)[|`\[\]&~<*_]", rendered)
 
 
 def test_numbers_are_not_escaped_in_markdown() -> None:

@@ -78,12 +78,14 @@ def test_shuffled_test_labels_change_nothing_but_the_test_figures(studies: tuple
     plain, poisoned = ([bits(path) for path in find_runs(folder)] for folder in studies)
     assert len(plain) == 4
     assert sorted(plain, key=lambda run: str(run["name"])) == sorted(poisoned, key=lambda run: str(run["name"]))
-    told = [json.loads((folder / "full" / "summary.json").read_text()) for folder in studies]
-    choices = [summary["answer"].split(" ", 1)[0] for summary in told]
+    summaries = [json.loads((folder / "full" / "summary.json").read_text()) for folder in studies]
+    choices = [summary["answer"].split(" ", 1)[0] for summary in summaries]
     assert choices[0] == choices[1]
     for key in ("validation_accuracy", "train_accuracy", "validation_loss"):
-        assert [c[key] for c in told[0]["contenders"]] == [c[key] for c in told[1]["contenders"]]
-    assert [c["test_accuracy"] for c in told[0]["contenders"]] != [c["test_accuracy"] for c in told[1]["contenders"]]
+        assert [c[key] for c in summaries[0]["contenders"]] == [c[key] for c in summaries[1]["contenders"]]
+    assert [c["test_accuracy"] for c in summaries[0]["contenders"]] != [
+        c["test_accuracy"] for c in summaries[1]["contenders"]
+    ]
 
 
 # what is shown of a trial
@@ -123,19 +125,19 @@ def test_a_studys_page_is_one_reading_however_often_it_is_rendered(call: Call, s
     assert [count_readings(path) for path in runs] == [1] * 4
 
 
-def test_each_reading_is_counted_and_told(call: Call, study: Path) -> None:
-    one = next(path for path in find_runs(study) if path.name.startswith("quick-seed0"))
-    _, out, _ = call("evaluate", one, "--split", "test", "--json")
-    said = json.loads(out)
-    assert said["accuracy"]["mean"] == pytest.approx(read_run(one).test_metrics()["test_accuracy"])
-    assert said["test_reads"] == 2
-    assert call("predict", one, "--split", "test")[0] == 0
+def test_each_reading_is_counted_and_shown(call: Call, study: Path) -> None:
+    run = next(path for path in find_runs(study) if path.name.startswith("quick-seed0"))
+    _, out, _ = call("evaluate", run, "--split", "test", "--json")
+    result = json.loads(out)
+    assert result["accuracy"]["mean"] == pytest.approx(read_run(run).test_metrics()["test_accuracy"])
+    assert result["test_reads"] == 2
+    assert call("predict", run, "--split", "test")[0] == 0
     assert call("compare", study)[0] == 0
     assert call("compare", study)[0] == 0, "the same runs again are no new reading"
-    assert "read 5 times" in call("evaluate", one, "--split", "test")[1]
+    assert "read 5 times" in call("evaluate", run, "--split", "test")[1]
     for split in ("validation", "train"):
-        assert call("evaluate", one, "--split", split)[0] == 0
-    assert call("predict", one, "--split", "validation")[0] == 0
+        assert call("evaluate", run, "--split", split)[0] == 0
+    assert call("predict", run, "--split", "validation")[0] == 0
     _, out, _ = call("list", "runs", "--out", study.parent, "--json")
     reads = {Path(row["run"]).name.rpartition("-")[0]: row["test_reads"] for row in json.loads(out)}
     assert reads == {"quick-seed0": 5, "quick-seed1": 2, "slow-seed0": 2, "slow-seed1": 2}
@@ -151,15 +153,15 @@ def test_an_epoch_chosen_on_the_test_split_is_a_reading(tmp_path: Path) -> None:
         assert count_readings(run.path) == reads
 
 
-def test_a_run_trained_anew_keeps_its_count(studies: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_run_trained_again_keeps_its_count(studies: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(studies[0].parent, tmp_path / "out")
-    one = find_runs(tmp_path / "out" / "two")[0]
-    count_reading(one, "evaluate")
-    before = read_run(one)
+    run = find_runs(tmp_path / "out" / "two")[0]
+    count_reading(run, "evaluate")
+    before = read_run(run)
     study = studies[0].parent.parent / "two.toml"
     package.run_study(str(study), out=tmp_path / "out", jobs=1, restart=True)
-    assert read_run(one).ended != before.ended or read_run(one).seconds != before.seconds
-    assert count_readings(one) == 2
+    assert read_run(run).ended != before.ended or read_run(run).seconds != before.seconds
+    assert count_readings(run) == 2
 
 
 def test_a_run_without_the_file_was_never_read(tmp_path: Path) -> None:
@@ -178,7 +180,7 @@ def test_a_line_that_a_kill_cut_off_stays_a_reading(tmp_path: Path) -> None:
 def test_a_reading_that_cannot_be_written_is_a_warning(
     call: Call, study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = find_runs(study)[0]
+    run = find_runs(study)[0]
     opened = Path.open
 
     def refuse(path: Path, mode: str = "r", *args: object, **more: object) -> object:
@@ -187,7 +189,7 @@ def test_a_reading_that_cannot_be_written_is_a_warning(
         return opened(path, mode, *args, **more)
 
     monkeypatch.setattr(Path, "open", refuse)
-    code, out, err = call("evaluate", one, "--split", "test", "--json")
+    code, out, err = call("evaluate", run, "--split", "test", "--json")
     assert code == 0
     assert json.loads(out)["accuracy"]["mean"] > 0
     assert "test_reads.jsonl: cannot be written (Read-only file system), so this reading" in err

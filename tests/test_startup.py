@@ -52,8 +52,8 @@ def answers(verbs: list[list[str]], folder: Path) -> list[tuple[str, int, list[s
 
 
 def test_a_usage_error_imports_nothing_heavy(tmp_path: Path) -> None:
-    found = answers([words.split() for words in MISTAKES], tmp_path)
-    assert found == [(words, 2, []) for words in MISTAKES]
+    outcomes = answers([words.split() for words in MISTAKES], tmp_path)
+    assert outcomes == [(words, 2, []) for words in MISTAKES]
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def test_what_only_reads_imports_nothing_heavy(study: Path) -> None:
     out = str(study.parent)
     verbs = [["--help"], ["run", "--help"], *(["list", what, "--out", out] for what in ("all", "models", "runs"))]
     verbs += [["report", str(study)], ["compare", str(study)], ["verify", str(study)]]
-    found = answers(verbs, study)
-    assert found == [(" ".join(words), 0, []) for words in verbs]
+    outcomes = answers(verbs, study)
+    assert outcomes == [(" ".join(words), 0, []) for words in verbs]
 
 
 def test_importing_bakeoff_imports_almost_nothing() -> None:

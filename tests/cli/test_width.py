@@ -18,11 +18,11 @@ def test_help_breaks_a_choice_after_a_comma_only(
     monkeypatch.setenv("COLUMNS", str(columns))
     _, text, _ = call("train", "--help")
     assert max(map(len, text.splitlines())) <= columns
-    shown = set(text.split())
+    words = set(text.split())
     for field in Recipe.model_fields.values():
         for word in str(field.description).split():
             pieces = re.findall(r"[^,]+,?", word)
-            assert word in shown or all(any(piece in each for each in shown) for piece in pieces), word
+            assert word in words or all(any(piece in each for each in words) for piece in pieces), word
 
 
 @pytest.fixture

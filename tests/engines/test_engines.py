@@ -28,9 +28,8 @@ STUDY = (Path(__file__).parents[1] / "tiny.toml").read_text()
 def test_threads_depend_on_the_machine_alone(monkeypatch: pytest.MonkeyPatch, cores: int, threads: int) -> None:
     monkeypatch.setattr(engines, "cores", lambda: cores)
     assert engines.default_threads() == threads
-    assert engines.default_jobs("cpu", 100, threads) == min(cores, 8)
-    assert engines.default_jobs("cpu", 1, threads) == 1
-    assert engines.default_jobs("cuda", 100, threads) == 1
+    assert engines.default_jobs("cpu", threads) == min(cores, 8)
+    assert engines.default_jobs("cuda", threads) == 1
 
 
 def test_a_run_is_the_same_however_many_are_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,10 +39,19 @@ def test_a_run_is_the_same_however_many_are_beside_it(tmp_path: Path, monkeypatc
     bakeoff.run_study(study, out=tmp_path / "one", seeds=1, only="quick")
     bakeoff.run_study(study, out=tmp_path / "jobs", jobs=2)
     bakeoff.run_study(study, out=tmp_path / "told", seeds=1, only="quick", threads=2)
-    (one,), (told,) = find_runs(tmp_path / "one"), find_runs(tmp_path / "told")
-    beside = tmp_path / "jobs" / "tiny" / one.name
-    assert (one / "predictions.npz").read_bytes() == (beside / "predictions.npz").read_bytes()
-    assert [read_run(path).environment["threads"] for path in (one, beside, told)] == [1, 1, 2]
+    (single,), (with_threads,) = find_runs(tmp_path / "one"), find_runs(tmp_path / "told")
+    beside = tmp_path / "jobs" / "tiny" / single.name
+    assert (single / "predictions.npz").read_bytes() == (beside / "predictions.npz").read_bytes()
+    assert [read_run(path).environment["threads"] for path in (single, beside, with_threads)] == [1, 1, 2]
+
+
+def test_every_engine_trains_the_same_bits(tmp_path: Path) -> None:
+    for name in engines.ENGINES:
+        study = parse_study(STUDY, "tiny", "tiny.toml")
+        bakeoff.run_study(study, out=tmp_path / name, engine=name, jobs=1, seeds=1, only="quick")
+    here, *others = (_bits(tmp_path / name / "tiny") for name in engines.ENGINES)
+    assert len(here) == 1
+    assert all(bits == here for bits in others)
 
 
 # processes beside each other, and workers that are killed
@@ -78,8 +86,8 @@ def _at_once(folder: Path, commands: Sequence[Sequence[object]]) -> list[tuple[i
         subprocess.Popen([*base, *map(str, c)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for c in commands
     ]
-    said = [process.communicate(timeout=300) for process in processes]
-    return [(process.returncode, *texts) for process, texts in zip(processes, said, strict=True)]
+    outputs = [process.communicate(timeout=300) for process in processes]
+    return [(process.returncode, *texts) for process, texts in zip(processes, outputs, strict=True)]
 
 
 @pytest.mark.parametrize("jobs", [(1, 1, 1, 1), (2, 1)])
@@ -129,12 +137,12 @@ def test_a_dead_process_holds_no_lock(tmp_path: Path, alone: dict[str, bytes], j
     (name,) = [name for name in alone if name.startswith("quick-seed0")]
     (tmp_path / "tiny").mkdir()
     trained: list[str] = []
-    with _held(tmp_path / "tiny" / name) as other:
+    with _held(tmp_path / "tiny" / name) as holder:
 
         def done(run: str) -> None:
             trained.append(run)
             if len(trained) == 3:
-                threading.Timer(0.5, other.kill).start()
+                threading.Timer(0.5, holder.kill).start()
 
         with pytest.warns(UserWarning, match=f"waiting for what another process is training: {name}"):
             bakeoff.run_study(parse_study(LONG, "tiny", "tiny.toml"), out=tmp_path, jobs=jobs, done=done)
@@ -199,7 +207,7 @@ def test_a_killed_worker_costs_one_attempt_of_one_run(tmp_path: Path, alone: dic
 
 def _workers() -> list[int]:
     """Ids of this process's worker processes."""
-    found = []
+    pids = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             parent, line = (
@@ -207,8 +215,8 @@ def _workers() -> list[int]:
                 (folder / "cmdline").read_bytes(),
             )
             if int(parent) == os.getpid() and b"spawn_main" in line:
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids
 
 
 def _has_open(pid: int, file: Path) -> bool:

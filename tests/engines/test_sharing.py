@@ -30,9 +30,9 @@ def test_a_process_has_the_dataset_without_a_copy(blocks: Dataset) -> None:
     answers = SPAWN.Queue()
     process = SPAWN.Process(target=_tell, args=(shared, answers))
     process.start()
-    said = answers.get(timeout=120)
+    received = answers.get(timeout=120)
     process.join(120)
-    assert said == (whole.fingerprint, blocks.classes, ("Id", "Label"), False, blocks.test.images.sum())
+    assert received == (whole.fingerprint, blocks.classes, ("Id", "Label"), False, blocks.test.images.sum())
     assert (shared.dataset().unlabelled[0] == 255).all(), "the other process wrote into the same memory"
     assert not np.array_equal(whole.unlabelled[0], shared.dataset().unlabelled[0])
 

@@ -76,33 +76,33 @@ def test_changed_data_are_not_taken_for_the_runs_own(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_data_that_hold_training_images_are_told(call: Call, run: Run, data: Path, tmp_path: Path) -> None:
+def test_training_images_in_other_data_are_counted(call: Call, run: Run, data: Path, tmp_path: Path) -> None:
     """Where they are measured, and where they are predicted, on standard error: the predictions are CSV."""
 
-    def told(file: Path, *more: object) -> tuple[int | None, str]:
-        command = ["evaluate", run.path, "--dataset", file, *more]
-        code, rows, said = call("predict", *command[1:], *([] if more else ["--split", "all"]))
+    def trained_on(file: Path) -> tuple[int | None, str]:
+        command = ["evaluate", run.path, "--dataset", file, "--split", "all"]
+        code, rows, warnings = call("predict", *command[1:])
         assert (code, rows.splitlines()[0]) == (0, "id,label")
         lines = call(*command)[1].splitlines()
-        assert said == "".join(f"bakeoff: {line}\n" for line in lines[2:])
-        return json.loads(call(*command, "--json")[1])["trained_on"], said
+        assert warnings == "".join(f"bakeoff: {line}\n" for line in lines[2:])
+        return json.loads(call(*command, "--json")[1])["trained_on"], warnings
 
     split = load_dataset(str(data))
     new = np.random.default_rng(2).integers(0, 256, (5, 8, 8), dtype=np.uint8)
     mixed = np.concatenate([split.train.images[:7, 0], new])
     np.savez(tmp_path / "mixed.npz", images=mixed, labels=np.arange(12) % 3)
-    assert told(tmp_path / "mixed.npz") == (7, "bakeoff: the run was trained on 7 of these images\n")
+    assert trained_on(tmp_path / "mixed.npz") == (7, "bakeoff: the run was trained on 7 of these images\n")
     np.savez(tmp_path / "new.npz", images=new, labels=np.arange(5) % 3)
-    assert told(tmp_path / "new.npz") == (0, "")
+    assert trained_on(tmp_path / "new.npz") == (0, "")
     images, labels = CHANGES["three images in front"](*images_and_labels())
     np.savez(tmp_path / "changed.npz", images=images, labels=labels)
-    count, said = told(tmp_path / "changed.npz", "--split", "test")
+    count, warnings = trained_on(tmp_path / "changed.npz")
     assert count is not None
     assert count > 50
-    assert f"trained on {count} of these" in said
+    assert f"trained on {count} of these" in warnings
     data.unlink()
-    count, said = told(tmp_path / "new.npz")
-    assert (count, "nobody can tell" in said) == (None, True)
+    count, warnings = trained_on(tmp_path / "new.npz")
+    assert (count, "nobody can tell" in warnings) == (None, True)
 
 
 def test_the_runs_own_data_by_name_are_its_own(call: Call, run: Run, data: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_parent_that_learnt_from_the_test_images_is_refused(data: Path, tmp_pa
         train(str(data), "logistic", weights=str(parent.path), **settings)
 
 
-def test_a_pupil_of_the_test_images_says_so_where_it_is_measured_on_them(
+def test_a_student_taught_by_test_images_says_so_where_it_is_measured_on_them(
     call: Call, data: Path, tmp_path: Path
 ) -> None:
     settings = {"epochs": 1, "threads": 1, "out": tmp_path}
@@ -224,12 +224,12 @@ model = "small_cnn"
 parameters = {{ width = {width}, dense_layers = 1, hidden = 4 }}
 """
         run_study(parse_study(text, "net", "net.toml"), out=tmp_path, jobs=1)
-    made = [read_run(path) for path in find_runs(tmp_path)]
-    ((names, row),) = pairs(call, *(run.path for run in made)).items()
+    runs_made = [read_run(path) for path in find_runs(tmp_path)]
+    ((names, row),) = pairs(call, *(run.path for run in runs_made)).items()
     assert set(names) == {"net width=2", "net width=4"}
     right = {
         f"net width={width}": np.mean(
-            [run.test_metrics()["test_accuracy"] for run in made if run.spec.parameters["width"] == width]
+            [run.test_metrics()["test_accuracy"] for run in runs_made if run.spec.parameters["width"] == width]
         )
         for width in (2, 4)
     }
@@ -240,16 +240,16 @@ parameters = {{ width = {width}, dense_layers = 1, hidden = 4 }}
 
 
 def test_what_differs_is_in_the_name(call: Call, runs: Callable[..., Run]) -> None:
-    found = pairs(
+    compared = pairs(
         call,
         runs("logistic", 0).path,
         runs("logistic", 1, lr=0.01).path,
         runs("logistic", 0, images=200).path,
         runs("logistic", 0, validation=0.3).path,
     )
-    names = {name for pair in found for name in pair}
+    names = {name for pair in compared for name in pair}
     assert len(names) == 4
-    assert len(found) == 6
+    assert len(compared) == 6
     assert any("lr=0.01" in name and "images=None" in name and "validation=0.1666" in name for name in names)
     assert any("images=200" in name for name in names)
     assert any("validation=0.3" in name for name in names)
@@ -275,27 +275,27 @@ dataset = ".//own.npz"
     for out, more in enumerate(({}, {"scale": "small"}, {"datasets": "./own.npz"})):
         summary = run_study(study, out=tmp_path / str(out), jobs=1, **more)
         assert {c["dataset"] for c in summary["contenders"]} == {"own.npz"}
-    made = [
+    runs_made = [
         train(name, "logistic", epochs=1, seed=seed, lr=lr, threads=1, out=tmp_path)
         for seed, name in enumerate(("own.npz", "./own.npz"))
         for lr in (0.01, 0.1)
     ]
-    ((_, row),) = pairs(call, *(run.path for run in made)).items()
+    ((_, row),) = pairs(call, *(run.path for run in runs_made)).items()
     assert row["runs"] == [2, 2]
 
 
 def test_a_run_given_twice_counts_once(call: Call, runs: Callable[..., Run]) -> None:
-    one, other = runs("logistic", 0).path, runs("small_cnn:width=2,dense_layers=1,hidden=4", 0).path
-    assert pairs(call, one, other, one, one.parent) == pairs(call, one, other)
+    first, other = runs("logistic", 0).path, runs("small_cnn:width=2,dense_layers=1,hidden=4", 0).path
+    assert pairs(call, first, other, first, first.parent) == pairs(call, first, other)
 
 
 def test_runs_with_other_test_images_are_not_compared(call: Call, runs: Callable[..., Run], data: Path) -> None:
-    one = runs("logistic", 0)
+    first = runs("logistic", 0)
     images, labels = images_and_labels()
     np.savez(data, images=images[::-1], labels=labels[::-1])
     other = runs("small_cnn:width=2,dense_layers=1,hidden=4", 0)
-    code, out, err = call("compare", one.path, other.path)
+    code, out, err = call("compare", first.path, other.path)
     assert (code, out) == (2, "")
     assert "two contenders with the same test images: " in err
     with pytest.raises(BakeoffError):
-        train(str(data), "logistic", epochs=1, weights=str(one.path), threads=1)
+        train(str(data), "logistic", epochs=1, weights=str(first.path), threads=1)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import bakeoff
-from bakeoff.engines.execute import Work
+from bakeoff.engines.work import Work
 from bakeoff.record import find_runs, read_run, status
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study_file import parse_study
-from bakeoff.studies import cost, runner, trainer
+from bakeoff.studies import cost, runner
 
 RunText = Callable[..., dict[str, Any]]
 STUDY = """
@@ -69,7 +69,7 @@ def test_a_run_that_the_time_cuts_off_ends_in_the_same_bits(
     run_text: RunText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = types.SimpleNamespace(monotonic=Clock().monotonic)
-    for module in (runner, trainer):
+    for module in (runner, cost):
         monkeypatch.setattr(module, "time", clock)
     with pytest.warns(UserWarning, match=GOES_ON):
         run_text(STUDY, minutes=0.5)  # 25 looks at the clock
@@ -80,10 +80,10 @@ def test_a_run_that_the_time_cuts_off_ends_in_the_same_bits(
     monkeypatch.undo()
     run_text(STUDY, minutes=30)
     run_text(STUDY, out=tmp_path / "at once")
-    ended, at_once = find_runs(tmp_path / "tiny"), find_runs(tmp_path / "at once")
-    assert [path.name for path in ended] == [path.name for path in at_once]
-    for one, other in zip(map(read_run, ended), map(read_run, at_once), strict=True):
-        assert np.array_equal(one.logits("test"), other.logits("test")), one.path.name
+    ended, uncut = find_runs(tmp_path / "tiny"), find_runs(tmp_path / "at once")
+    assert [path.name for path in ended] == [path.name for path in uncut]
+    for resumed, uninterrupted in zip(map(read_run, ended), map(read_run, uncut), strict=True):
+        assert np.array_equal(resumed.logits("test"), uninterrupted.logits("test")), resumed.path.name
 
 
 def test_what_hypotheses_name_comes_first_seed_after_seed() -> None:
@@ -98,33 +98,41 @@ def test_what_hypotheses_name_comes_first_seed_after_seed() -> None:
     assert order == ["long0", "long1", "other0", "other1", "short0", "short1", "both0", "both1"]
 
 
-def test_what_is_chosen_fits_with_all_that_it_needs() -> None:
+def time_limit(monkeypatch: pytest.MonkeyPatch, until: float, seconds: dict[str, float]) -> tuple[Any, dict[str, Work]]:
+    """A limit and the works of the second seed by contender; `seconds` are what the first seeds took, at time 0."""
+    monkeypatch.setattr(cost, "time", types.SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(cost, "_seconds", lambda path, _on_cpu: seconds.get(path.name.removesuffix("0")))
     plan = make_plan(parse_study(STUDY, "tiny", "tiny.toml"))
-    works = [Work(spec, Path(f"{spec.contender}{spec.seed}")) for spec in plan.specs() if not spec.seed]
-    long, both, short = works
-    both = Work(both.spec, both.path, (long.path, short.path))
-    seconds = {long.path: 60.0, both.path: 0.0, short.path: 30.0}
-    for left, jobs, names in (
-        (100, 1, {"long0", "both0", "short0"}),
-        (70, 1, {"long0"}),
-        (40, 2, {"short0"}),
-        (10, 9, set()),
-    ):
-        assert {work.path.name for work in cost.fitting([long, both, short], seconds, left, jobs)} == names
+    works = [Work(spec, Path(f"{spec.contender}{spec.seed}")) for spec in plan.specs()]
+    costs = {"long": cost.Cost(5_000_000, 100), "both": cost.Cost(0, 0), "short": cost.Cost(1_000_000, 300)}
+    limit = cost.TimeLimit(until, [work for work in works if work.spec.seed], costs, "cpu")
+    for work in works:
+        if not work.spec.seed:
+            limit.end(work)
+    return limit, {work.spec.contender: work for work in works if work.spec.seed}
+
+
+def test_a_run_begins_if_it_would_end_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, works = time_limit(monkeypatch, 40.0, {"long": 60.0, "short": 30.0})
+    assert {name for name, work in works.items() if limit.fits(work)} == {"both", "short"}
+
+
+def test_while_nothing_is_known_the_cheapest_run_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit, works = time_limit(monkeypatch, 40.0, {})
+    del limit.waiting[works["both"].path]
+    assert {name for name, work in works.items() if limit.fits(work)} == {"both", "short"}
+    limit.end(works["short"])  # without a result
+    assert {name for name, work in works.items() if limit.fits(work)} == {"both", "long"}
 
 
 def test_seconds_are_fitted_to_what_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: 0.1 s a step and 2 s a million multiply-adds; a contender's own seeds win over the fit."""
-    plan = make_plan(parse_study(STUDY, "tiny", "tiny.toml"))
-    works = {spec.contender: Work(spec, Path(spec.contender)) for spec in plan.specs() if spec.seed == 1}
-    costs = {"long": cost.Cost(5_000_000, 100), "both": cost.Cost(0, 0), "short": cost.Cost(1_000_000, 300)}
-    measured = {Path("long"): 20.0, Path("short"): 32.0}
-    monkeypatch.setattr(cost, "_seconds", lambda path, _on_cpu: measured.get(path))
-    assert cost.estimates([works["long"]], costs, works.values(), "cpu") == {Path("long"): 20.0}
-    costs["other"] = cost.Cost(10_000_000, 50)
-    other = Work(works["long"].spec.model_copy(update={"contender": "other"}), Path("other"))
-    assert cost.estimates([other], costs, works.values(), "cpu")[Path("other")] == pytest.approx(25.0)
-    assert cost.estimates([other], costs, [], "cpu") == {}
+    limit, works = time_limit(monkeypatch, 40.0, {"long": 20.0, "short": 32.0})
+    assert limit.seconds(works["long"]) == 20.0
+    limit.costs["third"] = cost.Cost(10_000_000, 50)
+    third = Work(works["long"].spec.model_copy(update={"contender": "third"}), Path("third"))
+    assert limit.seconds(third) == pytest.approx(25.0)
+    assert time_limit(monkeypatch, 40.0, {})[0].seconds(third) is None
 
 
 def test_minutes_and_seeds_added_until_decided_exclude_each_other(run_text: RunText) -> None:

@@ -15,7 +15,7 @@ from bakeoff.record import find_runs
 from bakeoff.spec.plan import make_plan, split_names
 from bakeoff.spec.study_file import parse_study
 from bakeoff.studies.packaged import find_study, packaged_studies
-from bakeoff.studies.prepare import _load, check_plan
+from bakeoff.studies.prepare import check_plan, load_datasets
 from bakeoff.training.digest import resolved
 
 GRID = """
@@ -45,7 +45,7 @@ batch_size = [32, 64]
         (["x,lr=3"], ["x", "lr=3"]),
     ],
 )
-def test_names_that_hold_commas_are_told_apart(groups: list[str], names: list[str]) -> None:
+def test_names_that_hold_commas_are_separated(groups: list[str], names: list[str]) -> None:
     tables = "".join(f'contenders."{name}" = {{ model = "conv" }}\n' for name in ("a", "b"))
     study = parse_study(f'title = "t"\nquestion = "q"\ndataset = "digits"\n{tables}', "t", "t.toml")
     base = study.contenders[0]
@@ -149,7 +149,7 @@ def test_contenders_that_the_study_lists_stay_although_they_are_the_same_run(tmp
 @pytest.mark.parametrize("name", [name for name, study in packaged_studies().items() if study.sweeps])
 def test_no_packaged_sweep_trains_the_same_twice(name: str, scale: str) -> None:
     study = make_plan(find_study(name), scale)
-    loaded, absent = _load(study)
+    loaded, absent = load_datasets(study)
     if absent:
         pytest.skip("; ".join(map(str, absent.values())))
     checked = check_plan(study, loaded)

@@ -32,8 +32,7 @@ def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("mine")
     before = set(json.loads((folder / "files.json").read_text()))
-    with pytest.warns(UserWarning, match="is replaced; its runs are kept"):
-        bakeoff.run_study(study, out=tmp_path, jobs=1, only="slow")
+    bakeoff.run_study(study, out=tmp_path, jobs=1, only="slow")
     assert {name: (folder / name).read_text() for name in users} == dict.fromkeys(users, "mine")
     written = set(json.loads((folder / "files.json").read_text()))
     assert before - written
@@ -52,8 +51,8 @@ def test_reports_written_at_once_are_one_report(tmp_path: Path) -> None:
     before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
     command = [sys.executable, "-m", "bakeoff.cli", "report", str(folder)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    outputs = [process.communicate(timeout=120) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], outputs
     assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
 
 
@@ -119,13 +118,13 @@ def test_the_command_line_prints_the_others_and_exits_1(
     monkeypatch.setattr(training, "train_run", fail)
     command = ["run", str(tmp_path / "tiny.toml"), "--out", str(tmp_path), "--jobs", "1", "--json"]
     assert exit_code(lambda: bakeoff_cli.main(command, "bakeoff", standalone_mode=False)) == 1
-    said = capsys.readouterr()
-    assert {c["name"]: c["n"] for c in json.loads(said.out)["contenders"]} == {"slow": 2, "quick": 2, "lost": 0}
-    assert re.search(r"lost-seed0-\w+: ZeroDivisionError: division by zero \(and 1 more\)", said.err)
-    assert "Traceback" not in said.err
+    captured = capsys.readouterr()
+    assert {c["name"]: c["n"] for c in json.loads(captured.out)["contenders"]} == {"slow": 2, "quick": 2, "lost": 0}
+    assert re.search(r"lost-seed0-\w+: ZeroDivisionError: division by zero \(and 1 more\)", captured.err)
+    assert "Traceback" not in captured.err
 
 
-def test_diverged_and_damaged_runs_are_told_with_their_reasons(
+def test_diverged_and_damaged_runs_are_listed_with_their_reasons(
     run_text: RunText, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And a report without damaged records is written, but is no success."""
@@ -140,9 +139,9 @@ def test_diverged_and_damaged_runs_are_told_with_their_reasons(
     (victim / "predictions.npz").write_bytes(b"rubbish")
     for words in (["report", str(tmp_path / "tiny"), "--json"], ["report", str(tmp_path), "--all", "--json"]):
         assert exit_code(lambda words=words: bakeoff_cli.main(words, "bakeoff", standalone_mode=False)) == 1
-        said = capsys.readouterr()
-        assert "written without 1 of the records" in said.err
-        assert json.loads(said.out)
+        captured = capsys.readouterr()
+        assert "written without 1 of the records" in captured.err
+        assert json.loads(captured.out)
     summary = json.loads((tmp_path / "tiny" / "full" / "summary.json").read_text())
     damaged = [f for f in summary["failures"] if f["kind"] == "damaged"]
     assert [(f["run"], f["seed"]) for f in damaged] == [(victim.name, 1)]
@@ -168,7 +167,7 @@ def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
     """With what needs it, a warning and a line on the page; asked for by name, or alone, it is an error."""
     for name in ("BAKEOFF_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "nothing"))
-    with pytest.warns(UserWarning, match="two goes on without contender far: weights 'imagenet': there is no"):
+    with pytest.warns(UserWarning, match="two goes on without far: weights 'imagenet': there is no"):
         summary = run_text(PRETRAINED, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
     assert "far: its weights are not at hand, `bakeoff data fetch weights/resnet18` gets them" in summary["overrides"]
@@ -184,18 +183,18 @@ def test_a_contender_whose_published_weights_are_not_at_hand_is_left_out(
         bakeoff.run_study(alone, out=tmp_path, jobs=1)
 
 
-def test_what_was_trained_on_test_images_is_never_the_choice(run_text: RunText, tmp_path: Path) -> None:
+def test_what_was_trained_on_test_images_is_never_selected(run_text: RunText, tmp_path: Path) -> None:
     """Nor is an ensemble of it; although its validation accuracy is the highest."""
     text = STUDY.replace("epochs = 1", "epochs = 3").replace("seeds = 2", "seeds = 1") + (
-        '[contenders.pupil]\nmodel = "logistic"\nlr = 0.03\nepochs = 60\nteacher = "quick"\n'
+        '[contenders.student]\nmodel = "logistic"\nlr = 0.03\nepochs = 60\nteacher = "quick"\n'
         'pool = "test:confidence=0"\n'
-        '[contenders.team]\nensemble = ["pupil"]\n[contenders.above]\nensemble = ["team", "pupil"]\n'
+        '[contenders.team]\nensemble = ["student"]\n[contenders.above]\nensemble = ["team", "student"]\n'
     )
     summary = run_text(text)
     by_name = {c["name"]: c for c in summary["contenders"]}
-    assert {name for name, c in by_name.items() if c["trains_on_test"]} == {"pupil", "team", "above"}
-    assert by_name["pupil"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]
+    assert {name for name, c in by_name.items() if c["trains_on_test"]} == {"student", "team", "above"}
+    assert by_name["student"]["validation_accuracy"]["mean"] > by_name["quick"]["validation_accuracy"]["mean"]
     assert summary["answer"].startswith("quick is selected")
     page = (tmp_path / "tiny" / "full" / "report.md").read_text()
-    assert "pupil ‡" in page
+    assert "student ‡" in page
     assert "it is never selected" in page

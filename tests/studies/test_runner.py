@@ -24,7 +24,7 @@ from bakeoff.spec.study_file import parse_study
 from bakeoff.studies import reports
 from bakeoff.studies.comparing import compare
 from bakeoff.studies.packaged import find_study, published_studies
-from bakeoff.studies.prepare import _load, check_plan
+from bakeoff.studies.prepare import check_plan, load_datasets
 from bakeoff.studies.train import train_further
 
 RunText = Callable[..., dict[str, Any]]
@@ -45,8 +45,7 @@ def test_only_what_changed_is_trained_again(run_text: RunText, tmp_path: Path) -
 def test_more_seeds_keep_the_first_ones(run_text: RunText) -> None:
     run_text(STUDY)
     trained: list[str] = []
-    with pytest.warns(UserWarning, match="the report of `bakeoff run tiny` is replaced; its runs are kept"):
-        summary = run_text(STUDY, seeds=3, done=trained.append)
+    summary = run_text(STUDY, seeds=3, done=trained.append)
     assert sorted(name.rsplit("-", 1)[0] for name in trained) == ["quick-seed2", "slow-seed2"]
     assert all(c["n"] == 3 for c in summary["contenders"])
 
@@ -155,9 +154,9 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
     assert len(summary["sweeps"]) == len(study.sweeps)
     assert json.loads((tmp_path / name / "smoke" / "summary.json").read_text()) == summary
     page = (tmp_path / name / "smoke" / "report.html").read_text()
-    some = ("sweeps", "curves", "reported", "hypotheses", "diagnoses")
-    shown = [k for k in SECTIONS if (k not in some or name == "small-cnn") and k != "label_noise"]
-    assert [kind for kind in shown if f'id="{kind.replace("_", "-")}"' not in page] == []
+    optional = ("sweeps", "curves", "reported", "hypotheses", "diagnoses")
+    expected = [k for k in SECTIONS if (k not in optional or name == "small-cnn") and k != "label_noise"]
+    assert [kind for kind in expected if f'id="{kind.replace("_", "-")}"' not in page] == []
     assert f"instead of {study.dataset}" in page
 
 
@@ -166,7 +165,7 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
 def test_published_studies_could_run_at_laptop_scale(name: str) -> None:
     """Every model takes the size that the scale gives it, and every cut is a valid recipe: nothing is trained."""
     study = make_plan(find_study(name), "laptop")
-    loaded, absent = _load(study)
+    loaded, absent = load_datasets(study)
     if absent:
         pytest.skip("; ".join(map(str, absent.values())))
     assert len(check_plan(study, loaded).contenders) == len(study.contenders)
@@ -181,8 +180,8 @@ seeds = 2
 [recipe]
 epochs = 1
 [contenders.team]
-ensemble = ["pupil", "teacher"]
-[contenders.pupil]
+ensemble = ["student", "teacher"]
+[contenders.student]
 model = "logistic"
 teacher = "teacher"
 pool = "test:confidence=0.1"
@@ -205,7 +204,7 @@ def test_what_others_need_is_trained_first(tmp_path: Path, jobs: int) -> None:
     summary = bakeoff.run_study(study, out=tmp_path, jobs=jobs, done=trained.append)
     assert {c["name"]: c["n"] for c in summary["contenders"]} == {
         "team": 2,
-        "pupil": 2,
+        "student": 2,
         "alone": 2,
         "teacher": 2,
         "all": 1,
@@ -214,11 +213,11 @@ def test_what_others_need_is_trained_first(tmp_path: Path, jobs: int) -> None:
     assert sorted(trained) == sorted(runs)
     by_name = {name.rsplit("-", 1)[0]: run for name, run in runs.items()}
     for seed in (0, 1):
-        team, pupil, teacher = (by_name[f"{name}-seed{seed}"] for name in ("team", "pupil", "teacher"))
-        assert pupil.pool is not None
-        assert pupil.pool["teacher"] == teacher.path.name
-        assert team.needs == (pupil.path.name, teacher.path.name)
-        assert trained.index(teacher.path.name) < trained.index(pupil.path.name) < trained.index(team.path.name)
+        team, student, teacher = (by_name[f"{name}-seed{seed}"] for name in ("team", "student", "teacher"))
+        assert student.pool is not None
+        assert student.pool["teacher"] == teacher.path.name
+        assert team.needs == (student.path.name, teacher.path.name)
+        assert trained.index(teacher.path.name) < trained.index(student.path.name) < trained.index(team.path.name)
     members = [by_name[f"{name}-seed{seed}"] for name in ("alone", "teacher") for seed in (0, 1)]
     mean = np.log(np.mean([softmax(member.logits("test").astype(float), axis=1) for member in members], axis=0))
     np.testing.assert_allclose(by_name["all-seed0"].logits("test"), mean, rtol=1e-5, atol=1e-6)
@@ -229,18 +228,20 @@ def test_what_needs_something_that_changed_is_made_again(run_text: RunText, tmp_
     trained: list[str] = []
     run_text(TEAM, "team")
     for change, again in {
-        "lr = 0.01": {"teacher", "pupil", "team", "all"},
+        "lr = 0.01": {"teacher", "student", "team", "all"},
         "lr = 0.02": {"alone", "all"},
-        "confidence=0.1": {"pupil", "team"},
+        "confidence=0.1": {"student", "team"},
     }.items():
         trained.clear()
         study = parse_study(TEAM.replace(change, f"{change}5"), "team", "team.toml")
         summary = bakeoff.run_study(study, out=tmp_path, jobs=1, done=trained.append)
         assert {name.split("-seed")[0] for name in trained} == again
         new = {name for name in trained if name.startswith("all-")}
-        told = next(c for c in summary["contenders"] if c["name"] == "all")
+        ensemble = next(c for c in summary["contenders"] if c["name"] == "all")
         for name in new:
-            assert told["test_accuracy"]["mean"] == read_run(tmp_path / "team" / name).test_metrics()["test_accuracy"]
+            assert (
+                ensemble["test_accuracy"]["mean"] == read_run(tmp_path / "team" / name).test_metrics()["test_accuracy"]
+            )
         trained.clear()
         bakeoff.run_study(study, out=tmp_path, jobs=1, done=trained.append)
         assert trained == []
@@ -248,14 +249,14 @@ def test_what_needs_something_that_changed_is_made_again(run_text: RunText, tmp_
 
 def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: Path) -> None:
     bad = 'model = "logistic"\noptimizer = "sgd"\nbatch_size = 8\nlr = 1000\nl2 = 100\nprecision = "fp32"'
-    said = r"^all-seed0-\w+: needs alone-seed0-\w+, which diverged; the other runs are in"
+    sentence = r"^all-seed0-\w+: needs alone-seed0-\w+, which diverged; the other runs are in"
     with pytest.warns(UserWarning, match="all, seed 0: failed: needs alone-seed0"):  # noqa: SIM117 - the error comes last
-        with pytest.raises(bakeoff.BakeoffError, match=said):
+        with pytest.raises(bakeoff.BakeoffError, match=sentence):
             run_text(TEAM.replace('model = "logistic"\nlr = 0.02', bad), "team")
     summary = json.loads((tmp_path / "team" / "full" / "summary.json").read_text())
     assert {c["name"]: (c["n"], c["failed"]) for c in summary["contenders"]} == {
         "team": (2, 0),
-        "pupil": (2, 0),
+        "student": (2, 0),
         "alone": (0, 2),
         "teacher": (2, 0),
         "all": (0, 1),
@@ -268,7 +269,7 @@ def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: P
         (
             '"teacher"\npool',
             '"teachr"\npool',
-            r"contender pupil: teacher 'teachr': neither a contender .* \(closest: tea",
+            r"contender student: teacher 'teachr': neither a contender .* \(closest: tea",
         ),
         (
             "over_seeds = true",
@@ -277,7 +278,7 @@ def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: P
         ),
     ],
 )
-def test_ensembles_and_pupils_are_checked_first(
+def test_ensembles_and_students_are_checked_first(
     run_text: RunText, tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
     with pytest.raises(bakeoff.UsageError, match=sentence):
@@ -287,9 +288,11 @@ def test_ensembles_and_pupils_are_checked_first(
 
 def test_a_teacher_of_other_images_is_refused(run_text: RunText, tmp_path: Path) -> None:
     np.savez(tmp_path / "wide.npz", images=np.zeros((400, 9, 9), np.uint8), labels=np.arange(400) % 10)
-    text = TEAM.replace("lr = 0.01", f'dataset = "{tmp_path / "wide.npz"}"').replace('"pupil", "teacher"', '"pupil"')
+    text = TEAM.replace("lr = 0.01", f'dataset = "{tmp_path / "wide.npz"}"').replace(
+        '"student", "teacher"', '"student"'
+    )
     with pytest.raises(
-        bakeoff.UsageError, match=r"contender pupil: teacher 'teacher': is trained on .*wide.*other classes or"
+        bakeoff.UsageError, match=r"contender student: teacher 'teacher': is trained on .*wide.*other classes or"
     ):
         run_text(text.replace('["alone", "teacher"]', '["alone"]'), "team")
 
@@ -298,8 +301,8 @@ def test_an_ensemble_answers_but_cannot_be_trained_further(run_text: RunText, tm
     run_text(TEAM, "team", only=["alone", "teacher", "all"])
     path = next(path for path in find_runs(tmp_path) if path.name.startswith("all-"))
     run = read_run(path)
-    said = measure(run, None, "test")
-    assert said["accuracy"]["mean"] == run.test_metrics()["test_accuracy"]
+    sentence = measure(run, None, "test")
+    assert sentence["accuracy"]["mean"] == run.test_metrics()["test_accuracy"]
     with pytest.raises(bakeoff.UsageError, match=rf"no weights of its own; its members have: {', '.join(run.needs)}$"):
         train_further(path, out=tmp_path)
 
@@ -320,14 +323,14 @@ recipe = { epochs = 1 }
 contenders.near = { model = "logistic" }
 contenders.far = { model = "logistic", dataset = "cifar10" }
 """
-    with pytest.warns(UserWarning, match="two goes on without cifar10: there is no"):
+    with pytest.warns(UserWarning, match="two goes on without far: cifar10: there is no"):
         summary = run_text(text, "two")
     assert [c["name"] for c in summary["contenders"]] == ["near"]
     assert "cifar10: not at hand, `bakeoff data fetch cifar10` gets it" in summary["overrides"]
     assert "bakeoff data fetch cifar10" in (tmp_path / "two" / "full" / "report.md").read_text()
-    for asked in ({"datasets": "cifar10"}, {"only": "far"}):
+    for selection in ({"datasets": "cifar10"}, {"only": "far"}):
         with pytest.raises(BakeoffError, match="cifar10: there is no"):
-            run_text(text, "two", **asked)
+            run_text(text, "two", **selection)
 
 
 def test_a_study_s_folder_of_an_earlier_version(tmp_path: Path) -> None:
@@ -371,7 +374,7 @@ def test_a_contender_with_a_validation_part_of_its_own(run_text: RunText, tmp_pa
     counts = {}
     for path in (tmp_path / "split").glob("*-seed0-*"):
         run = read_run(path)
-        counts[run.spec.contender] = {split: sum(found) for split, found in run.dataset["counts"].items()}
+        counts[run.spec.contender] = {split: sum(images) for split, images in run.dataset["counts"].items()}
     assert counts["plain"]["test"] == counts["more"]["test"]
     assert counts["more"]["train"] > counts["plain"]["train"]
     assert counts["more"]["validation"] < counts["plain"]["validation"]

@@ -24,8 +24,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], standalone_mode=False))
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
 
 
 def test_a_whole_run_is_whole_and_the_same_again(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +46,8 @@ def test_a_flipped_bit_is_one_sentence_and_exit_status_1(
     assert code == 1
     assert len([line for line in out.splitlines() if f"{name}: damaged" in line]) == 1
     code, out, _ = call("verify", path, "--json", capsys=capsys)
-    (said,) = json.loads(out)["runs"]
-    assert (code, said["whole"], len(said["faults"])) == (1, False, 1)
+    (result,) = json.loads(out)["runs"]
+    assert (code, result["whole"], len(result["faults"])) == (1, False, 1)
 
 
 def rewritten(path: Path, history: list, weights: bytes) -> None:
@@ -75,7 +75,7 @@ def test_other_weights_of_the_same_history_are_named(trained: Path, tmp_path: Pa
     tensors[name] = tensors[name].clone()
     tensors[name].view(-1)[0] += 1e-3
     rewritten(path, list(record.read_run(path).history), save(tensors))
-    assert train_again(path).endswith(f"the same history, but other weights: {name}")
+    assert f"differs in its weights: {name}, SHA-256" in train_again(path)
 
 
 def test_what_is_no_run_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from bakeoff.characters import displayable
-from bakeoff.cli.common import Verbs
 from bakeoff.cli.data import data
 from bakeoff.cli.export import export
 from bakeoff.cli.lists import list_things, show_model
@@ -22,7 +21,7 @@ from bakeoff.cli.studies import compare, report, run
 from bakeoff.errors import BakeoffError, Interrupted
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="bakeoff", message="%(prog)s %(version)s")
 def bakeoff() -> None:
     """Which image classifier should I use, and how sure can I be?
@@ -48,7 +47,7 @@ def plain_warnings() -> Iterator[None]:
     """Within: a warning for the user is one line on standard error."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        tell(message)
+        print_message(message)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -56,7 +55,7 @@ def plain_warnings() -> Iterator[None]:
         yield
 
 
-def tell(message: object, *, after: str = "") -> None:
+def print_message(message: object, *, after: str = "") -> None:
     """One line on standard error, in which no character of a name or file is obeyed by the terminal."""
     click.echo(displayable(re.sub(r"\s*\n\s*", " ", f"bakeoff: {message}{after}")), err=True)
 
@@ -72,21 +71,21 @@ def exit_code(call: Callable[[], Any]) -> int:
         return 2
     except click.ClickException as error:
         where = f" (see: {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
-        tell(error.format_message(), after=where)
+        print_message(error.format_message(), after=where)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
     except Interrupted as error:
-        tell("interrupted; the same command goes on where this one stopped")
+        print_message("interrupted; the same command goes on where this one stopped")
         return error.exit_code
     except BakeoffError as error:
-        tell(error)
+        print_message(error)
         return error.exit_code
     except OSError as error:
         if error.filename is None:
             discard_output()
         if not isinstance(error, BrokenPipeError):  # whoever read the output has read enough
-            tell(f"{error.filename or 'while writing'}: {error.strerror}")
+            print_message(f"{error.filename or 'while writing'}: {error.strerror}")
         return 1
     return 0
 

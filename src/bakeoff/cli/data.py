@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from bakeoff.cli.common import JSON, PLUGIN, SPLITS, Verbs, as_json, given
+from bakeoff.cli.common import JSON, PLUGIN, SPLITS, as_json, specified
 
 
-@click.group(cls=Verbs)
+@click.group()
 def data() -> None:
     """Show, make or fetch datasets."""
 
@@ -34,16 +34,12 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     counts = {part: values.tolist() for part, values in dataset.counts().items()}
     unlabelled = 0 if dataset.unlabelled is None else len(dataset.unlabelled)
     if json_out:
-        about = {"name": dataset.name, "fingerprint": dataset.fingerprint, "shape": dataset.shape}
-        more = {"unlabelled": unlabelled, "mirror": dataset.mirror, "sheet": str(file)}
-        twice = {"drawn": dataset.drawn, "duplicates": dataclasses.asdict(dataset.duplicates)}
-        as_json({**about, "classes": dataset.classes, "counts": counts, **more, **twice})
+        plain = {key: getattr(dataset, key) for key in ("name", "fingerprint", "shape", "classes", "mirror", "drawn")}
+        duplicates = dataclasses.asdict(dataset.duplicates)
+        as_json({**plain, "counts": counts, "unlabelled": unlabelled, "sheet": str(file), "duplicates": duplicates})
         return
-    rows = [
-        {"class": label, **{part: values[index] for part, values in counts.items()}}
-        for index, label in enumerate(dataset.classes)
-    ]
-    rows.append({"class": "all", **{part: sum(values) for part, values in counts.items()}})
+    columns = {"class": [*dataset.classes, "all"]} | {part: [*each, sum(each)] for part, each in counts.items()}
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     channels, height, width = dataset.shape
     size = f"{height}x{width} pixels (height x width)"
     print_table(rows, title=f"{dataset.name}: {size}, {channels} channel(s), {dataset.fingerprint}")
@@ -54,7 +50,17 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
     click.echo(f"\ncontact sheet: {file}")
 
 
-@data.command("make", short_help="Generate modified MNIST as an .npz file.")
+class MakeCommand(click.Command):
+    """Its help names the datasets that can be made."""
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from bakeoff.data.kaggle import EDITIONS
+
+        self.help = (self.help or "").format(names=" or ".join(EDITIONS))
+        super().format_help_text(ctx, formatter)
+
+
+@data.command("make", cls=MakeCommand, short_help="Generate modified MNIST as an .npz file.")
 @click.argument("name")
 @click.option("--count", type=click.IntRange(1), help="Training images.  [as the competition's]")
 @click.option("--test-count", type=click.IntRange(1), help="Test images.  [10000]")
@@ -64,13 +70,13 @@ def show(name: str, sheet: Path | None, split: str, json_out: bool) -> None:
 def make_data(name: str, out: Path | None, json_out: bool, **options: int | None) -> None:
     """Generate modified MNIST into an .npz: `bakeoff data make largest-digit --count 40000`.
 
-    NAME is largest-digit or highest-digit, perhaps with options: `largest-digit:by=ink,overlap=0.1`. The file is a
+    NAME is {names}, perhaps with options: `largest-digit:by=ink,overlap=0.1`. The file is a
     dataset for every other verb, and tells the digits, boxes, angles and scales of every image.
     """
     from bakeoff.data.make import make
 
     file = out or Path(f"{name.partition(':')[0]}.npz")
-    counts = make(name, file, given(options))
+    counts = make(name, file, specified(options))
     if json_out:
         as_json({"name": name, "file": str(file), "images": counts})
     else:

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, PLUGIN, SPLITS, as_json, given
-from bakeoff.cli.options import RecipeCommand
+from bakeoff.cli.common import DEVICE, JSON, PLUGIN, SPLITS, as_json, specified
+from bakeoff.cli.options import FieldsCommand
 from bakeoff.errors import BakeoffError
 
 if TYPE_CHECKING:
     from bakeoff.record import Run
 
 
-@click.command(cls=RecipeCommand, short_help="Train one model on one dataset.")
+@click.command(
+    cls=FieldsCommand, execution="bakeoff.studies.execution:Execution", short_help="Train one model on one dataset."
+)
 @click.argument("dataset", required=False)
 @click.argument("model", required=False)
 @click.option("--from", "parent", type=click.Path(path_type=Path), help="Train this finished run further instead.")
-@click.option("--seed", type=click.IntRange(0), help="Decides weights, order and dropout.  [0]")
+@click.option("--seed", type=int, help="Decides weights, order and dropout.  [0]")
 @click.option("--validation", type=float, help="Part drawn for validation.  [1/6]")
-@click.option("--images", type=click.IntRange(1), help="Training images, a stratified choice.  [all]")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [all cores]")
-@DEVICE
-@OUT
-@CHECKPOINT
+@click.option("--images", type=int, help="Training images, a stratified choice.  [all]")
 @PLUGIN
 @JSON
 def train(parent: Path | None, json_out: bool, **options: Any) -> None:
@@ -40,20 +38,20 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     from bakeoff.cli.terminal import display, print_table
     from bakeoff.studies.train import train as train_one, train_further
 
-    options = given(options)
+    options = specified(options)
     fixed = [key for key in ("dataset", "model", "seed", "validation", "images") if key in options]
     if parent is not None and fixed:
         raise click.UsageError(f"--from: the {fixed[0]} is that of {parent}: leave it out")
     if parent is None and "model" not in options:
         raise click.UsageError("give DATASET and MODEL, or --from RUN")
-    with display(f"{parent}, further" if parent else f"{options['model']} on {options['dataset']}") as shown:
-        watch: dict[str, Any] = {"show": shown.show, "begin": shown.begin}
-        ended = train_further(parent, **options, **watch) if parent else train_one(**options, **watch)
-    if ended.status != "finished":
-        raise BakeoffError(f"{ended.path}: diverged: the loss became non-finite in epoch {len(ended.history) + 1}")
+    with display(f"{parent}, further" if parent else f"{options['model']} on {options['dataset']}") as progress:
+        options |= {"show": progress.show, "begin": progress.begin}
+        run = train_further(parent, **options) if parent else train_one(**options)
+    if run.status != "finished":
+        raise BakeoffError(f"{run.path}: diverged: the loss became non-finite in epoch {len(run.history) + 1}")
     if json_out:
         figures = ("parameters", "multiply_adds", "seconds", "images_per_second")
-        as_json({"run": str(ended.path), **ended.metrics, **{name: getattr(ended, name) for name in figures}})
+        as_json({"run": str(run.path), **run.metrics, **{name: getattr(run, name) for name in figures}})
         return
     from bakeoff.report.format import percent
 
@@ -61,35 +59,32 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
         [
             {"epoch": row["epoch"], "train loss": f"{row['train_loss']:.4f}"}
             | {f"{split} accuracy": percent(row[f"{split}_accuracy"]) for split in ("train", "validation")}
-            for row in ended.history
+            for row in run.history
         ]
     )
-    accuracy, n = percent(ended.metrics["validation_accuracy"]), ended.measured("validation")
+    accuracy, n = percent(run.metrics["validation_accuracy"]), run.measured("validation")
     click.echo(
-        f"\nvalidation accuracy {accuracy} (n = {n} images, 1 seed), {ended.parameters:,} parameters, "
-        f"{ended.seconds:.0f} s, {ended.images_per_second:,.0f} images/s"
+        f"\nvalidation accuracy {accuracy} (n = {n} images, 1 seed), {run.parameters:,} parameters, "
+        f"{run.seconds:.0f} s, {run.images_per_second:,.0f} images/s"
     )
-    for note in training_notes(ended):
+    for note in training_notes(run):
         click.echo(note)
-    click.echo(f"run: {ended.path}")
+    click.echo(f"run: {run.path}")
 
 
-def training_notes(ended: Run) -> Iterator[str]:
-    """A sentence on everything that went otherwise than epoch after epoch to the last."""
+def training_notes(run: Run) -> Iterator[str]:
+    """A sentence on whatever the table of epochs does not tell."""
     from bakeoff.spec.stopping import Best
 
-    recipe = ended.spec.recipe
-    before, epochs = ended.fallback_epoch or 0, recipe.epochs * recipe.rounds
-    if before and recipe.fallback_recipe:
-        yield f"restarted with {recipe.fallback_recipe.optimizer} after epoch {before}: the loss had not fallen"
-    if ended.pool:
-        yield f"pseudo-labels: {ended.pool['taken']:,} of {ended.pool['images']:,}, by {ended.pool['teacher']}"
-    if len(ended.history) < before + epochs:
-        yield f"stopped early: {len(ended.history)} of {before + epochs} epochs"
+    recipe = run.spec.recipe
+    if run.fallback_epoch and recipe.fallback_recipe:
+        yield f"restarted with {recipe.fallback_recipe.optimizer} after epoch {run.fallback_epoch}"
+    if run.pool:
+        yield f"pseudo-labels: {run.pool['taken']:,} of {run.pool['images']:,}, by {run.pool['teacher']}"
     if isinstance(keep := recipe.keep_choice, Best):
-        rows = ended.history
-        kept = max(epoch for epoch in range(before + 1, len(rows) + 1) if keep.is_best(rows[before:epoch]))
-        yield f"kept: the weights after epoch {kept}, best by {keep.monitor.replace('_', ' ')}"
+        rows = run.history[run.fallback_epoch or 0 :]
+        kept = max(count for count in range(1, len(rows) + 1) if keep.is_best(rows[:count]))
+        yield f"kept: the weights after epoch {rows[kept - 1]['epoch']}, best by {keep.monitor.replace('_', ' ')}"
     if recipe.selects_on_test:
         yield "note: the epoch was chosen on the test set, so its test accuracy will be flattered"
 
@@ -110,25 +105,23 @@ def evaluate(run: Path, dataset: str | None, split: str | None, device: str, jso
 
     The test split of its own data is read when --split test asks for it; RUN's directory counts how often.
     """
-    from bakeoff.evaluation.metrics import Interval
+    from bakeoff.evaluation.metrics import METRICS, Interval
     from bakeoff.record import read_run
     from bakeoff.report.format import interval as show_interval
     from bakeoff.ship.predict import evaluate as measure, training_note
 
-    said = measure(read_run(run), dataset, split, device=device)
+    result = measure(read_run(run), dataset, split, device=device)
     if json_out:
-        as_json(said)
+        as_json(result)
         return
-    accuracy = show_interval(Interval(**said.pop("accuracy")))
-    measured = "all that are labelled" if said["split"] == "all" else f"{said['split']} split"
-    why = ": they bring no test split" if said["split"] == "all" and split is None else ""
-    click.echo(f"accuracy {accuracy}, n = {said.pop('n')} images of {said.pop('dataset')}, {measured}{why}")
-    reads, trained_on = said.pop("test_reads", 1), said.pop("trained_on", 0)
-    del said["run"], said["split"]
-    click.echo(", ".join(f"{name} {value:.4f}" for name, value in said.items()))
-    if reads > 1:
+    images = "all that are labelled" if result["split"] == "all" else f"{result['split']} split"
+    why = ": they bring no test split" if result["split"] == "all" and split is None else ""
+    accuracy = show_interval(Interval(**result["accuracy"]))
+    click.echo(f"accuracy {accuracy}, n = {result['n']} images of {result['dataset']}, {images}{why}")
+    click.echo(", ".join(f"{name} {result[name]:.4f}" for name in METRICS if name != "accuracy"))
+    if (reads := result.get("test_reads", 1)) > 1:
         click.echo(f"the test split of this run was read {reads} times: choose on validation")
-    if note := training_note(trained_on):
+    if note := training_note(result.get("trained_on", 0)):
         click.echo(note)
 
 
@@ -153,20 +146,7 @@ STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 @DEVICE
 @PLUGIN
 @JSON
-def predict(
-    run: Path,
-    images: Path | None,
-    split: str | None,
-    dataset: str | None,
-    resize: str | None,
-    csv_file: Path | None,
-    first_id: int,
-    id_column: str | None,
-    label_column: str | None,
-    confidence: bool,
-    device: str,
-    json_out: bool,
-) -> None:
+def predict(run: Path, images: Path | None, split: str | None, csv_file: Path | None, **options: Any) -> None:
     """Predict IMAGES (a picture, a folder, an .npz, a pickled array) or a dataset's split with RUN, as CSV.
 
     A competition's file: `bakeoff predict RUN test/ --csv submission.csv --id-column Id --label-column Label`.
@@ -174,22 +154,25 @@ def predict(
     from bakeoff.record import read_run
     from bakeoff.ship.predict import csv_text, predict_files, predict_split, write_csv
 
+    dataset, resize, device = options["dataset"], options["resize"], options["device"]
     if images is not None and dataset is not None:
         raise click.UsageError("--dataset goes with --split; IMAGES are predicted as they are")
     if (images is None) == (split is None):
         raise click.UsageError("give either IMAGES or --split")
     if split is not None and resize is not None:
         raise click.UsageError("--resize goes with IMAGES; for a split, say --dataset PATH:size=PIXELS,resize=RULE")
-    record = read_run(run)
     if images is not None:
-        rows, header = predict_files(record, images, resize=resize, device=device)
+        rows, header = predict_files(read_run(run), images, resize=resize, device=device)
     else:
-        rows, header = predict_split(record, dataset, str(split), device=device)
-    rows = [{**row, "id": row["id"] + first_id if isinstance(row["id"], int) else row["id"]} for row in rows]
-    if json_out:
+        rows, header = predict_split(read_run(run), dataset, str(split), device=device)
+    for row in rows:
+        if isinstance(row["id"], int):
+            row["id"] += options["first_id"]
+    if options["json_out"]:
         as_json(rows)
         return
-    text = csv_text(rows, id_column or header[0], label_column or header[1], confidence=confidence)
+    columns = options["id_column"] or header[0], options["label_column"] or header[1]
+    text = csv_text(rows, *columns, confidence=options["confidence"])
     if csv_file is None or str(csv_file) in STANDARD_OUTPUT:
         click.echo(text, nl=False)
     else:
@@ -214,13 +197,11 @@ def verify(runs: tuple[Path, ...], rerun: bool, device: str, json_out: bool) -> 
 
     results = check(runs, rerun=rerun, device=device)
     if json_out:
-        as_json({"runs": [{**dataclasses.asdict(one), "whole": one.whole} for one in results]})
-    for one in () if json_out else results:
-        same = "" if one.rerun is None else ", and trained again it has the same bits"
-        for line in (*one.faults, *([one.rerun] if one.rerun else [])) or (
-            f"{one.run}: {one.files} files whole{same}",
-        ):
-            click.echo(line)
-    bad = sum(not one.whole for one in results)
-    if bad:
+        as_json({"runs": [{**dataclasses.asdict(result), "whole": result.whole} for result in results]})
+    else:
+        for result in results:
+            same = "" if result.rerun is None else ", and trained again it has the same bits"
+            differences = [*result.faults, *filter(None, [result.rerun])]
+            click.echo("\n".join(differences) or f"{result.run}: {result.files} files whole{same}")
+    if bad := sum(not result.whole for result in results):
         raise BakeoffError(f"{bad} of {len(results)} runs {'is' if bad == 1 else 'are'} not as written")

@@ -8,36 +8,33 @@ from typing import Any
 
 import click
 
-from bakeoff.cli.common import CHECKPOINT, DEVICE, JSON, OUT, PLUGIN, as_json, given
-from bakeoff.cli.options import RecipeCommand
+from bakeoff.cli.common import JSON, OUT, PLUGIN, as_json, specified
+from bakeoff.cli.options import FieldsCommand
 from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 
 
-@click.command(cls=RecipeCommand, short_help="Train what a study lacks, then write its report.")
+@click.command(
+    cls=FieldsCommand,
+    execution="bakeoff.studies.execution:StudyExecution",
+    short_help="Train what a study lacks, then write its report.",
+)
 @click.argument("study", required=False)
-@click.option("--all", "every", is_flag=True, help="Every packaged study, and an index over their reports.")
+@click.option("--all", "all_studies", is_flag=True, help="Every packaged study, and an index over their reports.")
 @click.option("--scale", default="full", help="One of the study's scales.  [full]")
-@click.option("--seeds", type=click.IntRange(1), help="Seeds per contender, instead of the scale's.")
+@click.option("--seeds", type=int, help="Seeds per contender, instead of the scale's.")
 @click.option("--until-decided", is_flag=True, default=None, help="Add seeds until contenders are decided.")
-@click.option("--max-seeds", type=click.IntRange(2), help="With --until-decided, seeds of a contender at most.  [10]")
+@click.option("--max-seeds", type=int, help="With --until-decided, seeds of a contender at most.  [10]")
 @click.option("--only", multiple=True, metavar="CONTENDER", help="Only these contenders; repeat it or use commas.")
 @click.option("--dataset", "datasets", multiple=True, help="Only this one of the study's datasets; may be repeated.")
 @click.option(
-    "--restart", is_flag=True, help="Train anew what is finished or half done; interrupted, go on without it."
-)
-@click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=float,
     help="Train what ends within this time; with --all, of all together.  [no limit]",
 )
-@click.option("--jobs", type=click.IntRange(1), help="Runs side by side.  [as many as the cores take; one on a GPU]")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads of each run.  [1; from 16 cores on, cores / 8]")
-@DEVICE
 @OUT
-@CHECKPOINT
 @PLUGIN
 @JSON
-def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
+def run(study: str | None, all_studies: bool, only: tuple[str, ...], json_out: bool, **options: Any) -> None:
     """Train what STUDY still lacks, then write its report.
 
     STUDY is a packaged study (see: bakeoff list studies) or a path to a .toml file. Interrupted, the same
@@ -47,36 +44,35 @@ def run(study: str | None, every: bool, only: tuple[str, ...], json_out: bool, *
     from bakeoff.studies.packaged import find_study, published_studies
     from bakeoff.studies.runner import run_study
 
-    if (study is None) != every:
+    if (study is None) != all_studies:
         raise click.UsageError("give either STUDY or --all")
-    options = given(options)
+    options = specified(options)
     if "max_seeds" in options and not options.get("until_decided"):
         raise click.UsageError("--max-seeds goes with --until-decided")
-    if only and (every or not any(group.strip(",") for group in only)):
-        raise click.UsageError("--only: needs one STUDY" if every else "--only: no contender is named")
+    if only and (all_studies or not any(names.strip(",") for names in only)):
+        raise click.UsageError("--only: needs one STUDY" if all_studies else "--only: no contender is named")
     summaries: dict[str, dict[str, Any]] = {}
     failures: list[BakeoffError] = []
     names, minutes, started = published_studies() if study is None else [study], options.get("minutes"), monotonic()
-    for i, name in enumerate(names):
-        found = find_study(name)
+    for place, name in enumerate(names):
+        study_file = find_study(name)
         if minutes is not None:  # each study has an equal share of what is left
             left = max(60 * minutes - (monotonic() - started), 1)
-            options["minutes"] = left / 60 / (len(names) - i)
+            options["minutes"] = left / 60 / (len(names) - place)
         try:
-            with display(found.title) as shown:
-                summary = run_study(name, only=only, show=shown.show, begin=shown.begin, done=shown.done, **options)
-        except RunsFailed as error:
-            summary = error.summary
-            failures.append(error)
+            with display(study_file.title) as live:
+                summary = run_study(name, only=only, show=live.show, begin=live.begin, done=live.done, **options)
         except BakeoffError as error:
             if isinstance(error, UsageError) and not summaries:
-                raise  # said wrongly: the other studies would say the same
+                raise  # the other studies would say the same
             failures.append(error)
-            continue
-        summaries[found.name] = summary
-        if not (every and json_out):
-            show_summary(summary, options["out"] / found.name / summary["scale"], json_out)
-    if every and summaries:
+            if not isinstance(error, RunsFailed):
+                continue
+            summary = error.summary
+        summaries[study_file.name] = summary
+        if not (all_studies and json_out):
+            show_summary(summary, options["out"] / study_file.name / summary["scale"], json_out)
+    if all_studies and summaries:
         from bakeoff.studies.reports import index
 
         page = index(options["out"])
@@ -101,14 +97,14 @@ def show_summary(summary: dict[str, Any], folder: Path, json_out: bool) -> None:
 
 @click.command(short_help="Render a study again from its records.")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--all", "every", is_flag=True, help="FOLDER holds studies: render each, and an index over them.")
+@click.option("--all", "all_studies", is_flag=True, help="FOLDER holds studies: render each, and an index over them.")
 @PLUGIN
 @JSON
-def report(folder: Path, every: bool, json_out: bool) -> None:
+def report(folder: Path, all_studies: bool, json_out: bool) -> None:
     """Render a study's FOLDER again from its records: all scales there are, or the one of FOLDER/SCALE."""
-    from bakeoff.studies.reports import report as render, report_all
+    from bakeoff.studies.reports import report as render, report_all, unreadable
 
-    if every:
+    if all_studies:
         page, summaries = report_all(folder)
         as_json({"index": str(page)}) if json_out else click.echo(f"index: {page}")
     else:
@@ -118,17 +114,17 @@ def report(folder: Path, every: bool, json_out: bool) -> None:
         else:
             for place, summary in summaries.items():
                 show_summary(summary, place, json_out)
-    failures = [each for summary in summaries.values() for each in summary["failures"]]
-    if lost := [each["reason"] for each in failures if each["kind"] in ("damaged", "unreadable")]:
-        raise BakeoffError(f"written without {len(lost)} of the records: {'; '.join(lost)}")
-
-
-MARGIN_HELP = "Accuracies closer than this, a fraction, are as good.  [0.005]"
+    if reasons := [reason for summary in summaries.values() for reason in unreadable(summary)]:
+        raise BakeoffError(f"written without {len(reasons)} of the records: {'; '.join(reasons)}")
 
 
 @click.command(short_help="Compare runs: which contender is better, and how sure that is.")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--margin", type=click.FloatRange(0, 1, min_open=True, max_open=True), help=MARGIN_HELP)
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Accuracies closer than this, a fraction, are as good.  [the study's, or 0.005]",
+)
 @JSON
 def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> None:
     """Compare the contenders among RUNS, all pairs of a dataset as one family.
@@ -141,7 +137,7 @@ def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> 
     from bakeoff.report.summary import pairs_of
     from bakeoff.studies.comparing import compare as compare_runs
 
-    pairs = compare_runs(runs, **given(options))
+    pairs = compare_runs(runs, **specified(options))
     if json_out:
         as_json({"comparisons": pairs})
         return

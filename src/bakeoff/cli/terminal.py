@@ -6,7 +6,7 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any
 
 from rich import progress as rich_progress
 from rich.console import Console
@@ -33,8 +33,6 @@ class Display:
         self.began = time.monotonic()
         self.ended, self.missing = 0, 0
         self.bars: dict[str, rich_progress.TaskID] = {}
-        self.seen: set[str] = set()
-        self.overall: rich_progress.TaskID | None = None
         self.live = rich_progress.Progress(
             rich_progress.TextColumn("{task.description}", markup=False),
             rich_progress.BarColumn(),
@@ -44,44 +42,36 @@ class Display:
             rich_progress.TextColumn("{task.fields[note]}", markup=False),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
+        self.overall = self.live.add_task("all runs", note="", visible=False)
 
     def begin(self, total: int, missing: int) -> None:
         """Say how much there is to do, in all or in another round."""
         self.missing = self.ended + missing
         kept = f", {total - missing} of them finished already" if total > missing else ""
-        runs = "1 run" if total == 1 else f"{total} runs"
-        self._line(f"{self.title}: {runs}{kept}")
-        if self.overall is not None:
-            self.live.update(self.overall, total=self.missing)
-        elif missing and self.console.is_terminal:
-            self.overall = self.live.add_task("all runs", total=missing, note="")
+        self._line(f"{self.title}: {total} run{'s' * (total != 1)}{kept}")
+        self.live.update(self.overall, total=self.missing, visible=self.missing > 0)
 
     def show(self, progress: RunProgress) -> None:
-        """A run has moved on; where one goes on from a checkpoint, that is said."""
-        if progress.run not in self.seen:
-            self.seen.add(progress.run)
-            if progress.step:
-                self._line(f"{progress.run}: goes on in epoch {progress.epoch + 1}")
-        if not self.console.is_terminal:
-            return
+        """A run has moved on; where it goes on from a checkpoint, that is said."""
         if progress.run not in self.bars:
             self.bars[progress.run] = self.live.add_task(f"  {progress.run}", total=progress.steps, note="")
-        row = progress.row
+            if progress.step:
+                self._line(f"{progress.run}: goes on in epoch {progress.epoch + 1}")
         note = f"epoch {progress.epoch + 1}"
-        if "train_loss" in row:
-            note += f"  loss {row['train_loss']:.3f}"
-        if "validation_accuracy" in row:
-            note += f"  validation {100 * row['validation_accuracy']:.2f} %"
+        if "train_loss" in progress.row:
+            note += f"  loss {progress.row['train_loss']:.3f}"
+        if "validation_accuracy" in progress.row:
+            note += f"  validation {100 * progress.row['validation_accuracy']:.2f} %"
         self.live.update(self.bars[progress.run], completed=progress.step, note=note)
 
     def done(self, run: str) -> None:
         """A run has ended."""
         self.ended += 1
-        if self.overall is not None:
-            self.live.update(self.overall, completed=self.ended)
-            if run in self.bars:
-                self.live.remove_task(self.bars.pop(run))
+        self.live.update(self.overall, completed=self.ended)
+        if run in self.bars:
+            self.live.update(self.bars[run], visible=False)
         if not self.console.is_terminal:
             seconds = time.monotonic() - self.began
             self._line(f"[{self.ended}/{self.missing}] {run}  ({seconds:.0f} s)")
@@ -93,33 +83,30 @@ class Display:
 @contextlib.contextmanager
 def display(title: str) -> Iterator[Display]:
     """A Display whose live part is shown within."""
-    shown = Display(title)
-    with shown.live if shown.console.is_terminal else contextlib.nullcontext():
-        yield shown
+    progress = Display(title)
+    with progress.live:
+        yield progress
 
 
 @contextlib.contextmanager
 def downloads() -> Iterator[Callable[[str, int, int], None]]:
     """Within: a bar for each file, from its name, the bytes that are here and those it will have."""
     bars: dict[str, rich_progress.TaskID] = {}
-    live = rich_progress.Progress(
+    console = Console(stderr=True)
+    with rich_progress.Progress(
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(),
         rich_progress.DownloadColumn(),
-        console=Console(stderr=True),
-    )
+        console=console,
+        disable=not console.is_terminal,
+    ) as live:
 
-    def show(name: str, here: int, total: int) -> None:
-        if name not in bars:
-            live.start()
-            bars[name] = live.add_task(name, total=total)
-        live.update(bars[name], completed=here, total=total)
+        def show(name: str, here: int, total: int) -> None:
+            if name not in bars:
+                bars[name] = live.add_task(name)
+            live.update(bars[name], completed=here, total=total)
 
-    try:
         yield show
-    finally:
-        if bars:
-            live.stop()
 
 
 def print_text(text: str) -> None:
@@ -144,39 +131,31 @@ def cell(key: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "", file: TextIO | None = None) -> None:
-    """Rows with the same keys as a table, the first a name that is not broken if possible; numbers to the right. On a
-    terminal too narrow for a line a row, each row is a paragraph instead."""
-    console = Console(file=file)
+def print_table(rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
+    """Rows with the same keys as a table, numbers to the right. On a terminal that is too narrow for a line a row, each
+    row is a paragraph instead; in a file or a pipe, lines break within all but names and numbers."""
+    console = Console()
     if not console.is_terminal:
-        console = Console(file=file, width=PIPED)
+        console = Console(width=PIPED)
     if title:
         console.print(Text(displayable(title), style="bold"), soft_wrap=True)
-    widths = [max(len(key), *(len(str(row[key])) for row in rows)) for key in (rows[0] if rows else ())]
-    if rows and console.is_terminal and sum(widths) + 2 * len(widths) - 2 > console.width + widths[-1] / 2:
-        for row in rows:
-            _print_paragraph(console, row)
+    columns = {key: [displayable(str(row[key])) for row in rows] for key in (rows[0] if rows else ())}
+    widths = [max(map(len, (key, *cells))) for key, cells in columns.items()]
+    if console.is_terminal and sum(widths) + 2 * len(widths) - 2 > console.width:
+        for name, *cells in zip(*columns.values(), strict=True):
+            console.print(Text(name, style="bold"), soft_wrap=True)
+            pairs = [f"{displayable(key)} {cell}" for key, cell in zip([*columns][1:], cells, strict=True) if cell]
+            console.print(Padding(Text(" · ".join(pairs)), (0, 0, 0, 2)))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, key in enumerate(rows[0] if rows else ()):
-        number = all(re.fullmatch(r"[-+−]?[\d,.]+( ?%|)|–?", str(row[key])) for row in rows)
-        fits = not console.is_terminal or max(len(str(row[key])) for row in rows) <= console.width / 2
-        whole = number or (place == 0 and fits)
-        justify: Literal["right", "left"] = "right" if number else "left"
-        table.add_column(Text(displayable(key)), justify=justify, no_wrap=whole, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(displayable(str(value))) for value in row.values()))
+    for key, cells in columns.items():
+        number = all(re.fullmatch(r"[-+−]?[\d,.]+( ?%|)|–?", cell) for cell in cells)
+        table.add_column(
+            Text(displayable(key)),
+            justify="right" if number else "left",
+            no_wrap=number or not table.columns,
+            overflow="fold",
+        )
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*map(Text, row))
     console.print(table, highlight=False)
-
-
-def _print_paragraph(console: Console, row: Mapping[str, Any]) -> None:
-    """A row's name on a line, and below it what is known of it, broken between its cells if possible."""
-    (_, name), *others = row.items()
-    console.print(Text(displayable(str(name)), style="bold"), soft_wrap=True)
-    cells = [f"{key} {value}" for key, value in others if str(value)]
-    lines = [""]
-    for cell in map(displayable, cells):
-        fits = len(lines[-1]) + len(cell) + 3 <= console.width - 2
-        lines[-1:] = [f"{lines[-1]} · {cell}" if lines[-1] else cell] if fits or not lines[-1] else [lines[-1], cell]
-    for line in lines:
-        console.print(Padding(Text(line), (0, 0, 0, 2)), highlight=False)

@@ -1,4 +1,4 @@
-"""How the runs of a study are executed: one after another in this process, or side by side in several.
+"""How the runs of a study are executed: by which engine, on how many cores, and until when.
 
 However a run ends, the others go on. A run that another process is training is left to it and looked at again.
 """
@@ -10,14 +10,23 @@ import dataclasses
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bakeoff.data import Dataset
-from bakeoff.engines.work import Failure, Key, Queue, Work, attempt, load
-from bakeoff.engines.workers import train_in_workers
-from bakeoff.errors import Interrupted
+from bakeoff.engines.work import Key, Queue
+from bakeoff.spec.registry import Entry, Registry
 from bakeoff.training.options import RunOptions
+
+Engine = Callable[[Queue, int, RunOptions, dict[Key, Dataset]], None]
+"""Trains the runs of a queue, so many side by side, with datasets that are in memory already."""
+ENGINES: Registry[Entry[Any]] = Registry(
+    "engine",
+    {
+        "here": Entry("bakeoff.engines.here:train_here"),
+        "workers": Entry("bakeoff.engines.workers:train_in_workers"),
+    },
+)
 
 LARGEST_POOL = 8
 """Worker processes by default at the most: each has its own PyTorch."""
@@ -35,9 +44,9 @@ def default_threads() -> int:
     return max(1, cores() // LARGEST_POOL)
 
 
-def default_jobs(device: str, runs: int, threads: int) -> int:
-    """Worker processes: one on a GPU; on a CPU as many as the cores have room for at `threads` each."""
-    return max(1, min(cores() // threads, runs, LARGEST_POOL)) if device == "cpu" else 1
+def default_jobs(device: str, threads: int) -> int:
+    """Runs side by side: one on a GPU; on a CPU as many as the cores have room for at `threads` each."""
+    return max(1, min(cores() // threads, LARGEST_POOL)) if device == "cpu" else 1
 
 
 @contextlib.contextmanager
@@ -59,42 +68,21 @@ def interruptible() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def execute(
-    works: Sequence[Work],
-    jobs: int,
-    options: RunOptions,
-    done: Callable[[Work], None],
-    data: dict[Key, Dataset] | None = None,
-) -> list[Failure]:
-    """Train every run of `works`, each after those of them that it needs; `done` is called as each ends.
+def execute(queue: Queue, options: RunOptions, engine: str | None, jobs: int, data: dict[Key, Dataset]) -> None:
+    """Train the runs of a queue, each after those of them that it needs.
 
     A run that another process is training is waited for, after all others. One whose worker process is killed is
     tried once more.
 
     Args:
-        works: what a run needs comes before it.
+        engine: one of ENGINES; None: workers for several runs side by side, else here.
+        jobs: at most so many runs side by side.
         data: datasets that are in memory already; what is shared with workers is taken out.
 
-    Returns:
-        The runs that could not be trained; the others are trained all the same.
-
     Raises:
+        UsageError: no such engine.
         Interrupted: `options.stop` said so; every run that had begun has a checkpoint.
     """
-    data = {} if data is None else data
-    queue, options = Queue(works, done), dataclasses.replace(options, wait=0)
-    if min(jobs, len(works)) > 1:
-        train_in_workers(queue, min(jobs, len(works)), options, data)
-    else:
-        _train_here(queue, options, data)
-    return queue.failures
-
-
-def _train_here(queue: Queue, options: RunOptions, data: dict[Key, Dataset]) -> None:
-    while queue.left:
-        if work := queue.begin():
-            queue.end(work, attempt(work, lambda key: data.get(key) or load(key), options))
-        else:
-            queue.wait()
-        if queue.left and options.stop():
-            raise Interrupted
+    jobs = min(jobs, len(queue.remaining))
+    train: Engine = ENGINES.find(engine or ("workers" if jobs > 1 else "here")).function
+    train(queue, jobs, dataclasses.replace(options, wait=0), data)

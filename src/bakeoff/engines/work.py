@@ -1,4 +1,4 @@
-"""What every engine has to do with: runs to train, how they are chosen, tried, and how they ended."""
+"""What engines share: the runs to train, their order, one attempt at a run, and its outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, Interrupted
 from bakeoff.record.locks import Locked
+from bakeoff.record.manifest import Failed
 from bakeoff.spec import RunSpec
 from bakeoff.training.options import RunOptions
 
@@ -46,43 +47,45 @@ class Outcome:
     kind: Literal["trained", "interrupted", "locked", "killed", "failed"]
     reason: str = ""
     """One sentence, of `killed` and `failed`."""
-    unforeseen: bool = False
-    """An error that bakeoff does not know: the process may not be fit for another run."""
-
-
-class Failure(NamedTuple):
-    """A run that could not be trained, and why."""
-
-    work: Work
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.work.path.name}: {self.reason}"
 
 
 class Queue:
-    """Which run comes next, and how those before it ended."""
+    """Which run comes next, and how those before it ended.
 
-    def __init__(self, works: Sequence[Work], done: Callable[[Work], None]) -> None:
-        self.left = {work.path: work for work in works}
+    Args:
+        works: what a run needs comes before it.
+        done: is told of each run that ends.
+        fits: whether a run may begin now; once none may, none remains. None: any may.
+    """
+
+    def __init__(
+        self, works: Sequence[Work], done: Callable[[Work], None], fits: Callable[[Work], bool] | None = None
+    ) -> None:
+        self.done, self.fits = done, fits
+        self.remaining = {work.path: work for work in works}
         """Neither trained nor failed."""
         self.begun: set[Path] = set()
         self.retry_at: dict[Path, float] = {}
         """When a run that another process is training is looked at again."""
         self.killed: set[Path] = set()
         """Runs whose worker was killed once."""
-        self.failures: list[Failure] = []
-        self.done = done
+        self.failures: list[Failed] = []
         self.has_warned = False
 
     def begin(self) -> Work | None:
         """The first run whose needs are met and that nobody trains; it counts as begun. None: there is none now."""
-        for path, work in self.left.items():
-            free = path not in self.begun and self.retry_at.get(path, 0.0) <= time.monotonic()
-            if free and not self.left.keys() & {*work.needs}:
-                self.begun.add(path)
-                return work
-        return None
+        ready = [
+            work
+            for path, work in self.remaining.items()
+            if path not in self.begun and not self.remaining.keys() & {*work.needs}
+        ]
+        free = [work for work in ready if self.retry_at.get(work.path, 0.0) <= time.monotonic()]
+        work = next((work for work in free if self.fits is None or self.fits(work)), None)
+        if work is not None:
+            self.begun.add(work.path)
+        elif len(free) == len(ready) and not self.begun:
+            self.remaining.clear()
+        return work
 
     def end(self, work: Work, outcome: Outcome) -> None:
         """An attempt at a run has ended."""
@@ -91,20 +94,22 @@ class Queue:
             self.retry_at[work.path] = time.monotonic() + RETRY_SECONDS
         elif outcome.kind == "killed" and work.path not in self.killed:
             self.killed.add(work.path)
-            self.left[work.path] = self.left.pop(work.path)  # after the others
+            self.remaining[work.path] = self.remaining.pop(work.path)  # after the others
             warnings.warn(f"{work.path.name}: {outcome.reason} {MEMORY}; it is tried once more", stacklevel=2)
         elif outcome.kind != "interrupted":
             if outcome.kind != "trained":
-                twice = f" twice {MEMORY}" if outcome.kind == "killed" else ""
-                self.failures.append(Failure(work, outcome.reason + twice))
-            del self.left[work.path]
+                reason = outcome.reason + (f" twice {MEMORY}" if outcome.kind == "killed" else "")
+                spec, run = work.spec, work.path.name
+                failed = Failed(contender=spec.contender, seed=spec.seed, run=run, kind="failed", reason=reason)
+                self.failures.append(failed)
+            del self.remaining[work.path]
             self.done(work)
 
     def wait(self) -> None:
         """Pass a moment while all that is left is with other processes, with one warning."""
         if not self.has_warned:
             self.has_warned = True
-            runs = ", ".join(path.name for path in self.left)
+            runs = ", ".join(path.name for path in self.remaining)
             warnings.warn(f"waiting for what another process is training: {runs}", stacklevel=2)
         time.sleep(RETRY_SECONDS / 10)
 
@@ -130,18 +135,13 @@ def attempt(work: Work, dataset: Callable[[Key], Dataset], options: RunOptions) 
     except BakeoffError as error:
         return Outcome("failed", str(error))
     except Exception as error:  # memory, a full disk, a driver, a mistake in the code: one run's, not the study's
-        outcome = _unforeseen(work, error)
+        with contextlib.suppress(OSError):  # the traceback is kept until the run has a record
+            (work.path / "checkpoint").mkdir(parents=True, exist_ok=True)
+            (work.path / "checkpoint" / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        message = " ".join(str(error).split())[:300]
+        outcome = Outcome("failed", ": ".join(filter(None, (type(error).__name__, message))))
     else:
         return Outcome("trained")
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()  # only now nothing holds the failed run's tensors
     return outcome
-
-
-def _unforeseen(work: Work, error: Exception) -> Outcome:
-    """The outcome of an error that bakeoff does not know; its traceback is kept until the run has a record."""
-    with contextlib.suppress(OSError):
-        (work.path / "checkpoint").mkdir(parents=True, exist_ok=True)
-        (work.path / "checkpoint" / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-    kind, message = type(error).__name__, " ".join(str(error).split())[:300]
-    return Outcome("failed", f"{kind}: {message}" if message else kind, unforeseen=True)

@@ -51,12 +51,12 @@ class Worker:
 
     @classmethod
     def start(cls, context: SpawnContext, options: RunOptions, shared: Shared) -> Worker:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs, options, shared, loaded_files()), daemon=True)
+        parent_end, worker_end = context.Pipe()
+        process = context.Process(target=_serve, args=(worker_end, options, shared, loaded_files()), daemon=True)
         with _spawning():
             process.start()
-        theirs.close()
-        return cls(process, ours)
+        worker_end.close()
+        return cls(process, parent_end)
 
     def send(self, work: Work | None) -> None:
         with contextlib.suppress(OSError):  # it was killed, which the next `receive` notices
@@ -90,7 +90,7 @@ def train_in_workers(queue: Queue, jobs: int, options: RunOptions, data: dict[Ke
     inner = dataclasses.replace(options, stop=never, progress=ignore)  # what a pipe can carry
     workers: list[Worker] = []
     try:
-        while queue.left:
+        while queue.remaining:
             stopping = options.stop()
             if stopping:
                 for worker in workers:
@@ -101,7 +101,7 @@ def train_in_workers(queue: Queue, jobs: int, options: RunOptions, data: dict[Ke
                 _listen(queue, workers, options.progress)
             elif stopping:
                 raise Interrupted
-            else:
+            elif queue.remaining:
                 queue.wait()
     finally:
         for worker in workers:
@@ -133,6 +133,7 @@ def _listen(queue: Queue, workers: list[Worker], show: Callable[[Progress], None
             elif worker.work is not None:
                 queue.end(worker.work, message)
                 worker.work = None
+                worker.ended |= message.kind == "failed"  # whatever the error left behind: the next run gets another
         if worker.ended:
             workers.remove(worker)
             worker.end(time.monotonic())
@@ -161,19 +162,19 @@ def _serve(connection: Connection, options: RunOptions, shared: Shared, plugins:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for file in plugins:
         run_plugin(*file)
-    stopping, asked, shown = False, 0.0, 0.0
+    stopping, polled, sent = False, 0.0, 0.0
 
     def stop() -> bool:
-        nonlocal stopping, asked
-        if not stopping and time.monotonic() - asked >= ASK_SECONDS:
-            asked = time.monotonic()
+        nonlocal stopping, polled
+        if not stopping and time.monotonic() - polled >= ASK_SECONDS:
+            polled = time.monotonic()
             stopping = connection.poll()
         return stopping
 
     def show(progress: Progress) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= SHOW_SECONDS:
-            shown = time.monotonic()
+        nonlocal sent
+        if time.monotonic() - sent >= SHOW_SECONDS:
+            sent = time.monotonic()
             connection.send(progress)
 
     @functools.lru_cache(maxsize=2)
@@ -182,10 +183,7 @@ def _serve(connection: Connection, options: RunOptions, shared: Shared, plugins:
 
     options = dataclasses.replace(options, stop=stop, progress=show)
     while work := connection.recv():
-        outcome = attempt(work, dataset, options)
-        connection.send(outcome)
-        if outcome.unforeseen:
-            return  # a driver's state may be lost with it: the next run gets a new process
+        connection.send(attempt(work, dataset, options))
 
 
 def _end_with_parent() -> None:

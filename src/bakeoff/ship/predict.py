@@ -1,4 +1,4 @@
-"""A trained run at work: logits for any split or any images, and CSV files of its predictions."""
+"""Metrics and predictions of a trained run on any split or images, and predictions as CSV files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Part(NamedTuple):
     labels: Labels | None
     ids: Ids
     header: Header | None
-    own: bool
+    own_data: bool
 
 
 def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device: str = "auto") -> dict[str, Any]:
@@ -73,7 +73,7 @@ def evaluate(run: Run, dataset: str | None, split: str | None = None, *, device:
 
 def _protocol(run: Run, part: Part, by: str) -> dict[str, int | None]:
     """Count a reading of the run's own test split; of other data, the images that the run was trained on."""
-    if not part.own:
+    if not part.own_data:
         return {"trained_on": count_trained_on(run, part.images)}
     if part.split != "test":
         return {}
@@ -95,31 +95,27 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
     Args:
         reference: a dataset reference; None: the run's own.
         split: train, validation, test, unlabelled, or all that is labelled; None: of the run's own data validation,
-            of others test, and all where they bring no test split.
+            of others test, and all where they bring no test split. Nothing is drawn from other data.
 
     Raises:
         UsageError: data without that split, or of another shape or other classes than the run's.
         BakeoffError: the run's own data are not those it was trained on.
     """
-    classes = run.dataset["classes"]
     contents = read_contents(run.spec.dataset if reference is None else reference)
-    own = _own_data(run, contents, must=reference is None)
-    split = split or ("validation" if own else "test" if "test" in contents.splits else "all")
-    if split == "unlabelled":
-        if contents.unlabelled is None:
-            raise UsageError(f"{contents.name}: brings no images without labels: choose another split")
+    own_data = _own_data(run, contents, required=reference is None)
+    split = split or ("validation" if own_data else "test" if "test" in contents.splits else "all")
+    if split == "unlabelled" and contents.unlabelled is not None:
         part = Split(contents.unlabelled, np.zeros(0, np.int64), np.arange(len(contents.unlabelled)))
-    elif split == "all" and own:
+    elif own_data and split in own_data.splits:
+        part = own_data.splits[split]
+    elif own_data and split == "all":
         raise UsageError(f"{run.path}: was trained on part of its own data: choose one split, or other data")
-    elif split == "all":
-        part = contents.labelled(classes)
-    elif split == "test" and "test" in contents.splits and not own:
-        part = replace(contents, splits={"test": contents.splits["test"]}).labelled(classes)
+    elif not own_data and (split == "all" or split in contents.splits):
+        chosen = contents.splits if split == "all" else {split: contents.splits[split]}
+        part = replace(contents, splits=chosen).labelled(run.dataset["classes"])
     else:
-        data = own or draw_splits(contents, validation=run.spec.validation)
-        if list(data.classes) != classes:
-            raise UsageError(f"{contents.name}: its classes are not those of {run.path} ({', '.join(classes)})")
-        part = data.splits[split]
+        kind = "images without labels" if split == "unlabelled" else f"{split} split"
+        raise UsageError(f"{contents.name}: brings no {kind}: choose another split, or all")
     images, labels = part.images, None if split == "unlabelled" else part.labels
     channels, height, width = run.dataset["shape"]
     if images.shape[1:] != (channels, height, width):
@@ -127,10 +123,10 @@ def find_part(run: Run, reference: str | None, split: str | None = None) -> Part
             f"{contents.name}: its images are {by(images.shape[1:])} (channels x height x width), and {run.path} takes "
             f"{channels}x{height}x{width}: say PATH:size={height}x{width},resize=pad,channels={channels}"
         )
-    return Part(contents.name, split, images, labels, part.ids, contents.header, own is not None)
+    return Part(contents.name, split, images, labels, part.ids, contents.header, own_data is not None)
 
 
-def _own_data(run: Run, contents: Contents, *, must: bool) -> Dataset | None:
+def _own_data(run: Run, contents: Contents, *, required: bool) -> Dataset | None:
     """The dataset that the run was trained on, if `contents` are that.
 
     Raises:
@@ -140,7 +136,7 @@ def _own_data(run: Run, contents: Contents, *, must: bool) -> Dataset | None:
         data = draw_splits(contents, validation=run.spec.validation, images=run.spec.images)
         check_unchanged(run, data)
     except BakeoffError:
-        if must:
+        if required:
             raise
         return None
     return data
@@ -184,11 +180,9 @@ def predict_rows(
     from bakeoff.training.inference import logits_of
 
     probabilities = softmax(logits_of(run, images, device=device).astype(np.float64), axis=1)
-    said = probabilities.argmax(1)
-    names = run.dataset["classes"]
     return [
-        {"id": name, "label": names[label], "confidence": round(float(row[label]), 6)}
-        for name, label, row in zip(ids, said, probabilities, strict=True)
+        {"id": name, "label": run.dataset["classes"][row.argmax()], "confidence": round(float(row.max()), 6)}
+        for name, row in zip(ids, probabilities, strict=True)
     ]
 
 
@@ -197,10 +191,9 @@ def csv_text(rows: Sequence[dict[str, Any]], id_column: str, label_column: str, 
     if id_column == label_column:
         raise UsageError(f"the id column and the label column are both called {id_column!r}")
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    keys = ("id", "label", "confidence") if confidence else ("id", "label")
-    writer.writerow([id_column, label_column, *keys[2:]])
-    writer.writerows([row[key] for key in keys] for row in rows)
+    columns = {"id": id_column, "label": label_column} | ({"confidence": "confidence"} if confidence else {})
+    writer = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
+    writer.writerows([columns, *rows])
     return text.getvalue()
 
 
@@ -211,15 +204,13 @@ def write_csv(path: Path, text: str) -> None:
         UsageError: no such folder.
         BakeoffError: it cannot be written.
     """
-    if path.is_dir():
-        raise UsageError(f"{path}: is a folder; name a file")
+    file = path.resolve() if path.is_symlink() else path
+    if not file.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {file.parent}")
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(text.encode())
-            return
-        file = path.resolve() if path.is_symlink() else path
-        if not file.parent.is_dir():
-            raise UsageError(f"{path}: there is no folder {file.parent}")
-        write_atomic(file, text.encode())
+        if file.exists() and not file.is_file():
+            file.write_bytes(text.encode())
+        else:
+            write_atomic(file, text.encode())
     except OSError as error:
         raise BakeoffError(f"{path}: cannot be written: {error.strerror}") from None

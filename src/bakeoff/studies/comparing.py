@@ -1,4 +1,4 @@
-"""Verdicts on runs, whatever study or command they come from."""
+"""Verdicts on finished runs, of one study or of any."""
 
 from __future__ import annotations
 
@@ -41,39 +41,32 @@ def compare(paths: Sequence[Path], *, margin: float | None = None) -> list[dict[
 
         if of_report := comparisons(folder, margin):
             return of_report
-    contenders = {tested: name_contenders(group) for tested, group in by_test_images(runs).items()}
-    compared = {tested: group for tested, group in contenders.items() if len(group) > 1}
-    alone = [
-        f"{name} on {group[0].dataset['name']}, {tested}"
-        for tested in contenders.keys() - compared.keys()
-        for name, group in contenders[tested].items()
-    ]
-    if not compared:
-        raise UsageError(f"compare needs finished runs of two contenders with the same test images: {'; '.join(alone)}")
-    for each in alone:
-        warnings.warn(f"{each}: left out, no other contender has the same test images", stacklevel=2)
     page = hashlib.sha256("\n".join(sorted(run.path.name for run in runs)).encode()).hexdigest()[:16]
-    found: list[dict[str, Any]] = []
-    for group in compared.values():
-        for run in (run for members in group.values() for run in members):
+    pairs: list[dict[str, Any]] = []
+    alone: list[str] = []
+    for tested, group in by_test_images(runs).items():
+        contenders = name_contenders(group)
+        if len(contenders) == 1:
+            alone += [f"{name} on {group[0].dataset['name']}, {tested}" for name in contenders]
+            continue
+        for run in group:
             count_reading(run.path, "compare", page)
-        pairs = decide({name: _correct(members) for name, members in group.items()}, margin=margin or MARGIN).pairs
-        found += [{**vars(pair), "runs": list(pair.runs)} for pair in pairs]
-    lost = [str(run.path) for group in compared.values() for some in group.values() for run in some if not learnt(run)]
-    if lost:
-        warnings.warn(
-            f"{', '.join(lost)}: no better than guessing; a study's report leaves such runs out", stacklevel=2
-        )
-    return found
+            if not learnt(run):
+                warnings.warn(f"{run.path}: no better than guessing; a study's report leaves it out", stacklevel=2)
+        results = {name: _correct(members) for name, members in contenders.items()}
+        pairs += [{**vars(pair), "runs": list(pair.runs)} for pair in decide(results, margin=margin or MARGIN).pairs]
+    if not pairs:
+        raise UsageError(f"compare needs finished runs of two contenders with the same test images: {'; '.join(alone)}")
+    if alone:
+        warnings.warn(f"{'; '.join(alone)}: left out, no other contender has the same test images", stacklevel=2)
+    return pairs
 
 
 def by_test_images(runs: Sequence[Run]) -> Groups:
     """Runs by the fingerprint of their test images; records of an earlier version tell that of all their data only."""
-    tests = {run.dataset["fingerprint"]: test for run in runs if (test := run.dataset.get("test_fingerprint"))}
     groups: Groups = {}
     for run in runs:
-        whole = run.dataset["fingerprint"]
-        groups.setdefault(tests.get(whole, whole), []).append(run)
+        groups.setdefault(run.dataset.get("test_fingerprint") or run.dataset["fingerprint"], []).append(run)
     return groups
 
 
@@ -98,17 +91,18 @@ def find_records(paths: Sequence[Path]) -> list[Run]:
 
 def name_contenders(runs: Sequence[Run]) -> Groups:
     """Runs on the same data by contender; where specs of one name differ, the name is followed by what differs."""
-    settings = {run.path: _settings(run.spec) for run in runs}
+    settings: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        settings.setdefault(run.spec.contender, []).append(_settings(run.spec))
     groups: Groups = {}
     for run in runs:
-        mine = settings[run.path]
-        others = [settings[other.path] for other in runs if other.spec.contender == run.spec.contender]
-        keys = dict.fromkeys(itertools.chain(mine, *others))
-        differ = [key for key in keys if any(other.get(key) != mine.get(key) for other in others)]
+        values, namesakes = _settings(run.spec), settings[run.spec.contender]
+        keys = dict.fromkeys(itertools.chain(values, *namesakes))
+        differing = [key for key in keys if any(other.get(key) != values.get(key) for other in namesakes)]
         recipe = run.spec.recipe
-        mark = ["(chosen on test)"] if recipe.selects_on_test and "keep" not in differ else []
-        mark += ["(trained on test)"] if recipe.trains_on_test and "pool" not in differ else []
-        name = " ".join([run.spec.contender, *mark, *(f"{key}={mine.get(key)}" for key in differ)])
+        marks = ["(chosen on test)"] if recipe.selects_on_test and "keep" not in differing else []
+        marks += ["(trained on test)"] if recipe.trains_on_test and "pool" not in differing else []
+        name = " ".join([run.spec.contender, *marks, *(f"{key}={values.get(key)}" for key in differing)])
         groups.setdefault(name, []).append(run)
     return groups
 
@@ -123,7 +117,10 @@ def _settings(spec: RunSpec) -> dict[str, Any]:
 
 def _correct(runs: Sequence[Run]) -> NDArray[np.bool_]:
     """(S, M): whether each test image is recognised, a row a run in order of seed."""
-    for run, after in itertools.pairwise(ordered := sorted(runs, key=lambda run: run.spec.seed)):
-        if run.spec.seed == after.spec.seed:
-            raise UsageError(f"{run.path} and {after.path}: the same contender and seed: give one of them")
-    return np.stack([correct(run) for run in ordered])
+    by_seed: dict[int, Run] = {}
+    for run in runs:
+        if by_seed.setdefault(run.spec.seed, run) is not run:
+            raise UsageError(
+                f"{by_seed[run.spec.seed].path} and {run.path}: the same contender and seed: give one of them"
+            )
+    return np.stack([correct(by_seed[seed]) for seed in sorted(by_seed)])

@@ -1,9 +1,9 @@
-"""What runs cost: their order, and what of them fits a time."""
+"""What runs cost: their order, and which of them end in a given time."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +53,8 @@ def in_order(works: Iterable[Work], plan: Plan, costs: Mapping[str, Cost], *, by
     """The works, what a run needs before it, and else the longest first, so that no core waits at the end.
 
     Args:
-        by_seed: for a time that may end before all are trained: first what hypotheses name, and of that and of the
-            rest each first seed, then each second one, and so on.
+        by_seed: where time may run out: first what hypotheses name, and of that and of the rest all first seeds, then
+            all second ones, and so on.
     """
     depths = plan.depths()
     named = {name for h in plan.hypotheses for name in (h.better, h.worse)} & depths.keys()
@@ -68,29 +68,54 @@ def in_order(works: Iterable[Work], plan: Plan, costs: Mapping[str, Cost], *, by
     return sorted(works, key=rank)
 
 
-def estimates(works: Sequence[Work], costs: Mapping[str, Cost], ended: Iterable[Work], kind: str) -> dict[Path, float]:
-    """Seconds that each of the works may take, by those that have ended on such a device: by the other seeds of its
-    contender, or else by a fit of seconds = a x multiply-adds + b x steps. Empty where none has ended.
+class TimeLimit:
+    """Which runs would still end before `until`, by what runs that have ended on such a device took: the other seeds
+    of its contender, or else a fit of seconds = a x multiply-adds + b x steps.
 
     Args:
-        kind: `cpu`, or of another device's PyTorch type.
+        until: of the monotonic clock.
+        works: the runs that are to be trained.
+        costs: what a run of each contender costs.
+        device: its type, PyTorch's: `cpu`, `cuda`.
     """
-    from scipy.optimize import nnls
 
-    measured: dict[str, list[float]] = {}
-    for work in ended:
-        if not work.spec.members and (seconds := _seconds(work.path, kind == "cpu")):
-            measured.setdefault(work.spec.contender, []).append(seconds)
-    if not measured:
-        return {}
-    table = np.array([costs[name] for name in measured], float)
-    scale = np.maximum(table.max(axis=0), 1)
-    slopes, _ = nnls(table / scale, np.array([np.mean(seconds) for seconds in measured.values()]))
-    fitted = {name: float(np.array(cost, float) / scale @ slopes) for name, cost in costs.items()}
-    return {w.path: max(measured.get(w.spec.contender, [fitted[w.spec.contender]])) for w in works}
+    def __init__(self, deadline: float, works: Iterable[Work], costs: Mapping[str, Cost], device: str) -> None:
+        self.deadline, self.costs, self.on_cpu = deadline, costs, device == "cpu"
+        self.waiting = {work.path: work for work in works}
+        self.measured: dict[str, list[float]] = {}
+
+    def end(self, work: Work) -> None:
+        """A run has ended, now or earlier: what it took tells what others will take."""
+        self.waiting.pop(work.path, None)
+        if not work.spec.members and (seconds := _seconds(work.path, self.on_cpu)):
+            self.measured.setdefault(work.spec.contender, []).append(seconds)
+
+    def fits(self, work: Work) -> bool:
+        """Whether a run would end in time. While nothing is known of any, the cheapest one is tried."""
+        seconds = self.seconds(work)
+        if seconds is None:
+            return work is min(self.waiting.values(), key=lambda w: (bool(w.needs), *self.costs[w.spec.contender]))
+        return time.monotonic() + seconds <= self.deadline
+
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def seconds(self, work: Work) -> float | None:
+        """That a run may take: none where it averages others or has begun already; None: nothing is known."""
+        if work.spec.members or record.status(work.path) == "running":
+            return 0.0
+        if not self.measured:
+            return None
+        if seconds := self.measured.get(work.spec.contender):
+            return max(seconds)
+        from scipy.optimize import nnls
+
+        table = np.array([self.costs[name] for name in self.measured], float)
+        scale = np.maximum(table.max(axis=0), 1)
+        slopes, _ = nnls(table / scale, np.array([np.mean(seconds) for seconds in self.measured.values()]))
+        return float(np.array(self.costs[work.spec.contender], float) / scale @ slopes)
 
 
-@functools.lru_cache(maxsize=10_000)
 def _seconds(ended: Path, on_cpu: bool) -> float | None:
     """How long a run took that has ended on such a device; None for another's, and where that cannot be read."""
     try:
@@ -98,27 +123,3 @@ def _seconds(ended: Path, on_cpu: bool) -> float | None:
     except BakeoffError:
         return None  # the report says what is wrong with it
     return run.seconds if run.status == "finished" and (run.environment["device"] == "cpu") == on_cpu else None
-
-
-def fitting(works: Sequence[Work], seconds: Mapping[Path, float], left: float, jobs: int) -> list[Work]:
-    """Those of the works, in their order, that would end within the time `left`, each with all that it still needs.
-
-    Args:
-        seconds: that each may take.
-    """
-    by_path = {work.path: work for work in works}
-    chosen: dict[Path, Work] = {}
-    room = left * jobs
-    for work in works:
-        new = [path for path in _with_needs(work, by_path) if path not in chosen]
-        asked = sum(seconds[path] for path in new)
-        if asked <= min(room, left):
-            room -= asked
-            chosen |= {path: by_path[path] for path in new}
-    return list(chosen.values())
-
-
-def _with_needs(work: Work, works: Mapping[Path, Work]) -> list[Path]:
-    """The work and those that it needs, directly or through others; what is needed comes first."""
-    paths = [path for need in work.needs if need in works for path in _with_needs(works[need], works)]
-    return list(dict.fromkeys([*paths, work.path]))

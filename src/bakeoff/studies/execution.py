@@ -1,13 +1,14 @@
-"""How a study or a run is executed: where, with what, and who is told."""
+"""How a study or a run is executed: device, processes, threads, time, and what is called on progress."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from bakeoff.engines.execute import ENGINES
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Recipe, renamed
 from bakeoff.spec.settings import Frozen, validate
@@ -18,27 +19,21 @@ MAX_SEEDS = 10
 
 
 class Execution(Frozen):
-    """All that does not say what is trained."""
+    """How a run is trained: nothing here decides its result but `device` and `threads`."""
 
     out: Path = Field(Path("runs"), description="folder for records and reports")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:N")
-    jobs: int | None = Field(
-        None, ge=1, description="runs side by side; null: as many as the cores have room for, one on a GPU"
-    )
     threads: int | None = Field(
         None,
         ge=1,
-        description="CPU threads of each run; null: of a study's, decided by the machine alone, so that the same run "
-        "holds the same bits however many are trained beside it; of a single one, all cores",
+        description="CPU threads of each run; by default all cores for a single run, and for a study's 1 (from 16 "
+        "cores on, an eighth of them) however many are trained side by side, since the bits depend on it",
     )
     checkpoint_seconds: float = Field(60.0, ge=0, description="time between checkpoints")
-    restart: bool = Field(False, description="train anew what is finished or half done")
-    minutes: float | None = Field(None, gt=0, description="train what ends within this time; null: all")
     show: Callable[[Progress], None] = Field(lambda _: None, description="is told how far a run is")
     begin: Callable[[int, int], None] = Field(
         lambda _total, _missing: None, description="is told how many runs there are and are missing, in each round"
     )
-    done: Callable[[str], None] = Field(lambda _: None, description="is told the directory of each run that ends")
 
     def options(self, threads: int, stop: Callable[[], bool]) -> RunOptions:
         """How one run is trained, with so many threads unless others are asked for."""
@@ -51,22 +46,39 @@ class Execution(Frozen):
         )
 
 
-OF_STUDIES = ("jobs", "restart", "minutes", "done")
-"""Fields that a single run has no use for."""
+class StudyExecution(Execution):
+    """The same for the runs of a study."""
+
+    engine: str | None = Field(
+        None, description=f"{' or '.join(ENGINES)}; by default here where runs are trained one by one, else workers"
+    )
+    jobs: int | None = Field(
+        None, ge=1, description="runs side by side; by default as many as the cores take, one on a GPU"
+    )
+    restart: bool = Field(False, description="train anew what is finished or half done; interrupted, go on without it")
+    minutes: float | None = Field(None, gt=0, description="train what ends within this time; by default all")
+    done: Callable[[str], None] = Field(lambda _: None, description="is told the directory of each run that ends")
+
+    @field_validator("engine")
+    @classmethod
+    def _known(cls, engine: str | None) -> str | None:
+        if engine is not None:
+            ENGINES.find(engine)  # may raise
+        return engine
 
 
-def execution_and_recipe(options: Mapping[str, Any], without: Collection[str] = ()) -> tuple[Execution, dict[str, Any]]:
-    """Options by what they are: fields of Execution, checked, and fields of Recipe.
+E = TypeVar("E", bound=Execution)
 
-    Args:
-        without: fields of Execution that cannot be said here.
+
+def execution_and_recipe(kind: type[E], options: Mapping[str, Any]) -> tuple[E, dict[str, Any]]:
+    """The options that are fields of this kind of Execution, checked, and those that are fields of Recipe.
 
     Raises:
         UsageError: one that is neither, or a value that cannot be.
     """
-    known = [key for key in Execution.model_fields if key not in without]
+    known = kind.model_fields
     fields = {*Recipe.model_fields, *renamed.RECIPE}  # Recipe itself tells what is called otherwise now
-    if other := next((key for key in options if key not in known and key not in fields), None):
-        raise UsageError(f"unknown option {other!r}{closest(other, [*known, *Recipe.model_fields])}")
-    execution = validate(Execution, {key: value for key, value in options.items() if key in known}, "options")
+    if unknown := next((key for key in options if key not in known and key not in fields), None):
+        raise UsageError(f"unknown option {unknown!r}{closest(unknown, [*known, *Recipe.model_fields])}")
+    execution = validate(kind, {key: value for key, value in options.items() if key in known}, "options")
     return execution, {key: value for key, value in options.items() if key not in known}

@@ -1,4 +1,4 @@
-"""What there is: studies, datasets, models and runs, as rows of plain values."""
+"""Studies, datasets, models and runs as rows of plain values."""
 
 from __future__ import annotations
 

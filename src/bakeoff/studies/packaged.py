@@ -6,6 +6,7 @@ import functools
 from pathlib import Path
 
 from bakeoff.errors import UsageError, closest
+from bakeoff.files import exists
 from bakeoff.spec.study_file import StudyFile, load_study, parse_study
 
 FOLDER = Path(__file__).parent
@@ -37,17 +38,10 @@ def find_study(name: str) -> StudyFile:
     Raises:
         UsageError: there is none, or it is not valid.
     """
-    if name.endswith(".toml") or _is_file(name):
-        if not _is_file(name):
+    if name.endswith(".toml"):
+        if not exists(name):
             raise UsageError(f"{name}: no such file")
         return load_study(Path(name))
     if name not in names():
         raise UsageError(f"no study {name!r}{closest(name, names())}; a study of your own is a path to a .toml file")
     return packaged_study(name)
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except OSError:  # a name too long for one
-        return False

@@ -1,52 +1,52 @@
-"""From a study file to a plan that can be trained: its data and weights at hand, every contender checked."""
+"""From a study file to a plan that can be trained: its data and weights are there, every contender is checked."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bakeoff.data import Dataset, load_dataset
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.spec import Contender
 from bakeoff.spec.override import ABSENT_DATA, ABSENT_WEIGHTS
 from bakeoff.spec.plan import Plan, make_plan
-from bakeoff.spec.settings import Frozen
+from bakeoff.spec.settings import validate
 from bakeoff.spec.study_file import StudyFile
 
 Datasets = dict[str, Dataset]
-Part = TypeVar("Part", bound=Frozen)
 
 
-def plan_at_hand(study: StudyFile, scale: str, asked: Mapping[str, Any]) -> tuple[Plan, Datasets]:
+def plan_at_hand(study: StudyFile, scale: str, selection: Mapping[str, Any]) -> tuple[Plan, Datasets]:
     """The plan for what is at hand, and its datasets by name. A contender whose data or published weights are not at
     hand is left out with a warning.
 
     Raises:
         MissingData: it was asked for by name, or nothing else is left.
     """
-    plan = make_plan(study, scale, **asked)
-    datasets, missing = _load(plan)
-    lacking = {c.name: error for c in plan.contenders if (error := missing.get(plan.dataset_of(c)) or _no_weights(c))}
-    if not lacking:
+    plan = make_plan(study, scale, **selection)
+    datasets, missing = load_datasets(plan)
+    absent: dict[str, tuple[str, MissingData]] = {}
+    for contender in plan.contenders:
+        if error := missing.get(plan.dataset_of(contender)):
+            absent[contender.name] = ABSENT_DATA, error
+        elif error := _no_weights(contender):
+            absent[contender.name] = ABSENT_WEIGHTS, error
+    if not absent:
         return plan, datasets
-    named = [name for name in lacking if name in asked["only"]]
-    named += [name for name in lacking if asked["datasets"] and plan.dataset_of(plan.contender(name)) in missing]
-    if named or len(lacking) == len(plan.contenders):
-        raise lacking[(*named, *lacking)[0]]
-    absent = {
-        name: ABSENT_DATA if plan.dataset_of(plan.contender(name)) in missing else ABSENT_WEIGHTS for name in lacking
-    }
-    for error in missing.values():
-        warnings.warn(f"study {study.name} goes on without {error}", stacklevel=3)
-    for name in (name for name, reason in absent.items() if reason == ABSENT_WEIGHTS):
-        warnings.warn(f"study {study.name} goes on without contender {name}: {lacking[name]}", stacklevel=3)
-    plan = make_plan(study, scale, **asked, absent=absent)
+    for name, (reason, error) in absent.items():
+        named = name in selection["only"] or (selection["datasets"] and reason == ABSENT_DATA)
+        if named or len(absent) == len(plan.contenders):
+            raise error
+    for sentence in dict.fromkeys(str(error) for _, error in absent.values()):
+        names = ", ".join(name for name, (_, error) in absent.items() if str(error) == sentence)
+        warnings.warn(f"study {study.name} goes on without {names}: {sentence}", stacklevel=3)
+    plan = make_plan(study, scale, **selection, absent={name: reason for name, (reason, _) in absent.items()})
     return plan, {name: datasets[name] for name in plan.datasets}
 
 
-def _load(plan: Plan) -> tuple[Datasets, dict[str, MissingData]]:
+def load_datasets(plan: Plan) -> tuple[Datasets, dict[str, MissingData]]:
     """The plan's datasets by name, and a sentence on each that is not at hand."""
     loaded, missing = {}, {}
     for name in plan.datasets:
@@ -107,11 +107,11 @@ def _check_teacher(student: Contender, plan: Plan, datasets: Mapping[str, Datase
     """
     name, teachers = student.recipe.teacher, {c.name: c for c in plan.contenders}
     if name in teachers:
-        theirs, its = (datasets[plan.dataset_of(c)] for c in (teachers[name], student))
-        if (theirs.classes, theirs.shape) != (its.classes, its.shape):
+        teacher_data, student_data = (datasets[plan.dataset_of(c)] for c in (teachers[name], student))
+        if (teacher_data.classes, teacher_data.shape) != (student_data.classes, student_data.shape):
             raise UsageError(
-                f"teacher {name!r}: is trained on {theirs.name}, and {its.name} has other classes or images of "
-                "another size"
+                f"teacher {name!r}: is trained on {teacher_data.name}, and {student_data.name} has other classes or "
+                "images of another size"
             )
     elif name and not (Path(name) / "run.json").is_file():
         raise UsageError(f"teacher {name!r}: neither a contender nor the directory of a run{closest(name, teachers)}")
@@ -119,37 +119,31 @@ def _check_teacher(student: Contender, plan: Plan, datasets: Mapping[str, Datase
 
 def merge_points(plan: Plan) -> Plan:
     """The plan without the contenders that only a sweep's point made, where an earlier contender is the same run:
-    once all parameters and choices are spelled out, a point that names a default is its base. All that names them
-    then names the earlier one."""
+    once all parameters and choices are spelled out, a point that names a default is its base. Whatever names such a
+    contender then names the earlier one."""
     from bakeoff.training.digest import resolved
 
     specs = {spec.contender: spec for spec in reversed(plan.specs())}  # of the first seed of each
     trained = {name: (s.dataset, s.recipe.teacher, s.recipe.weights, resolved(s)) for name, s in specs.items()}
-    same: dict[str, str] = {}
+    replaced_by: dict[str, str] = {}
     for name in dict.fromkeys(point.contender for sweep in plan.sweeps for point in sweep.points):
         first = next(c.name for c in plan.contenders if trained[c.name] == trained[name])
         if first != name:
-            same[name] = first
-    if not same:
-        return plan
+            replaced_by[name] = first
+    values = plan.model_dump()
+    values["contenders"] = [contender for contender in values["contenders"] if contender["name"] not in replaced_by]
+    return validate(Plan, _renamed(values, replaced_by), f"study {plan.name}") if replaced_by else plan
 
-    def renamed(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(same.get(name, name) for name in names))
 
-    def merged(contender: Contender) -> Contender:
-        changes = {"ensemble": renamed(contender.ensemble), "recipe": pointing(contender.recipe, "teacher")}
-        return contender.model_copy(update=changes)
+NAMING = ("contender", "ensemble", "teacher", "better", "worse", "of", "shown")
+"""Keys of a plan whose values are, or hold, names of contenders."""
 
-    def pointing(part: Part, *fields: str) -> Part:
-        return part.model_copy(update={key: same.get(name := getattr(part, key), name) for key in fields})
 
-    sweeps = [(sweep, tuple(pointing(point, "contender") for point in sweep.points)) for sweep in plan.sweeps]
-    return plan.model_copy(
-        update={
-            "contenders": tuple(merged(c) for c in plan.contenders if c.name not in same),
-            "sweeps": tuple(sweep.model_copy(update={"points": points}) for sweep, points in sweeps),
-            "hypotheses": tuple(pointing(each, "better", "worse") for each in plan.hypotheses),
-            "shown": {kind: list(renamed(names)) for kind, names in plan.shown.items()},
-            "sections": tuple(section.model_copy(update={"of": renamed(section.of)}) for section in plan.sections),
-        }
-    )
+def _renamed(value: Any, names: Mapping[str, str], *, naming: bool = False) -> Any:
+    """The values of a plan with other names for contenders, where they are named; each once in a list of names."""
+    if isinstance(value, Mapping):
+        return {key: _renamed(item, names, naming=naming or key in NAMING) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = [_renamed(item, names, naming=naming) for item in value]
+        return list(dict.fromkeys(items)) if naming else items
+    return names.get(value, value) if naming and isinstance(value, str) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def report(folder: Path) -> dict[Path, dict[str, Any]]:
     Raises:
         UsageError: not a study's directory.
     """
-    return {place: render(read_manifest(place), place, new=False) for place in find_reports(folder)}
+    return {each: render(each) for each in find_reports(folder)}
 
 
 def report_all(out: Path) -> tuple[Path, dict[Path, dict[str, Any]]]:
@@ -38,10 +38,10 @@ def report_all(out: Path) -> tuple[Path, dict[Path, dict[str, Any]]]:
     Raises:
         UsageError: no study's directory there.
     """
-    places = sorted(file.parent for file in out.rglob(FILE))
-    if not places:
+    folders = sorted(file.parent for file in out.rglob(FILE))
+    if not folders:
         raise UsageError(f"{out}: no study's directory there: `bakeoff run STUDY --out {out}` makes one")
-    summaries = {place: render(read_manifest(place), place, new=False) for place in places}
+    summaries = {folder: render(folder) for folder in folders}
     return index(out), summaries
 
 
@@ -50,17 +50,17 @@ def index(out: Path) -> Path:
     return write_index(sorted(file.parent for file in out.rglob("summary.json") if (file.parent / FILE).exists()), out)
 
 
-def render(manifest: Manifest, folder: Path, *, new: bool = True) -> dict[str, Any]:
+def render(folder: Path, manifest: Manifest | None = None) -> dict[str, Any]:
     """Write a report to its folder from the records beside that; returns the summary. A process that writes one there
     as well is waited for, so that all files are of one page.
 
     Args:
-        new: the manifest is written as well: it was not read there.
+        manifest: what the report is of, which is written as well; None: the manifest that is there.
     """
     with only_process(folder / "report", "writing this report", REPORT_SECONDS):
-        if new:
+        if manifest:
             write_manifest(folder, manifest)
-        return _page(manifest, folder).write(folder)
+        return _page(manifest or read_manifest(folder), folder).write(folder)
 
 
 def export(folder: Path, kinds: Iterable[str], out: Path) -> list[Path]:
@@ -70,10 +70,10 @@ def export(folder: Path, kinds: Iterable[str], out: Path) -> list[Path]:
     Raises:
         UsageError: not a study's directory.
     """
-    places, files = find_reports(folder), dict[Path, bytes]()
-    for place in places:
-        page = _page(read_manifest(place), place)
-        target = record.make_folder(out if len(places) == 1 else out / place.name)
+    folders, files = find_reports(folder), dict[Path, bytes]()
+    for scale_folder in folders:
+        page = _page(read_manifest(scale_folder), scale_folder)
+        target = record.make_folder(out if len(folders) == 1 else out / scale_folder.name)
         files |= {target / name: data for kind in kinds for name, data in page.export(kind).items()}
     for file, data in files.items():
         record.write_atomic(file, data)
@@ -92,14 +92,19 @@ def comparisons(folder: Path, margin: float | None = None) -> list[dict[str, Any
     return pairs
 
 
+def unreadable(summary: Mapping[str, Any]) -> list[str]:
+    """A sentence on each record that a report lacks because it is damaged or cannot be read."""
+    return [each["reason"] for each in summary["failures"] if each["kind"] in ("damaged", "unreadable")]
+
+
 def _page(manifest: Manifest, folder: Path) -> Page:
     plan = manifest.plan
     runs, failed, notes = collect(manifest, folder.parent)
     for note in notes:
         warnings.warn(note, stacklevel=4)
-    again = manifest.model_copy(update={"plan": plan.model_copy(update={"runs": manifest.fresh}), "failed": ()})
-    fresh, broken, _ = collect(again, folder.parent)
-    notes += [each.reason for each in broken]
+    of_fresh_runs = manifest.model_copy(update={"plan": plan.model_copy(update={"runs": manifest.fresh}), "failed": ()})
+    fresh, fresh_failed, _ = collect(of_fresh_runs, folder.parent)
+    notes += [each.reason for each in fresh_failed]
     page = hashlib.sha256("\n".join((plan.name, *sorted(r.directory for r in plan.runs))).encode()).hexdigest()[:16]
     reads: dict[str, int] = {}
     for run in (run for run in (*runs, *fresh) if run.status == "finished"):

@@ -41,36 +41,36 @@ def on_fresh_seeds(plan: Plan, summary: Mapping[str, Any]) -> Plan | None:
 
 
 def until_decided(
-    plan: Plan, most: int, train: Callable[[Plan], Plan], read: Callable[[Plan], Sequence[Run]]
+    plan: Plan, max_seeds: int, train: Callable[[Plan], Plan], read: Callable[[Plan], Sequence[Run]]
 ) -> tuple[Plan, dict[str, Enough]]:
     """Train a plan's contenders with more and more seeds, each until it is decided or more would not help.
 
     It looks at the validation split only, after 3 and 5 seeds and at the end; each look spends a part of the level.
 
     Args:
-        most: seeds of a contender at the most, 2 or more.
+        max_seeds: of a contender, 2 or more.
         train: trains what is missing of a plan, and gives it with its runs located.
         read: the finished runs of such a plan.
 
     Returns:
         The plan as trained, with its seeds of each contender and its `level`, and why each got no more seeds.
     """
-    going, enough = {c.name for c in plan.contenders}, dict[str, Enough]()
-    for seeds, level in looks(most, plan.level):
-        counts = {**plan.seeds_each, **dict.fromkeys(going, seeds)}
+    undecided, enough = {c.name for c in plan.contenders}, dict[str, Enough]()
+    for seeds, level in looks(max_seeds, plan.level):
+        counts = {**plan.seeds_each, **dict.fromkeys(undecided, seeds)}
         plan = train(plan.model_copy(update={"seeds": seeds, "seeds_each": counts, "level": level}))
-        if seeds == most:
-            enough |= dict.fromkeys(going, "seeds")
+        if seeds == max_seeds:
+            enough |= dict.fromkeys(undecided, "seeds")
             break
-        going = plan.with_needs(_going_on(plan, read(plan), level, enough))
-        if not going:
+        undecided = plan.with_needs(_undecided(plan, read(plan), level, enough))
+        if not undecided:
             break
     return plan, {c.name: enough.get(c.name, "decided") for c in plan.contenders}
 
 
-def _going_on(plan: Plan, runs: Sequence[Run], level: float, enough: dict[str, Enough]) -> set[str]:
-    """Who needs more seeds by a look at the validation split; why others have enough is noted in `enough`."""
-    going: set[str] = set()
+def _undecided(plan: Plan, runs: Sequence[Run], level: float, enough: dict[str, Enough]) -> set[str]:
+    """Who needs more seeds by a look at the validation split; why others need none is noted in `enough`."""
+    undecided: set[str] = set()
     for part in map(plan.on, plan.datasets):
         groups = only_learnt(by_contender([c.name for c in part.contenders], runs))
         right = all_correct(groups, "validation")
@@ -81,5 +81,5 @@ def _going_on(plan: Plan, runs: Sequence[Run], level: float, enough: dict[str, E
         named = declared(part.contenders, part.hypotheses, part.sweeps, right)
         next_look = continue_with(right, level, declared=named, margin=part.margin, test_images=images)
         enough |= next_look.stopped
-        going |= {*next_look.names}
-    return going
+        undecided |= {*next_look.names}
+    return undecided

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 from bakeoff import record
 from bakeoff.data import load_dataset
@@ -17,8 +17,11 @@ from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.plugins import check_plugins
 from bakeoff.spec.registry import parse_choice
 from bakeoff.spec.settings import validate
-from bakeoff.studies.execution import OF_STUDIES, Execution, execution_and_recipe
+from bakeoff.studies.execution import Execution, execution_and_recipe
 from bakeoff.studies.trainer import has_ended
+
+if TYPE_CHECKING:
+    from bakeoff.studies.keywords import RunKeywords
 
 
 def train(
@@ -28,7 +31,7 @@ def train(
     seed: int = 0,
     validation: float = 1 / 6,
     images: int | None = None,
-    **options: Any,
+    **options: Unpack[RunKeywords],
 ) -> Run:
     """Train one model on one dataset, or go on where an interrupted call stopped; returns its record.
 
@@ -43,7 +46,7 @@ def train(
         UsageError, BakeoffError: what was asked for cannot be, in one sentence.
         Interrupted: Ctrl-C; the same call goes on.
     """
-    execution, recipe = execution_and_recipe(options, OF_STUDIES)
+    execution, recipe = execution_and_recipe(Execution, options)
     name, parameters = parse_choice(model)
     label = re.sub(r"[^A-Za-z0-9._=+,-]+", "-", model)[:80]
     plain = {"contender": label, "model": name, "parameters": dict(parameters), "dataset": dataset}
@@ -52,7 +55,7 @@ def train(
     return _train(spec, execution)
 
 
-def train_further(parent: Path | str, **options: Any) -> Run:
+def train_further(parent: Path | str, **options: Unpack[RunKeywords]) -> Run:
     """Train a finished run's network further, as a new run whose record names the parent's weights; returns its record.
 
     Args:
@@ -62,17 +65,17 @@ def train_further(parent: Path | str, **options: Any) -> Run:
     Raises:
         As `train`.
     """
-    execution, recipe = execution_and_recipe(options, OF_STUDIES)
-    before = record.read_run(Path(parent))
-    if before.status != "finished":
-        raise UsageError(f"{parent}: {before.status}, not finished: only a finished run can be trained further")
-    record.check_weights(before)
-    check_plugins(before.environment.get("plugins", {}), str(parent))
-    fields = {**before.spec.recipe.model_dump(), "weights": str(parent)}
-    if before.pool and (beside := before.path.parent / before.pool["teacher"]).is_dir():
-        fields["teacher"] = str(beside)  # a study names the teacher as a contender; its run lies beside the student's
+    execution, recipe = execution_and_recipe(Execution, options)
+    parent_run = record.read_run(Path(parent))
+    if parent_run.status != "finished":
+        raise UsageError(f"{parent}: {parent_run.status}, not finished: only a finished run can be trained further")
+    record.check_weights(parent_run)
+    check_plugins(parent_run.environment.get("plugins", {}), str(parent))
+    fields = {**parent_run.spec.recipe.model_dump(), "weights": str(parent)}
+    if parent_run.pool and (teacher := parent_run.path.parent / parent_run.pool["teacher"]).is_dir():
+        fields["teacher"] = str(teacher)  # a study names the teacher as a contender; its run lies beside the student's
     chosen = validate(Recipe, {**fields, **recipe}, "recipe")
-    return _train(before.spec.model_copy(update={"recipe": chosen}), execution)
+    return _train(parent_run.spec.model_copy(update={"recipe": chosen}), execution)
 
 
 def _train(spec: RunSpec, execution: Execution) -> Run:

@@ -1,4 +1,4 @@
-"""Train what is missing of a plan: all of it, or what fits a time."""
+"""Train the missing runs of a plan: all, or those that end in a given time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import functools
 import shutil
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,13 +13,14 @@ from pathlib import Path
 from bakeoff import record
 from bakeoff.data import Dataset
 from bakeoff.engines.execute import default_jobs, default_threads, execute
-from bakeoff.engines.work import Failure, Work
+from bakeoff.engines.work import Queue, Work
 from bakeoff.errors import BakeoffError, Damaged, Interrupted
 from bakeoff.record import readings
 from bakeoff.record.locks import Locked, only_process
+from bakeoff.record.manifest import Failed
 from bakeoff.spec.plan import Plan, PlannedRun
-from bakeoff.studies.cost import Cost, costs_of, estimates, fitting, in_order
-from bakeoff.studies.execution import Execution
+from bakeoff.studies.cost import TimeLimit, costs_of, in_order
+from bakeoff.studies.execution import StudyExecution
 
 RESERVE = 60.0
 """Seconds of a given time that are kept for the report; of a short time a sixth."""
@@ -32,12 +32,12 @@ class Trainer:
 
     folder: Path
     datasets: dict[str, Dataset]
-    execution: Execution
+    execution: StudyExecution
     stop: Callable[[], bool]
     """Says whether Ctrl-C was pressed."""
-    until: float | None
+    deadline: float | None
     """Of the monotonic clock, where time is limited."""
-    failures: list[Failure] = dataclasses.field(default_factory=list)
+    failures: list[Failed] = dataclasses.field(default_factory=list)
     """Runs that could not be trained."""
     tried: set[Path] = dataclasses.field(default_factory=set)
 
@@ -75,16 +75,27 @@ class Trainer:
         missing = [work for work in new if not has_ended(work.path)]
         self.execution.begin(len(works), len(missing))
         costs = costs_of(plan, self.datasets)
-        missing = in_order(missing, plan, costs, by_seed=self.until is not None)
-        if self.until is None:
+        missing = in_order(missing, plan, costs, by_seed=self.deadline is not None)
+        if self.deadline is None:
             self._execute(missing, plan, last=last)
-        else:
-            self._execute_in_time(missing, plan, costs, self.until)
+            return
+        limit = TimeLimit(self.deadline, missing, costs, self._device_type)
+        for work in works:
+            if work.path not in limit.waiting:
+                limit.end(work)
+        missing.sort(key=lambda work: record.status(work.path) != "running")  # what has begun comes first
+        try:
+            self._execute(missing, plan, limit=limit)
+        except Interrupted:
+            if self.stop():
+                raise
+        averages = [work for work in self.unfinished(plan) if work.spec.members and all(map(has_ended, work.needs))]
+        self._execute(averages, plan)  # these take no time
 
-    def left(self, plan: Plan) -> list[Work]:
+    def unfinished(self, plan: Plan) -> list[Work]:
         """The runs of a plan that have neither ended nor failed."""
-        failed = {failure.work.path for failure in self.failures}
-        return [work for work in self._works(plan) if work.path not in failed and not has_ended(work.path)]
+        failed = {failure.run for failure in self.failures}
+        return [work for work in self._works(plan) if work.path.name not in failed and not has_ended(work.path)]
 
     def _works(self, plan: Plan) -> list[Work]:
         specs = zip(plan.specs(), plan.runs, strict=True)
@@ -92,59 +103,37 @@ class Trainer:
         return list({work.path: work for work in works}.values())
 
     @functools.cached_property
-    def _kind(self) -> str:
-        """`cpu`, or another device's PyTorch type."""
+    def _device_type(self) -> str:
+        """PyTorch's: `cpu`, `cuda`."""
         from bakeoff.training.device import find_device
 
         return find_device(self.execution.device).type
 
-    def _jobs(self, runs: int) -> int:
-        threads = self.execution.threads or default_threads()
-        return self.execution.jobs or default_jobs(self._kind, runs, threads)
-
-    def _execute(self, works: Sequence[Work], plan: Plan, *, last: bool = False, until: float | None = None) -> None:
-        stop = self.stop if until is None else lambda: self.stop() or time.monotonic() >= until
+    def _execute(
+        self, works: Sequence[Work], plan: Plan, *, last: bool = False, limit: TimeLimit | None = None
+    ) -> None:
         data = {(name, plan.validation, plan.images): dataset for name, dataset in self.datasets.items()}
         if last:
             self.datasets.clear()
-        self.failures += execute(
-            works,
-            self._jobs(len(self._works(plan))),
-            self.execution.options(default_threads(), stop),
-            lambda work: self.execution.done(work.path.name),
-            data,
-        )
 
-    def _execute_in_time(self, missing: Sequence[Work], plan: Plan, costs: dict[str, Cost], until: float) -> None:
-        """Train what would end before `until`, as far as can be told; what has begun already comes first."""
-        jobs, works = self._jobs(len(missing)), self._works(plan)
-        missing = sorted(missing, key=lambda work: record.status(work.path) != "running")
-        while missing and (seconds_left := until - time.monotonic()) > 0:
-            ended = [work for work in works if record.status(work.path) == "finished"]
-            seconds = estimates(missing, costs, ended, self._kind)
-            for path in seconds:
-                if record.status(path) == "running":
-                    seconds[path] = 0.0
-            if seconds:
-                chosen = fitting(missing, seconds, seconds_left, jobs)
-            else:  # nothing is known of their time: the cheapest one tells
-                chosen = [min(missing, key=lambda work: (bool(work.needs), *costs[work.spec.contender]))]
-            if not chosen:
-                break
-            chosen = chosen if jobs > 1 else chosen[:1]
-            missing = [work for work in missing if work not in chosen]
-            try:
-                self._execute(chosen, plan, until=until)
-            except Interrupted:
-                if self.stop():
-                    raise
-        ready = [w for w in self.left(plan) if w.spec.members and all(map(has_ended, w.needs))]
-        self._execute(ready, plan)  # averages take no time
+        def done(work: Work) -> None:
+            if limit:
+                limit.end(work)
+            self.execution.done(work.path.name)
+
+        stop = (lambda: self.stop() or limit.is_over()) if limit else self.stop
+        threads = self.execution.threads or default_threads()
+        queue = Queue(works, done, limit.fits if limit else None)
+        jobs = self.execution.jobs or default_jobs(self._device_type, threads)
+        try:
+            execute(queue, self.execution.options(threads, stop), self.execution.engine, jobs, data)
+        finally:
+            self.failures += queue.failures
 
 
 def _forget(works: Sequence[Work]) -> None:
-    """Delete the runs, but those that another process is training; how often they were read stays, for the same run
-    trained anew answers as before."""
+    """Delete the runs, except those that another process is training. How often they were read stays: the same run
+    trained again gives the same predictions."""
     for work in works:
         try:
             with only_process(work.path, "training this run"):
@@ -158,8 +147,8 @@ def _forget(works: Sequence[Work]) -> None:
 
 
 def has_ended(path: Path) -> bool:
-    """True for a whole record; a damaged one is set aside with a warning, to be trained again, and one that cannot be
-    read is left as it is."""
+    """True for a whole record, and for one that cannot be read, which is left as it is. A damaged one is set aside with
+    a warning: it is trained again."""
     try:
         if record.status(path) in ("absent", "running"):
             return False

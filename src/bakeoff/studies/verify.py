@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from bakeoff import record
 from bakeoff.data import load_dataset
@@ -55,8 +57,8 @@ def verify(paths: Sequence[Path], *, rerun: bool = False, device: str = "auto") 
             checkpoints, more = _check_checkpoints(run / "checkpoint")
             faults += more
             comparable = rerun and not faults and record.status(run) != "running"
-            again = train_again(run, device) if comparable else None
-            results.append(Verified(str(run), checked + checkpoints, tuple(faults), again))
+            retrained = train_again(run, device) if comparable else None
+            results.append(Verified(str(run), checked + checkpoints, tuple(faults), retrained))
     return results
 
 
@@ -93,35 +95,32 @@ def train_again(path: Path, device: str = "auto") -> str:
         raise BakeoffError(f"{path}: {spec.dataset} is not the data it was trained on ({run.dataset['fingerprint']})")
     needs = [path.parent / name for name in (run.decides or {}).get("needs", ())]
     with tempfile.TemporaryDirectory(prefix="bakeoff-rerun-") as folder:
-        other = Path(folder) / path.name
-        again = train_run(spec, data, other, RunOptions(threads=threads, device=device), needs)
-        return first_difference(run, again)
+        directory = Path(folder) / path.name
+        retrained = train_run(spec, data, directory, RunOptions(threads=threads, device=device), needs)
+        return first_difference(run, retrained)
 
 
-def first_difference(run: Run, again: Run) -> str:
+def first_difference(run: Run, retrained: Run) -> str:
     """Where two records of one run differ first: the step, then weights, then predictions; empty: in no bit."""
-    for row, other in zip(run.history, again.history, strict=False):
-        for point, now in zip(row["curve"], other["curve"], strict=False):
-            if point != now:
-                losses = f"mean training loss {point[1]} in the record, {now[1]} now"
-                return f"{run.path}: differs by step {point[0]} (epoch {row['epoch']}): {losses}"
-        for key in row.keys() - {"seconds", "curve"}:
-            if row[key] != other.get(key):
-                where = f"by step {row['step']} (the end of epoch {row['epoch']})"
-                return f"{run.path}: differs {where}: {key} {row[key]} in the record, {other.get(key)} now"
-    if len(run.history) != len(again.history) or run.status != again.status:
-        ends = [f"{one.status} after {len(one.history)} epochs" for one in (run, again)]
-        return f"{run.path}: {ends[0]} in the record, {ends[1]} now"
-    if run.status != "finished":
-        return ""
-    if not run.spec.members:
-        from safetensors.torch import load
-
-        weights = [load(record.read_bytes(one.path / "weights.safetensors")) for one in (run, again)]
-        for name, tensor in weights[0].items():
-            if name not in weights[1] or tensor.numpy().tobytes() != weights[1][name].numpy().tobytes():
-                return f"{run.path}: the same history, but other weights: {name}"
-    for name, array in run.arrays.items():
-        if array.tobytes() != again.arrays[name].tobytes():
-            return f"{run.path}: the same weights, but other predictions: {name}"
+    now = dict(_contents(retrained))
+    for place, value in _contents(run):
+        if now.get(place) != value:
+            return f"{run.path}: differs {place} {value} in the record, {now.get(place)} now"
     return ""
+
+
+def _contents(run: Run) -> Iterator[tuple[str, Any]]:
+    """All that a record holds but its clocks, in the order in which it was made: each value and its place, in words."""
+    for row in run.history:
+        for step, *values in row["curve"]:
+            yield f"by step {step} (epoch {row['epoch']}): mean training loss and accuracy", values
+        for key in sorted(row.keys() - {"seconds", "curve"}):
+            yield f"by step {row['step']} (the end of epoch {row['epoch']}): {key}", row[key]
+    yield "at its end:", f"{run.status} after {len(run.history)} epochs"
+    if run.status == "finished" and not run.spec.members:
+        from safetensors.numpy import load
+
+        for name, array in load(record.read_bytes(run.path / "weights.safetensors")).items():
+            yield f"in its weights: {name}, SHA-256", hashlib.sha256(array.tobytes()).hexdigest()
+    for name, array in run.arrays.items():
+        yield f"in its predictions: {name}, SHA-256", hashlib.sha256(array.tobytes()).hexdigest()

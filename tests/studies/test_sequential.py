@@ -1,4 +1,4 @@
-"""Studies that go beyond their own seeds: the choice on fresh ones, and seeds added until a study is decided."""
+"""Studies that go beyond their own seeds: the selected contender on fresh ones, and seeds added until decided."""
 
 import json
 from pathlib import Path
@@ -37,7 +37,7 @@ BOTH = '[contenders.both]\nensemble = ["slow", "quick"]\n'
 
 @pytest.fixture(scope="module")
 def confirmed(tmp_path_factory):
-    """(folder, summary) of a study whose choice is trained again on fresh seeds."""
+    """(folder, summary) of a study whose selected contender is trained again on fresh seeds."""
     out = tmp_path_factory.mktemp("confirmed")
     return out, bakeoff.run_study(parse_study(STUDY, "tiny", "tiny.toml"), out=out, jobs=1)
 
@@ -47,17 +47,17 @@ def runs_of(folder: Path, contender: str) -> dict[int, bakeoff.Run]:
     return {run.spec.seed: run for run in runs if run.spec.contender == contender}
 
 
-def test_the_choice_is_trained_again_on_the_seeds_after_the_studys_own(confirmed):
+def test_the_selected_contender_is_trained_again_on_the_seeds_after_the_studys(confirmed):
     out, summary = confirmed
-    (told,) = summary["confirmation"]
-    runs = runs_of(out, told["contender"])
-    assert told["contender"] == "quick"
+    (confirmation,) = summary["confirmation"]
+    runs = runs_of(out, confirmation["contender"])
+    assert confirmation["contender"] == "quick"
     assert sorted(runs) == [0, 1, 2, 3]
-    assert told["seeds"] == [2, 3]
+    assert confirmation["seeds"] == [2, 3]
     right = [runs[seed].logits("test").argmax(1) == runs[seed].labels("test") for seed in (2, 3)]
-    assert told["test_accuracy"]["mean"] == pytest.approx(np.mean(right))
+    assert confirmation["test_accuracy"]["mean"] == pytest.approx(np.mean(right))
     assert sorted(runs_of(out, "slow")) == [0, 1], "nobody else is trained again"
-    assert {c["n"] for c in summary["contenders"]} == {2}, "verdicts and league are of the study's own seeds"
+    assert {c["n"] for c in summary["contenders"]} == {2}, "verdicts and leaderboard are of the study's own seeds"
 
 
 def test_a_report_rendered_again_and_the_same_command_keep_the_fresh_runs(confirmed):
@@ -95,7 +95,7 @@ def test_the_full_scale_confirms_unless_it_is_overridden_or_says_otherwise(confi
     assert not make_plan(alone).confirms, "a study without scales has no full one"
 
 
-def test_a_choice_on_fresh_seeds_brings_its_members():
+def test_a_selected_ensemble_on_fresh_seeds_brings_its_members():
     study = make_plan(parse_study(STUDY + BOTH, "tiny", "tiny.toml"))
     mean = {"slow": 0.1, "quick": 0.2, "both": 0.3}
     contenders = [
@@ -150,18 +150,18 @@ def test_the_verdicts_spend_what_is_left_of_the_level(adding):
     looks = {3: 0.01, 4: 0.04}
     assert summary["level"] == pytest.approx(looks[max(c["n"] for c in summary["contenders"])])
     for pair in summary["comparisons"]:
-        shown = pair["p_adjusted"] is not None and pair["p_adjusted"] < summary["level"]
-        assert shown == (pair["verdict"] in ("better", "worse"))
+        significant = pair["p_adjusted"] is not None and pair["p_adjusted"] < summary["level"]
+        assert significant == (pair["verdict"] in ("better", "worse"))
 
 
 def test_looks_do_not_see_the_test_split(adding):
     """Whatever the test labels are, the same seeds are trained."""
     out, _ = adding
     plan = json.loads((out / "tiny" / "full" / "manifest.json").read_text())["plan"]
-    asked = []
+    seeds_trained = []
 
     def train(part):
-        asked.append(dict(part.seeds_each))
+        seeds_trained.append(dict(part.seeds_each))
         return part
 
     def read(part):
@@ -173,7 +173,7 @@ def test_looks_do_not_see_the_test_split(adding):
 
     after, _ = until_decided(make_plan(load_study(out / "tiny.toml")), 4, train, read)
     assert after.seeds_each == plan["seeds_each"]
-    assert asked[0] == dict.fromkeys(plan["seeds_each"], 3)
+    assert seeds_trained[0] == dict.fromkeys(plan["seeds_each"], 3)
 
 
 @pytest.mark.parametrize(
