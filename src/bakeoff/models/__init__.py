@@ -102,10 +102,8 @@ def create_model(
         raise UsageError(f"model {name}: needs at least 1 channel and 2 classes, not {channels} and {classes}")
     entry = find_model(name)
     if min(size) < entry.smallest:
-        raise UsageError(
-            f"model {name}: images of {size[0]}x{size[1]} are too small; the smallest side it takes is "
-            f"{entry.smallest} pixels"
-        )
+        least = f"its smallest side is {entry.smallest} pixels"
+        raise UsageError(f"model {name}: images of {size[0]}x{size[1]} are too small: {least}")
     model: nn.Module = entry.function(channels, classes, size, **checked)
     return model
 

@@ -107,15 +107,15 @@ def train(setup: TrainingSetup, state: State) -> Iterator[None]:
     schedule, fallback, take_step = SCHEDULES.choose(recipe.schedule)[1], recipe.fallback_choice, make_step(setup)
     interval = math.ceil(steps / max(1, min(CURVE[1], CURVE[0] // (recipe.epochs * recipe.rounds))))
     while state.round < recipe.rounds:
-        order = task.order(setup.spec.seed, state.epoch)
+        ends = list(range(recipe.batch_size, steps * recipe.batch_size, recipe.batch_size))  # of all but the last
+        batches = task.order(setup.spec.seed, state.epoch).tensor_split(ends)
         rows, current = state.rows(), state.current_recipe(recipe)
         state.model.train()
         while state.batch < steps:
             yield
             began = time.perf_counter()
-            end = (state.batch + 1) * recipe.batch_size if state.batch + 1 < steps else len(task)
             lr = current.lr * schedule.multiplier(state.round_step, steps, recipe.epochs, rows)
-            take_step(state, order[state.batch * recipe.batch_size : end], lr)
+            take_step(state, batches[state.batch], lr)
             state.batch, state.step, state.round_step = state.batch + 1, state.step + 1, state.round_step + 1
             if state.batch % interval == 0 or state.batch == steps:  # reading the sums waits for the device
                 state.log_points.append([state.batch, float(state.loss_sum), int(state.correct)])
