@@ -12,11 +12,9 @@ from bakeoff.record.files import (
     write_json as write_json,
 )
 from bakeoff.record.find import find_origin as find_origin, find_runs as find_runs
-from bakeoff.record.run import (
+from bakeoff.record.folder import (
     FILES as FILES,
     FORMAT as FORMAT,
-    Row as Row,
-    Run as Run,
     check_files as check_files,
     check_weights as check_weights,
     earlier_note as earlier_note,
@@ -32,3 +30,4 @@ from bakeoff.record.run import (
     write_finished as write_finished,
     write_history as write_history,
 )
+from bakeoff.record.run import Row as Row, Run as Run

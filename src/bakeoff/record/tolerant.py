@@ -1,4 +1,4 @@
-"""What any version wrote, read by this one: what it would refuse is left out, or kept, and told."""
+"""Records of any version, read by this one: what it would refuse is left out, or kept, and told."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
 
     A key that it does not know is left out, a key that the record lacks has its default, and a value that breaks a
     rule of this version stays as it is.
+
+    Raises:
+        ValueError: a value is of another kind than any version writes, such as text for a number.
     """
     known, unknown = known_values(RunSpec, modern_names(values))
     notes = [f"its {key!r} is unknown to this version and left out" for key in unknown]
@@ -26,7 +29,13 @@ def read_spec(values: Mapping[str, Any]) -> tuple[RunSpec, list[str]]:
     except UsageError as error:
         notes.append(f"this version would refuse its settings ({str(error).removeprefix('spec: ')})")
     recipe = Recipe.model_construct(**_tuples(known["recipe"]))
-    return RunSpec.model_construct(**_tuples({**known, "recipe": recipe})), notes
+    spec = RunSpec.model_construct(**_tuples({**known, "recipe": recipe}))
+    for part, example in ((spec, RunSpec(contender="", dataset="")), (recipe, Recipe())):
+        for name, value in example:
+            kind = {float: (int, float), type(None): (int, type(None))}.get(type(value), type(value))
+            if not isinstance(vars(part).get(name, ...), kind):
+                raise ValueError(f"spec: {name} is of another kind than any version writes")
+    return spec, notes
 
 
 def modern_names(values: Any) -> Any:
