@@ -1,4 +1,4 @@
-"""Records that version 0.1 wrote (format 1, results rules 3): they open, and they are used, never trained again unsaid.
+"""Records that version 0.1 wrote (format 1, results rules 3): they open and are used; none is silently trained again.
 
 tests/earlier/ was made by `bakeoff train bars.npz logistic --epochs 1 --batch-size 16 --schedule constant --out runs`
 and `bakeoff run study.toml --out studies`; tests/earlier/renamed/ by a later version (format 2), when the recipe's
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    """Every file of every run, but for the count of readings of the test split."""
+    """Every file of every run, except for the count of readings of the test split."""
     files = [file for path in find_runs(folder) for file in sorted(path.iterdir())]
     return {str(file): file.read_bytes() for file in files if file.name != "test_reads.jsonl"}
 
@@ -63,7 +63,7 @@ def test_a_study_uses_them_and_the_page_says_so(folder: Path) -> None:
     sentence = f"3 runs were made by an earlier version (results rules 3; now {RESULTS}): kept"
     with pytest.warns(UserWarning, match="made by an earlier version") as warned:
         run_study("study.toml", out="studies", jobs=1)
-    assert sum(sentence in str(one.message) for one in warned) == 1
+    assert sum(sentence in str(warning.message) for warning in warned) == 1
     assert state(folder / "studies") == before
     assert all(sentence in Path(f"studies/study/full/report.{kind}").read_text() for kind in ("html", "md"))
 
@@ -85,14 +85,14 @@ def test_a_damaged_earlier_record_does_not_count(folder: Path) -> None:
 
 
 def test_an_earlier_page_can_be_rendered(folder: Path) -> None:
-    """Once it is run, which trains nothing: the report's own layout was another."""
+    """After a run, which trains nothing: the report had another layout."""
     with pytest.raises(BakeoffError, match=r"study.json: not a study as this version .* writes it: the study's `bak"):
         report(folder / "studies" / "study")
     with pytest.warns(UserWarning, match="made by an earlier version"):
         run_study("study.toml", out="studies", jobs=1)
     with pytest.warns(UserWarning, match="made by an earlier version"):
         (summary,) = report(folder / "studies" / "study").values()
-    assert [one["n"] for one in summary["contenders"]] == [1, 1, 1]
+    assert [contender["n"] for contender in summary["contenders"]] == [1, 1, 1]
 
 
 DIGITS = "largest-digit:digits=digits,count=60,test_count=30"

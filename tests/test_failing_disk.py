@@ -16,13 +16,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("verb", "stride"), [("train", 25), ("run", 150), ("report", 60)])
 @pytest.mark.parametrize("fault", ["ENOSPC", "short"])
 def test_training_and_reports(source: Path, tmp_path: Path, verb: str, stride: int, fault: str) -> None:
-    found = faults["sweep"](verb, source, tmp_path, stride, (fault,))
-    assert found["failed"] >= 1
-    assert found["amiss"] == []
+    result = faults["sweep"](verb, source, tmp_path, stride, (fault,))
+    assert result["failed"] >= 1
+    assert result["amiss"] == []
 
 
 @pytest.mark.parametrize("verb", ["predict", "make", "sheet"])
 def test_single_files(source: Path, tmp_path: Path, verb: str) -> None:
-    found = faults["sweep"](verb, source, tmp_path, 3, ("EIO",))
-    assert found["failed"] >= 2
-    assert found["amiss"] == []
+    result = faults["sweep"](verb, source, tmp_path, 3, ("EIO",))
+    assert result["failed"] >= 2
+    assert result["amiss"] == []

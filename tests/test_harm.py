@@ -1,4 +1,4 @@
-"""A flipped bit, an unreadable file, a read-only mount: what each verb makes of them."""
+"""A flipped bit, an unreadable file, a read-only mount: what each verb does."""
 
 import errno
 import os
@@ -39,7 +39,7 @@ def study(finished: Path, tmp_path: Path) -> Path:
 
 
 def call(*arguments: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Exit status, and all that was said."""
+    """Exit status and output."""
     code = exit_code(lambda: bakeoff.main([str(a) for a in arguments], standalone_mode=False))
     return code, "".join(capsys.readouterr())
 

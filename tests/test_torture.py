@@ -12,5 +12,5 @@ torture = runpy.run_path(str(Path(__file__).parent.parent / "bench/torture.py"))
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for orphans in /proc")
 @pytest.mark.parametrize("case", ["train-plateau", "study"])
 def test_a_kill_at_a_random_instant_changes_no_bit(case: str) -> None:
-    found = torture(case, 1, seed=3)
-    assert (found["kills"], found["differences"], found["orphans"], found["stray"]) == (1, 0, 0, 0), found["amiss"]
+    result = torture(case, 1, seed=3)
+    assert (result["kills"], result["differences"], result["orphans"], result["stray"]) == (1, 0, 0, 0), result["amiss"]

@@ -40,7 +40,7 @@ class Damaged(BakeoffError):
 
 
 class MissingData(BakeoffError):
-    """Published data that are not at hand."""
+    """Published data are missing."""
 
 
 class RunsFailed(BakeoffError):

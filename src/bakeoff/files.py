@@ -17,13 +17,6 @@ GIB = 1 << 30
 VARIABLE = "BAKEOFF_MAX_GIB"
 """The environment variable that raises, or lowers, the bound of DEFAULT_GIB."""
 DEFAULT_GIB = 4.0
-KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 
 
 def most_bytes() -> int:
@@ -32,22 +25,22 @@ def most_bytes() -> int:
     Raises:
         UsageError: the environment variable is no number above 0.
     """
-    given = os.environ.get(VARIABLE, "")
+    text = os.environ.get(VARIABLE) or str(DEFAULT_GIB)
     try:
-        gib = float(given) if given else DEFAULT_GIB
+        gib = float(text)
     except ValueError:
         gib = 0.0
     if not 0 < gib <= 1 << 20:
-        raise UsageError(f"{VARIABLE} = {given!r}: must be a number of GiB above 0")
+        raise UsageError(f"{VARIABLE} = {text!r}: must be a number of GiB above 0")
     return int(gib * GIB)
 
 
 def check_bytes(size: int, what: str) -> None:
     """Raises BakeoffError where `size` bytes are above the bound; `what` begins the sentence ("a.npz promises")."""
     if size > (most := most_bytes()):
-        shown = min(size, 1 << 100)  # a header may promise what no float can hold
+        gib = min(size, 1 << 100) / GIB  # a header may promise what no float can hold
         raise BakeoffError(
-            f"{what} {shown / GIB:,.3g} GiB where up to {most / GIB:,.3g} GiB are read: set {VARIABLE} to allow more"
+            f"{what} {gib:,.3g} GiB where up to {most / GIB:,.3g} GiB are read: set {VARIABLE} to allow more"
         )
 
 
@@ -62,8 +55,9 @@ def reading(what: object) -> Iterator[None]:
 
 def check_regular(file: Path) -> None:
     """Raises BakeoffError for a folder, and for a pipe or device, which could block or never end; OSError for none."""
-    kind = KINDS.get(stat.S_IFMT(file.stat().st_mode))
-    if kind:
+    mode = file.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
         raise BakeoffError(f"{file} cannot be read (it is {kind}, and only regular files are read)")
 
 

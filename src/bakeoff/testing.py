@@ -31,7 +31,7 @@ def check_model(model: str | Model | Callable[..., nn.Module], **parameters: Any
 
     It maps images (N, C, H, W) to logits (N, K) for any C and K and any size from its smallest side on; its weights
     come from PyTorch's generator alone; every parameter gets a gradient; in evaluation mode an image's answer depends
-    on nothing but the image and the weights, and a file of these gives it again; bfloat16 autocast and channels-last
+    on nothing but the image and the weights, which can be saved and loaded; bfloat16 autocast and channels-last
     memory work.
 
     Args:
@@ -48,9 +48,9 @@ def check_model(model: str | Model | Callable[..., nn.Module], **parameters: Any
 
     def make(channels: int, size: tuple[int, int], seed: int = 0) -> nn.Module:
         torch.manual_seed(seed)
-        made = entry.function(channels, CLASSES, size, **settings)
-        assert isinstance(made, nn.Module), f"the function must return an nn.Module, not {type(made).__name__}"
-        return made
+        module = entry.function(channels, CLASSES, size, **settings)
+        assert isinstance(module, nn.Module), f"the function must return an nn.Module, not {type(module).__name__}"
+        return module
 
     _check_shapes(make, entry.smallest)
     side = max(28, entry.smallest)
@@ -88,12 +88,14 @@ def _images(size: tuple[int, int]) -> Tensor:
 
 def _check_training(make: Callable[..., nn.Module], size: tuple[int, int]) -> None:
     """Weights from the seed alone, and one step."""
-    model, same, other = (make(1, size, seed) for seed in (0, 0, 1))
-    weights, others = dict(same.named_parameters()), dict(other.named_parameters())
+    model, same_seed, other_seed = (make(1, size, seed) for seed in (0, 0, 1))
+    weights, other_weights = dict(same_seed.named_parameters()), dict(other_seed.named_parameters())
     assert weights, "it has no parameters"
     for name, value in model.named_parameters():
         assert torch.equal(value, weights[name]), f"the same seed gives another {name}: use PyTorch's generator"
-    assert any(not torch.equal(value, others[name]) for name, value in weights.items()), "another seed changes nothing"
+    assert any(not torch.equal(value, other_weights[name]) for name, value in weights.items()), (
+        "another seed changes nothing"
+    )
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     logits = model.train()(_images(size))
     assert logits.dtype == torch.float32, f"logits must be float32, not {logits.dtype}"
@@ -141,7 +143,7 @@ def check_dataset(dataset: str | Source | Callable[..., Contents], **options: An
     """
     if isinstance(dataset, str) and options:
         raise UsageError(f"dataset {dataset}: write options into the reference: {dataset}:key=value")
-    np.random.seed(0)  # noqa: NPY002 - a reader that draws from the global generator is to be found
+    np.random.seed(0)  # noqa: NPY002 - to find a reader that draws from the global generator
     first = _read(dataset, options)
     np.random.seed(1)  # noqa: NPY002
     second = _read(dataset, options)

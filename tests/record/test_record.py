@@ -46,13 +46,15 @@ def write(path: Path) -> Path:
 
 
 def sign_again(path: Path, table: str, edit: Callable[[dict], object]) -> None:
-    """Edit one table of run.json, `a/b` for b in a, with checksums that are right."""
-    said = json.loads((path / "run.json").read_text())
-    inner = said
+    """Edit one table of run.json, `a/b` for b in a, with the checksum that belongs to it."""
+    description = json.loads((path / "run.json").read_text())
+    inner = description
     for name in filter(None, table.split("/")):
         inner = inner[name]
     edit(inner)
-    record.write_description(path, {name: said[name] for name in said if name not in ("checksum", "format")})
+    record.write_description(
+        path, {name: description[name] for name in description if name not in ("checksum", "format")}
+    )
 
 
 def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_the_same_bits_from_the_same_content(tmp_path: Path) -> None:
     assert all((first / name).read_bytes() == (second / name).read_bytes() for name in record.FILES)
 
 
-def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+def test_any_flipped_bit_is_noticed(tmp_path: Path) -> None:
     """In every eleventh byte of every file, checked by reading the record."""
     path = write(tmp_path / "run")
     for file in sorted(path.iterdir()):
@@ -212,7 +214,7 @@ def test_a_spec_that_breaks_a_rule_of_this_version_opens_with_a_note(tmp_path: P
     assert run.spec.model == "conv"
 
 
-def test_what_a_kill_left_of_an_ended_run_is_removed(tmp_path: Path) -> None:
+def test_files_that_a_kill_left_of_an_ended_run_are_removed(tmp_path: Path) -> None:
     path = write(tmp_path / "run")
     (path / "checkpoint").mkdir()
     (path / "checkpoint" / "0000000001-ab.safetensors").write_bytes(b"state")
@@ -261,7 +263,7 @@ def test_a_record_without_class_names_is_damaged_whatever_its_checksum_says(tmp_
 def test_a_value_of_another_kind_is_damage_whatever_its_checksum_says(
     tmp_path: Path, table: str, key: str, value: object
 ) -> None:
-    """Whatever reads a record, a page among others, would stumble over it."""
+    """Code that reads a record, such as a page's, would fail on it."""
     path = write(tmp_path / "run")
     sign_again(path, table, lambda inner: inner.update({key: value}))
     with pytest.raises(BakeoffError, match=rf"run\.json: damaged.*{key}"):
@@ -277,7 +279,7 @@ def test_a_value_of_another_kind_is_damage_whatever_its_checksum_says(
     ],
 )
 def test_what_every_version_writes_may_not_be_missing(tmp_path: Path, missing: str) -> None:
-    """Evaluating, comparing or a page would stumble over it."""
+    """Evaluating, comparing or rendering would fail on it."""
     path, (table, _, key) = write(tmp_path / "run"), missing.rpartition("/")
     sign_again(path, table, lambda inner: inner.pop(key))
     with pytest.raises(Damaged, match=rf"^[^\n]*run\.json: damaged: [^\n]*{missing.replace('/', '[.]')}[^\n]*$"):

@@ -100,7 +100,7 @@ def summary(tmp_path_factory, write_run):
         run = write_run(spec, folder, skill=SKILLS[spec.contender], images=400)
         if spec.contender == "stuck":
             rows = [{**row, "train_loss": 2.3026, "validation_loss": 2.3026} for row in run.history]
-            run = dataclasses.replace(run, history=rows, metrics={**run.metrics, "validation_accuracy": 0.1})
+            run = dataclasses.replace(run, history=tuple(rows), metrics={**run.metrics, "validation_accuracy": 0.1})
         runs.append(run)
     fresh = [spec.model_copy(update={"seed": 4 + spec.seed}) for spec in study.specs() if spec.contender == "mean"]
     return Page(

@@ -21,7 +21,7 @@ class Shape(Frozen):
 
 
 class Square(Shape):
-    """All sides alike.
+    """All sides equal.
 
     More of it.
     """
@@ -68,7 +68,7 @@ def test_settings_with_methods_are_chosen_as_text() -> None:
     name, square = SHAPES.choose("square:side=3")
     assert (name, square.area()) == ("square", 9.0)
     assert SHAPES.menu() == "square:side=2"
-    assert SHAPES["square"].about == "All sides alike."
+    assert SHAPES["square"].about == "All sides equal."
 
 
 def test_settings_of_a_function_are_its_keyword_only_parameters() -> None:
@@ -137,7 +137,7 @@ def test_a_file_that_is_no_plug_in_gets_one_sentence(tmp_path: Path, text: str, 
     assert not plugins.FILES
 
 
-def test_a_file_that_is_not_there_and_two_of_one_name(tmp_path: Path) -> None:
+def test_a_missing_file_and_two_files_of_the_same_name(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.py: No such file"):
         load_plugin(tmp_path / "nowhere.py")
     with pytest.raises(UsageError, match=r"must be a file FILE\.py"):
@@ -147,7 +147,7 @@ def test_a_file_that_is_not_there_and_two_of_one_name(tmp_path: Path) -> None:
         load_plugin(write(tmp_path / "b", "MODELS = {}"))
 
 
-def test_what_is_no_function_gets_one_sentence(tmp_path: Path) -> None:
+def test_a_value_that_is_no_function_gets_one_sentence(tmp_path: Path) -> None:
     adds = (
         "from bakeoff.spec.registry import Entry\nAUGMENTATIONS = {'x': 3, 'y': lambda *, size: 0, 'z': Entry(print)}"
     )
@@ -190,12 +190,12 @@ def test_a_package_installed_for_editing_counts_by_its_code(tmp_path: Path, monk
         '{"dir_info": {"editable": true}, "url": "file:"}'
     )
     monkeypatch.syspath_prepend(tmp_path)
-    made = []
+    versions = []
     for body in ("x = 1", "x = 2"):
         (tmp_path / "edited" / "__init__.py").write_text(body)
-        made.append(plugins.version("edited"))
-    assert len(set(made)) == 2
-    assert all(version.startswith("1.5+sha256:") for version in made)
+        versions.append(plugins.version("edited"))
+    assert len(set(versions)) == 2
+    assert all(version.startswith("1.5+sha256:") for version in versions)
 
 
 def test_a_package_that_fails_gets_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ def test_choices_are_typed() -> None:
         ),
         (
             {"fallback": "switch", "loss": "balanced_cross_entropy", "label_smoothing": 0.1},
-            "here: fallback cannot tell the loss of equal logits where label_smoothing and",
+            "here: fallback does not know the loss of equal logits for loss = 'balanced_cross",
         ),
         ({"fallback": "switch:after=0"}, "here: fallback switch: after = '0': must be greater than or equal to 1"),
         ({"pool": "test"}, "here: pool needs a teacher"),

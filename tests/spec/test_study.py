@@ -1,4 +1,4 @@
-"""Study files: contenders, sweeps, grids, scales, and the sentence for what is wrong."""
+"""Study files: contenders, sweeps, grids, scales, and their errors."""
 
 import re
 from pathlib import Path
@@ -46,7 +46,7 @@ def study(text: str = STUDY) -> StudyFile:
     return parse_study(text, "name", "name.toml")
 
 
-def test_contenders_share_the_recipe_but_for_their_differences() -> None:
+def test_contenders_share_the_recipe_except_for_their_differences() -> None:
     made = study()
     assert made.contender("plain").recipe.lr == 0.1
     assert made.contender("fast").recipe.lr == 0.5
@@ -72,7 +72,7 @@ def test_a_grid_is_a_product() -> None:
     assert "plain,lr=0.1,batch_size=32" in names
 
 
-def test_a_scale_cuts_and_says_so() -> None:
+def test_a_scale_overrides_values_and_lists_them() -> None:
     small = make_plan(study(), "smoke")
     assert [c.name for c in small.contenders] == ["plain", "lr=0.01"]
     assert all(c.recipe.epochs == 1 for c in small.contenders)
@@ -97,10 +97,10 @@ def test_a_scale_cuts_and_says_so() -> None:
     assert make_plan(study(), "full", seeds=7).specs()[-1].seed == 6
 
 
-def test_a_scale_cuts_single_contenders() -> None:
-    """A contender's own fields win over the scale's; the command line wins over both; all of it is said."""
-    own = "[scales.smoke.contenders.plain]\nepochs = 2\nlr = 0.3\n[scales.smoke.contenders.fast]\nlr = 3.0\n"
-    small = make_plan(study(STUDY + own), "smoke")
+def test_a_scale_overrides_single_contenders() -> None:
+    """A contender's own fields win over the scale's; the command line wins over both; every override is listed."""
+    table = "[scales.smoke.contenders.plain]\nepochs = 2\nlr = 0.3\n[scales.smoke.contenders.fast]\nlr = 3.0\n"
+    small = make_plan(study(STUDY + table), "smoke")
     assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in small.contenders} == {
         "plain": (2, 0.3),
         "lr=0.01": (1, 0.01),
@@ -119,28 +119,28 @@ def test_a_scale_cuts_single_contenders() -> None:
         "epochs = 2 for plain",
         "epochs = 1 for lr=0.01, big-step and width=20",
     ]
-    asked = make_plan(study(STUDY + own), "smoke", recipe={"epochs": 7})
-    assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in asked.contenders} == {
+    changed = make_plan(study(STUDY + table), "smoke", recipe={"epochs": 7})
+    assert {c.name: (c.recipe.epochs, c.recipe.lr) for c in changed.contenders} == {
         "plain": (7, 0.3),
         "lr=0.01": (7, 0.01),
     }
-    assert sentences(asked)[2:] == ["epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders"]
+    assert sentences(changed)[2:] == ["epochs = 7 in every recipe", "lr = 0.3 for plain", "2 of 5 contenders"]
     same = study(STUDY + "[scales.some]\ncontenders = { plain = { epochs = 2 }, fast = { epochs = 2, lr = 3.0 } }\n")
     assert sentences(make_plan(same, "some")) == ["epochs = 2 for plain and fast", "lr = 3.0 for fast"]
     alone = study(STUDY + "[scales.some]\n[scales.some.contenders.fast]\nepochs = 4\n")
     assert not make_plan(alone, "some").comparable
-    assert make_plan(alone, "some", only=["plain"]).comparable, "what it cuts is left out"
+    assert make_plan(alone, "some", only=["plain"]).comparable, "what it overrides is left out"
 
 
 def test_a_scale_narrows_single_models() -> None:
-    own = "[scales.narrow.contenders.plain]\nparameters = { width = 5 }\nepochs = 2\n"
-    small = make_plan(study(STUDY + own), "narrow")
+    table = "[scales.narrow.contenders.plain]\nparameters = { width = 5 }\nepochs = 2\n"
+    small = make_plan(study(STUDY + table), "narrow")
     whole, cut = study().contender("plain"), small.contender("plain")
     assert cut.parameters == {**whole.parameters, "width": 5}
     assert (cut.recipe.epochs, cut.recipe.lr) == (2, whole.recipe.lr)
     assert sentences(small) == ["epochs = 2 for plain", "width = 5 for plain"]
     assert not small.comparable
-    assert make_plan(study(STUDY + own), "full").contender("plain") == whole
+    assert make_plan(study(STUDY + table), "full").contender("plain") == whole
 
 
 @pytest.mark.parametrize(
@@ -153,15 +153,15 @@ def test_a_scale_narrows_single_models() -> None:
         ("plain]\nmodel = 'conv'", r"study name at scale smoke, contender plain: unknown key 'model'"),
     ],
 )
-def test_what_a_scale_cannot_cut(table: str, sentence: str) -> None:
+def test_what_a_scale_cannot_override(table: str, sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         make_plan(study(f"{STUDY}[scales.smoke.contenders.{table}\n"), "smoke")
 
 
 def test_a_scale_without_some_contenders() -> None:
-    every = [contender.name for contender in make_plan(study(), "full").contenders]
+    names = [contender.name for contender in make_plan(study(), "full").contenders]
     made = make_plan(study(f'{STUDY}[scales.part]\nwithout = ["fast", "lr=0.01"]\n'), "part")
-    assert [contender.name for contender in made.contenders] == [n for n in every if n not in ("fast", "lr=0.01")]
+    assert [contender.name for contender in made.contenders] == [n for n in names if n not in ("fast", "lr=0.01")]
     assert {contender.name for contender in made.left_out} == {"fast", "lr=0.01"}
     with pytest.raises(UsageError, match=r"no contender 'fost'.*fast"):
         make_plan(study(f'{STUDY}[scales.part]\nwithout = ["fost"]\n'), "part")
@@ -291,14 +291,14 @@ def printed(key: str, value: float) -> str:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_reported_figure_stands_in_its_report(name: str) -> None:
-    found = list(REPORTS.glob(TEXTS[name]))
-    if not found:
+    files = list(REPORTS.glob(TEXTS[name]))
+    if not files:
         pytest.skip("the reports' texts are not at hand")
-    text, made = found[0].read_text(), packaged_studies()[name]
-    given = [contender.reported for contender in made.contenders]
-    given += [point.reported for sweep in made.sweeps for point in sweep.points]
-    figures = [(key, value) for one in given for key, value in one.figures().items()]
-    figures += [("repeats", value) for one in given for value in one.repeats]
+    text, made = files[0].read_text(), packaged_studies()[name]
+    reported = [contender.reported for contender in made.contenders]
+    reported += [point.reported for sweep in made.sweeps for point in sweep.points]
+    figures = [(key, value) for entry in reported for key, value in entry.figures().items()]
+    figures += [("repeats", value) for entry in reported for value in entry.repeats]
     figures += [("test_accuracy", value) for sweep in made.sweeps for value in sweep.reported]
     figures += [("test_accuracy", value) for hypothesis in made.hypotheses for value in hypothesis.reported]
     assert figures
@@ -306,7 +306,7 @@ def test_every_reported_figure_stands_in_its_report(name: str) -> None:
     assert not missing
 
 
-def test_what_a_report_does_not_print_is_not_put_into_its_mouth() -> None:
+def test_only_figures_that_a_report_prints_count_as_reported() -> None:
     """93.03 and 91.25 % are He et al.'s; "vanilla" is not said to have two linear layers; nobody ran RES56 on MNIST."""
     studies = packaged_studies()
     deeper, small, highest = (studies[name] for name in ("deeper-networks", "small-cnn", "highest-digit"))
@@ -354,7 +354,7 @@ def test_a_plan_whose_compared_contenders_turn_out_the_same_is_read_again() -> N
 
 
 def test_recipe_and_datasets_for_a_whole_study() -> None:
-    """A field given for the study wins over the contender's and the scale's own, is printed as a cut, and what is
+    """A field for the whole study wins over the contender's and the scale's, and is listed as an override; what is
     not the study's is refused."""
     both = study(
         STUDY.replace("[contenders.fast]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.fast]')
@@ -399,7 +399,7 @@ recipe = { epochs = 1, tta = "several:shift=2" }
 def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
     made = make_plan(study(TEAM))
     assert made.depths() == {"pair": 1, "one": 0, "two": 0, "all": 2}
-    assert made.contender("pair").recipe == Recipe(), "nothing of the shared recipe is said of an ensemble"
+    assert made.contender("pair").recipe == Recipe(), "an ensemble takes nothing of the shared recipe"
     runs = {(spec.contender, spec.seed): spec for spec in made.specs()}
     assert [key for key in runs if key[0] in ("pair", "all")] == [("pair", 0), ("pair", 1), ("pair", 2), ("all", 0)]
     assert made.needed(runs["one", 2]) == []
@@ -407,7 +407,7 @@ def test_an_ensemble_needs_its_members_of_the_same_seed() -> None:
     assert made.needed(runs["all", 0]) == [(name, seed) for name in ("one", "pair") for seed in range(3)]
     above = make_plan(study(TEAM + '[contenders.top]\nensemble = ["all", "one"]\n'))
     spec = next(spec for spec in above.specs() if (spec.contender, spec.seed) == ("top", 2))
-    assert above.needed(spec) == [("all", 0), ("one", 2)], "what is over all seeds has one run"
+    assert above.needed(spec) == [("all", 0), ("one", 2)], "an ensemble over all seeds has one run"
 
 
 def test_a_recipe_for_all_is_not_for_ensembles() -> None:
@@ -418,8 +418,8 @@ def test_a_recipe_for_all_is_not_for_ensembles() -> None:
         "all": ("several:shift=1", Recipe().lr),
     }
     assert small.contender("one").recipe.tta == "several:shift=2"
-    own = TEAM + '[scales.few.contenders.all]\ntta = "several:shift=3"\n'
-    assert make_plan(study(own), "few").contender("all").recipe.tta == "several:shift=3"
+    table = TEAM + '[scales.few.contenders.all]\ntta = "several:shift=3"\n'
+    assert make_plan(study(table), "few").contender("all").recipe.tta == "several:shift=3"
     with pytest.raises(UsageError, match="contender all: epochs is for what is trained; of the recipe an ensemble"):
         make_plan(study(TEAM + "[scales.few.contenders.all]\nepochs = 3\n"), "few")
 
@@ -442,9 +442,13 @@ def test_sweeps_and_grids_leave_ensembles_alone() -> None:
         (
             '["one", "two"]',
             '["one", "two"]\nmodel = "conv"',
-            r"\[contenders\.pair\]: model and ensemble are both given",
+            r"\[contenders\.pair\]: an ensemble has no model and no parameters",
         ),
-        ('["one", "two"]', '["one"]\nparameters = { a = 1 }', r"parameters and ensemble are both given"),
+        (
+            '["one", "two"]',
+            '["one"]\nparameters = { a = 1 }',
+            r"\[contenders\.pair\]: an ensemble has no model and no parameters",
+        ),
         ('["one", "two"]', '["one", "two"]\nlr = 0.1', r"lr is for what is trained; .* takes tta only"),
         ('["one", "two"]', '["one", "two"]\nlrr = 0.1', r"\[contenders\.pair\]: unknown key 'lrr' \(closest: lr"),
         (
@@ -473,7 +477,7 @@ def test_a_wrong_ensemble_gets_one_sentence(old: str, new: str, sentence: str) -
 
 
 def test_what_needs_a_contender_that_is_left_out() -> None:
-    """It goes with it, but where it is asked for by name."""
+    """It is left out as well, or refused where it is named."""
     team = study(
         TEAM.replace('["one", "pair"]', '["one"]').replace(
             "[contenders.two]", '[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n[contenders.two]'
@@ -482,23 +486,23 @@ def test_what_needs_a_contender_that_is_left_out() -> None:
     assert [c.name for c in make_plan(team, "full", only=["one", "all"]).contenders] == ["one", "all"]
     with pytest.raises(UsageError, match="study name: pair needs two, which is left out: name it as well"):
         make_plan(team, "full", only=["one", "pair"])
-    pupil = study(
+    student = study(
         TEAM
-        + '[contenders.pupil]\nmodel = "conv"\nteacher = "far"\n[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
+        + '[contenders.student]\nmodel = "conv"\nteacher = "far"\n[contenders.far]\nmodel = "conv"\ndataset = "mnist"\n'
     )
-    assert pupil.needs(pupil.contender("pupil")) == ("far",)
-    near = make_plan(pupil, "full", datasets=["digits"])
+    assert student.needs(student.contender("student")) == ("far",)
+    near = make_plan(student, "full", datasets=["digits"])
     assert [c.name for c in near.contenders] == ["pair", "one", "two", "all"]
-    assert [c.name for c in near.left_out] == ["pupil", "far"]
+    assert [c.name for c in near.left_out] == ["student", "far"]
 
 
 def test_a_teacher_cannot_teach_itself() -> None:
-    pupil = study(TEAM + '[contenders.pupil]\nmodel = "conv"\nteacher = "one"\n')
-    assert pupil.depths()["pupil"] == 1
+    student = study(TEAM + '[contenders.student]\nmodel = "conv"\nteacher = "one"\n')
+    assert student.depths()["student"] == 1
     with pytest.raises(UsageError, match="study name: one needs one: none of them can be trained first"):
-        make_plan(pupil, "full", recipe={"teacher": "one"})
-    with pytest.raises(UsageError, match=r"name\.toml: pair needs pupil needs pair: none"):
+        make_plan(student, "full", recipe={"teacher": "one"})
+    with pytest.raises(UsageError, match=r"name\.toml: pair needs student needs pair: none"):
         study(
-            TEAM.replace('["one", "two"]', '["one", "pupil"]')
-            + '[contenders.pupil]\nmodel = "conv"\nteacher = "pair"\n'
+            TEAM.replace('["one", "two"]', '["one", "student"]')
+            + '[contenders.student]\nmodel = "conv"\nteacher = "pair"\n'
         )

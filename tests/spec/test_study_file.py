@@ -1,4 +1,4 @@
-"""Study files that are wrong in kind, in name, or in size: one sentence each, nothing written."""
+"""Study files with wrong types, names or sizes: an error of one sentence, and nothing is written."""
 
 from pathlib import Path
 
@@ -71,16 +71,16 @@ def test_what_is_wrong_in_a_file_is_one_sentence(tmp_path: Path, text: str, sent
 def test_a_name_that_cannot_be_a_directory_s_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    """Before anything is written, wherever it would be."""
+    """Before anything is written."""
     folder = tmp_path / "studies"
     folder.mkdir()
     name = name if name.endswith(".toml") else f"{name}.toml"
     (folder / name).write_text(HEAD + PLAIN)
     command = ["run", str(folder / name), "--out", str(tmp_path / "out" / "runs")]
     assert exit_code(lambda: program.main(command, "bakeoff", standalone_mode=False)) == 2
-    said = capsys.readouterr().err
-    assert "rename it" in said
-    assert len(said.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert "rename it" in error
+    assert len(error.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["studies"]
 
 
@@ -96,7 +96,7 @@ def test_a_name_too_long_for_a_file_is_no_study() -> None:
             find_study(name)
 
 
-def test_a_ladder_of_ensembles_is_no_exponential_work() -> None:
+def test_a_ladder_of_ensembles_takes_linear_time() -> None:
     """Each of 200 rungs needs the two below it: 2^100 ways down, or as many as there are rungs."""
     rungs = "".join(
         f'[contenders.{side}{i}]\nensemble = ["a{i - 1}", "b{i - 1}"]\n' for i in range(1, 101) for side in "ab"
@@ -108,7 +108,7 @@ def test_a_ladder_of_ensembles_is_no_exponential_work() -> None:
     assert [contender.name for contender in left.contenders] == ["b0"]
 
 
-def test_a_small_ladder_is_trained_and_told(tmp_path: Path) -> None:
+def test_a_small_ladder_is_trained_and_reported(tmp_path: Path) -> None:
     rungs = "".join(
         f'[contenders.{side}{i}]\nensemble = ["a{i - 1}", "b{i - 1}"]\n' for i in range(1, 4) for side in "ab"
     )

@@ -11,13 +11,14 @@ from bakeoff.record.files import (
     write_atomic as write_atomic,
     write_json as write_json,
 )
-from bakeoff.record.find import find_origin as find_origin, find_runs as find_runs
 from bakeoff.record.folder import (
     FILES as FILES,
     FORMAT as FORMAT,
     check_files as check_files,
     check_weights as check_weights,
     earlier_note as earlier_note,
+    find_origin as find_origin,
+    find_runs as find_runs,
     only_writer as only_writer,
     read_finished as read_finished,
     read_outline as read_outline,

@@ -14,9 +14,10 @@ from typing import Any
 def data_folders(name: str) -> list[Path]:
     """Where published files are looked for, in order: below $BAKEOFF_DATA, then in the user's cache, where they are
     downloaded to."""
-    given, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
-    own = [Path(given) / name] if given else []
-    return [*own, (Path(cache) if cache else Path.home() / ".cache") / "bakeoff" / name]
+    data, cache = os.environ.get("BAKEOFF_DATA"), os.environ.get("XDG_CACHE_HOME")
+    folders = [Path(data)] if data else []
+    folders.append((Path(cache) if cache else Path.home() / ".cache") / "bakeoff")
+    return [folder / name for folder in folders]
 
 
 @functools.cache

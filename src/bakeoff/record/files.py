@@ -21,7 +21,7 @@ from bakeoff.files import check_regular
 HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 """Marks the temporary files of this machine, among those of others on a shared file system."""
 PROCESS = secrets.token_hex(4)
-"""Marks those of this process, where its number is given again to another one."""
+"""Marks those of this process, since a later one may get the same number."""
 
 
 def reason(error: OSError) -> str:
@@ -113,10 +113,10 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_bytes(path: Path) -> bytes:
-    """What is in a file.
+    """The bytes of a file.
 
     Raises:
-        BakeoffError: it cannot be read: whatever the reason, that says nothing of what is in it.
+        BakeoffError: it cannot be read, whatever the reason; nothing is known of its content.
     """
     try:
         check_regular(path)
@@ -129,7 +129,7 @@ def exists(path: Path) -> bool:
     """True where a file or folder is there.
 
     Raises:
-        BakeoffError: it cannot be told, for lack of permission or a failing disk.
+        BakeoffError: the system does not say, for lack of permission or a failing disk.
     """
     try:
         path.stat()

@@ -86,11 +86,11 @@ def _sha256(data: bytes) -> str:
 
 def _is_whole(description: Mapping[str, Any], data: bytes) -> bool:
     """True where run.json is what its checksum says."""
-    said = str(description["checksum"])
+    checksum = str(description["checksum"])
     if description["format"] > 1:
-        return said == _sha256(data.replace(said.encode(), BLANK.encode()))
+        return checksum == _sha256(data.replace(checksum.encode(), BLANK.encode()))
     plain = {key: value for key, value in description.items() if key != "checksum"}
-    return said == _sha256(json.dumps(plain, sort_keys=True).encode())
+    return checksum == _sha256(json.dumps(plain, sort_keys=True).encode())
 
 
 @contextlib.contextmanager
@@ -130,17 +130,17 @@ def status(path: Path) -> str:
     if not exists(file := path / "run.json"):
         return "absent"
     try:
-        said = parse_json(read_bytes(file))["status"]
+        value = parse_json(read_bytes(file))["status"]
     except (ValueError, KeyError, TypeError):
         return "damaged"
-    return str(said) if said in ("finished", "diverged", "running") else "damaged"
+    return str(value) if value in ("finished", "diverged", "running") else "damaged"
 
 
 def tidy(path: Path) -> None:
     """Remove what a killed process left of a run that has ended: checkpoints, temporary files, its lock. Where they
     cannot be removed they stay: the record is whole without that."""
-    left = [path / "checkpoint", path.with_name(f".{path.name}.lock"), *path.glob(".*.tmp")]
-    if any(one.exists() for one in left):
+    remains = [path / "checkpoint", path.with_name(f".{path.name}.lock"), *path.glob(".*.tmp")]
+    if any(file.exists() for file in remains):
         with contextlib.suppress(BakeoffError, OSError), only_process(path, "training this run"):
             remove_temporary(path)
             remove_checkpoint(path)
@@ -173,10 +173,10 @@ def read_run(path: Path | str, contender: str | None = None) -> Run:
 
 
 def read_outline(path: Path) -> Run:
-    """The record in `path` as its run.json tells it: without its history, and with none of its files verified.
+    """The record in `path` as far as run.json has it: without its history, and with none of its files verified.
 
     Raises:
-        As `read_run`, but for a run that has not ended.
+        As `read_run`, except for a run that has not ended.
     """
     return _as_run(path, _read_description(path), ())
 
@@ -303,3 +303,16 @@ def set_aside(path: Path) -> Path:
         number += 1
     path.rename(aside)
     return aside
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run directories directly under `folder` or one level below, in order of name."""
+    folders = {file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)}
+    return sorted(path for path in folders if ".damaged-" not in path.name)
+
+
+def find_origin(source: str) -> Path | None:
+    """The run's directory that `source` is, or whose weights file it is; None where it is neither."""
+    path = Path(source)
+    folder = path.parent if path.name == "weights.safetensors" else path
+    return folder if (folder / "run.json").is_file() else None

@@ -63,8 +63,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return validate(Manifest, known_values(Manifest, modern_names(values))[0], str(file))
     except (UsageError, AttributeError, TypeError) as error:
-        what = error if isinstance(error, UsageError) else file
-        raise BakeoffError(f"{what}: not a manifest as this version of bakeoff writes it: {AGAIN}") from None
+        fault = error if isinstance(error, UsageError) else file
+        raise BakeoffError(f"{fault}: not a manifest as this version of bakeoff writes it: {AGAIN}") from None
 
 
 def find_reports(folder: Path) -> list[Path]:
@@ -76,8 +76,8 @@ def find_reports(folder: Path) -> list[Path]:
     """
     if exists(folder / FILE):
         return [folder]
-    if found := sorted(file.parent for file in folder.glob(f"*/{FILE}")):
-        return found
+    if reports := sorted(file.parent for file in folder.glob(f"*/{FILE}")):
+        return reports
     if exists(folder / "study.json"):
         raise BakeoffError(f"{folder / 'study.json'}: not a study as this version of bakeoff writes it: {AGAIN}")
     raise UsageError(f"{folder}: not a study's directory: it has no {FILE}")

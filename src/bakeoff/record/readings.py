@@ -30,11 +30,9 @@ def count_reading(run: Path, by: str, page: str = "") -> None:
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "by": by} | ({"page": page} if page else {})
     file = run / FILE
     try:
-        with file.open("a+b") as stream:
-            if stream.tell():
-                stream.seek(-1, os.SEEK_END)
-            end = b"" if stream.read(1) in (b"", b"\n") else b"\n"  # of a line that a killed process left cut off
-            stream.write(end + json.dumps(line).encode() + b"\n")
+        with file.open("ab") as stream:
+            cut_off = stream.tell() and not file.read_bytes().endswith(b"\n")  # by a kill
+            stream.write(b"\n" * bool(cut_off) + json.dumps(line).encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:

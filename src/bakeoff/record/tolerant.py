@@ -1,4 +1,4 @@
-"""Records of any version, read by this one: what it would refuse is left out, or kept, and told."""
+"""Records of any version, read by this one: what it would refuse is left out or kept, with a note."""
 
 from __future__ import annotations
 

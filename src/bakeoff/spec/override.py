@@ -1,4 +1,4 @@
-"""What a plan has otherwise than its study file: one value, where it stands, and what set it."""
+"""Where a plan differs from its study file: a value, its place, and what set it."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class Override(Frozen):
 
     @property
     def alters_runs(self) -> bool:
-        """Whether runs are not what the study file asks for, and not only fewer of them."""
+        """Whether runs differ from those of the study file, and are not only fewer."""
         return self.path[0] in ("dataset", "images") or len(self.path) > 2

@@ -1,4 +1,4 @@
-"""A plan: a study file with a scale and what a command asks for applied. Every run, and every override as data."""
+"""A plan: a study file with a scale and the options of a command applied. Every run, and every override as data."""
 
 from __future__ import annotations
 
@@ -84,9 +84,8 @@ class Plan(Study):
         """The contender and seed of each run that a run needs: those of its own seed, or all that it averages."""
         needed = []
         for contender in map(self.contender, self.needs(self.contender(spec.contender))):
-            every = self.seeds_of(contender)
-            seeds = every if spec.over_seeds else every[-1:] if contender.over_seeds else (spec.seed,)
-            needed += [(contender.name, seed) for seed in seeds]
+            all_seeds = spec.over_seeds or contender.over_seeds
+            needed += [(contender.name, seed) for seed in (self.seeds_of(contender) if all_seeds else (spec.seed,))]
         return needed
 
 
@@ -100,14 +99,14 @@ def make_plan(
     recipe: Mapping[str, Any] | None = None,
     absent: Mapping[str, str] | None = None,
 ) -> Plan:
-    """The study at one of its scales, and with what a command asks for.
+    """The study at one of its scales, with the options of a command.
 
     Args:
         seeds: per contender, instead of the scale's.
         only: names of contenders; the others are left out.
         datasets: of those that the study is about; the others are left out.
         recipe: recipe fields that every contender takes.
-        absent: contenders whose data or weights are not at hand -> `override.ABSENT_DATA` or `ABSENT_WEIGHTS`; they are
+        absent: contenders whose data or weights are missing -> `override.ABSENT_DATA` or `ABSENT_WEIGHTS`; they are
             left out, and with them those that need them.
 
     Raises:
@@ -207,18 +206,18 @@ def _at_scale(contender: Contender, size: Scale, fields: Mapping[str, Any], wher
 def _overrides(
     study: StudyFile, sizes: Mapping[str, Any], contenders: Iterable[Contender], scale: str, of_command: set[Any]
 ) -> list[Override]:
-    """What the plan has otherwise than the study file, contenders that are left out aside.
+    """Where the plan differs from the study file, apart from contenders that are left out.
 
     Args:
         of_command: the last parts of the paths of what a command gives.
     """
     changes: list[tuple[tuple[str, ...], Any, Any]] = [((key,), getattr(study, key), sizes[key]) for key in sizes]
     for contender in contenders:
-        before, path = study.contender(contender.name), ("contenders", contender.name)
-        for (key, old), (_, new) in zip(before.recipe, contender.recipe, strict=True):
+        written, path = study.contender(contender.name), ("contenders", contender.name)
+        for (key, old), (_, new) in zip(written.recipe, contender.recipe, strict=True):
             changes.append(((*path, "recipe", key), old, new))
         for key, new in contender.parameters.items():
-            changes.append(((*path, "parameters", key), before.parameters.get(key), new))
+            changes.append(((*path, "parameters", key), written.parameters.get(key), new))
     return [
         Override(path=path, old=old, new=new, source=COMMAND if path[-2:] in of_command else f"scale {scale}")
         for path, old, new in changes
@@ -227,7 +226,7 @@ def _overrides(
 
 
 def _overrides_of_left_out(study: StudyFile, reasons: Mapping[str, str]) -> list[Override]:
-    """Each contender that is left out, and each dataset that is not at hand."""
+    """Each contender that is left out, and each dataset that is missing."""
     absent = [study.dataset_of(c) for c in study.contenders if reasons.get(c.name) == ABSENT_DATA]
     places = [(("datasets", name), name, ABSENT_DATA) for name in dict.fromkeys(absent)]
     places += [(("contenders", name), study.contender(name).model, reason) for name, reason in reasons.items()]
@@ -237,11 +236,11 @@ def _overrides_of_left_out(study: StudyFile, reasons: Mapping[str, str]) -> list
 def _split_sweeps(study: StudyFile, left_out: Collection[str]) -> tuple[list[Sweep], list[Sweep]]:
     """The study's sweeps with the points that are left, where these are two or more, and with those that are not."""
     kept: list[Sweep] = []
-    lost: list[Sweep] = []
+    left_out_points: list[Sweep] = []
     for sweep in study.sweeps:
         points = [point for point in sweep.points if point.contender not in left_out]
         points = points if len(points) > 1 else []
         missing = [point for point in sweep.points if point not in points]
-        for sweeps, part in ((kept, points), (lost, missing)):
+        for sweeps, part in ((kept, points), (left_out_points, missing)):
             sweeps += [sweep.model_copy(update={"points": tuple(part)})] if part else []
-    return kept, lost
+    return kept, left_out_points

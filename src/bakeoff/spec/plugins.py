@@ -29,7 +29,7 @@ GROUPS = ("models", "datasets", "augmentations", "preprocessing", "losses", "met
 
 @dataclasses.dataclass(frozen=True)
 class PluginFile:
-    """A file that was given, and what is in it."""
+    """A loaded file and its tables."""
 
     path: Path
     source: bytes
@@ -42,7 +42,7 @@ class PluginFile:
 
 
 FILES: dict[str, PluginFile] = {}
-"""The files that were given, by their names without .py."""
+"""The loaded files, by their names without .py."""
 
 
 def load_plugin(path: str | Path) -> None:
@@ -51,7 +51,7 @@ def load_plugin(path: str | Path) -> None:
     The file stands alone: its folder is not on the module path, so that its SHA-256 is that of all its code.
 
     Raises:
-        UsageError: no such file, it fails, it has no table, or another file of its name was given.
+        UsageError: no such file, it fails, it has no table, or another file of its name is loaded.
     """
     path = Path(path)
     if path.suffix != ".py" or not re.fullmatch(r"[\w-]+", path.stem):
@@ -66,10 +66,10 @@ def load_plugin(path: str | Path) -> None:
 def run_plugin(path: Path, source: bytes) -> None:
     """`load_plugin` for a file that is read already: a worker process runs what its parent has read."""
     name = path.stem
-    before = FILES.get(name)
-    if before and before.path != path:
-        raise UsageError(f"plug-in {path}: {before.path} has the same name: rename one of them")
-    if before and before.source == source:
+    loaded = FILES.get(name)
+    if loaded and loaded.path != path:
+        raise UsageError(f"plug-in {path}: {loaded.path} has the same name: rename one of them")
+    if loaded and loaded.source == source:
         return
     module = types.ModuleType(f"bakeoff_plugin_{name}")
     module.__file__ = str(path)
@@ -88,7 +88,7 @@ def run_plugin(path: Path, source: bytes) -> None:
 
 
 def loaded_files() -> tuple[tuple[Path, bytes], ...]:
-    """The files that were given, for the `run_plugin` of a worker process."""
+    """The loaded files, for the `run_plugin` of a worker process."""
     return tuple((file.path, file.source) for file in FILES.values())
 
 
@@ -127,9 +127,9 @@ def find(group: str, name: str) -> Any:
 
 
 def version(plugin: str) -> str | None:
-    """Of a plug-in that is at hand: the SHA-256 of a file, the version of a package; None: there is none.
+    """The SHA-256 of a loaded file, or the version of an installed package; None: there is no such plug-in.
 
-    That of a package installed for editing is followed by the SHA-256 of its code, which changes without it.
+    The version of a package installed for editing is followed by the SHA-256 of its code, which may change without it.
     """
     if plugin in FILES:
         return FILES[plugin].version
@@ -141,15 +141,15 @@ def version(plugin: str) -> str | None:
         return package.version
     digest = hashlib.sha256()
     for top in sorted({point.module.partition(".")[0] for point in package.entry_points}):
-        found = importlib.util.find_spec(top)
-        for folder in (found.submodule_search_locations or ()) if found else ():
+        module = importlib.util.find_spec(top)
+        for folder in (module.submodule_search_locations or ()) if module else ():
             for file in sorted(Path(folder).rglob("*.py")):
                 digest.update(file.relative_to(folder).as_posix().encode() + file.read_bytes())
     return f"{package.version}+sha256:{digest.hexdigest()}"
 
 
 def absent(group: str, name: str) -> str:
-    """How to bring the plug-in of a name that is unknown, or nothing if it is not for want of a plug-in."""
+    """How to get the plug-in that an unknown name needs; empty where it needs none."""
     plugin, colon, _ = name.partition(":")
     if not colon or not re.fullmatch(r"[\w.-]+", plugin) or group not in GROUPS or version(plugin):
         return ""
@@ -157,20 +157,20 @@ def absent(group: str, name: str) -> str:
 
 
 def check_plugins(recorded: Mapping[str, str], where: str) -> None:
-    """That the plug-ins with which something was made are those at hand.
+    """That the plug-ins with which something was made are the ones that are loaded or installed.
 
     Raises:
-        BakeoffError: one is absent or another.
+        BakeoffError: one is absent, or of another version.
     """
-    for plugin, then in recorded.items():
-        now = version(plugin)
-        if now != then:
-            how = f"give it with --plugin {plugin}.py" if then.startswith("sha256:") else "install it"
-            here = "none is here" if now is None else f"the one here is {_short(now)}"
-            raise BakeoffError(f"{where} needs the plug-in {plugin} of {_short(then)}, and {here}: {how}")
+    for plugin, needed in recorded.items():
+        present = version(plugin)
+        if present != needed:
+            how = f"give it with --plugin {plugin}.py" if needed.startswith("sha256:") else "install it"
+            here = "none is here" if present is None else f"the one here is {_short(present)}"
+            raise BakeoffError(f"{where} needs the plug-in {plugin} of {_short(needed)}, and {here}: {how}")
 
 
 def _short(version: str) -> str:
     """A version in a sentence: 12 digits of a SHA-256."""
-    before, mark, digest = version.partition("sha256:")
-    return f"{before}SHA-256 {digest[:12]}..." if mark else f"version {version}"
+    number, mark, digest = version.partition("sha256:")
+    return f"{number}SHA-256 {digest[:12]}..." if mark else f"version {version}"

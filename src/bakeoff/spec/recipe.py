@@ -87,9 +87,9 @@ class Recipe(Frozen):
         for field, table in CHOICES.items():
             table.choose(getattr(self, field))  # may raise
         optimizer, loss = OPTIMIZERS.find(self.optimizer), self.loss_entry
-        for field in dict.fromkeys(field for other in OPTIMIZERS.values() for field in other.takes):
+        for field in dict.fromkeys(field for entry in OPTIMIZERS.values() for field in entry.takes):
             if getattr(self, field) and field not in optimizer.takes:
-                takers = ", ".join(name for name, other in OPTIMIZERS.items() if field in other.takes)
+                takers = ", ".join(name for name, entry in OPTIMIZERS.items() if field in entry.takes)
                 raise UsageError(f"{field} is for {takers}: {self.optimizer} does not take it, leave it out")
         if self.nesterov and self.momentum == 0:
             raise UsageError("nesterov needs momentum above 0")
@@ -102,8 +102,8 @@ class Recipe(Frozen):
         except UsageError as error:
             raise UsageError(f"fallback: {error}") from None
         if restarts and (self.loss not in LOSSES.builtin or (self.label_smoothing and loss.balanced)):
-            where = f"where label_smoothing and {self.loss} meet" if loss.balanced else f"under {self.loss}"
-            raise UsageError(f"fallback cannot tell the loss of equal logits {where}: leave one of them out")
+            setting = f"loss = {self.loss!r} and label_smoothing = {self.label_smoothing}"
+            raise UsageError(f"fallback does not know the loss of equal logits for {setting}: change one of the three")
         return self
 
     @property
@@ -208,8 +208,7 @@ class Contender(Frozen):
         if not self.model and not self.ensemble:
             raise UsageError("model is missing, or ensemble: names of contenders whose answers are averaged")
         if self.ensemble and (self.model or self.parameters):
-            given = "model" if self.model else "parameters"
-            raise UsageError(f"{given} and ensemble are both given: an ensemble has no model but its members'")
+            raise UsageError("an ensemble has no model and no parameters but its members'")
         if twice := next((name for name in self.ensemble if self.ensemble.count(name) > 1), None):
             raise UsageError(f"ensemble names {twice!r} twice")
         untrained = Recipe(tta=self.recipe.tta)
@@ -228,10 +227,8 @@ class Contender(Frozen):
 
     def same_run_as(self, other: Contender) -> bool:
         """True when both would train to the same bits, whatever they are called."""
-        mine, others = (
-            (c.model, c.parameters, c.ensemble, c.over_seeds, c.dataset, c.validation, c.recipe) for c in (self, other)
-        )
-        return mine == others
+        names = ("model", "parameters", "ensemble", "over_seeds", "dataset", "validation", "recipe")
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 class RunSpec(Frozen):

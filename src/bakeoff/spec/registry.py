@@ -58,38 +58,30 @@ class Entry(Generic[S_co]):
 E_co = TypeVar("E_co", bound=Entry[Any], covariant=True)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Registry(Mapping[str, E_co]):
-    """The choices of one kind by name: those of the package, in the order of its table, then those of plug-ins.
+    """The choices of one kind by name: those of the package, in the order of its table, then those of plug-ins."""
 
-    Args:
-        key: what errors call it: a recipe's key, `schedule`, or a word, `model`.
-        builtin: the package's own.
-        kind: the class of the entries, into which a plug-in's function is put.
-        group: the plug-ins' table of this kind, one of plugins.GROUPS; none: users add nothing to it.
-        renamed: what earlier versions called a choice, and what it is called now.
-    """
-
-    def __init__(
-        self,
-        key: str,
-        builtin: Mapping[str, E_co],
-        *,
-        kind: type[E_co] | None = None,
-        group: str = "",
-        renamed: Mapping[str, str] | None = None,
-    ) -> None:
-        self.key, self.builtin, self.group, self.renamed = key, dict(builtin), group, renamed or {}
-        self._kind: type[E_co] = kind or Entry  # type: ignore[assignment]
+    key: str
+    """What errors call it: a recipe's key, `schedule`, or a word, `model`."""
+    builtin: Mapping[str, E_co]
+    """The package's own."""
+    kind: type[E_co] = Entry  # type: ignore[assignment]
+    """The class of the entries, into which a plug-in's function is put."""
+    group: str = ""
+    """The plug-ins' table of this kind, one of plugins.GROUPS; none: users add nothing to it."""
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What earlier versions called a choice, and what it is called now."""
 
     def __getitem__(self, name: str) -> E_co:
         if name in self.builtin:
             return self.builtin[name]
         added: Any = plugins.find(self.group, name)
-        if isinstance(added, Entry) and isinstance(added, self._kind):
+        if isinstance(added, Entry) and isinstance(added, self.kind):
             return added
         if isinstance(added, Entry) or not callable(added):
             raise UsageError(f"{self.key} {name}: must be a function, and is of type {type(added).__name__}")
-        return self._kind(added)
+        return self.kind(added)
 
     def __iter__(self) -> Iterator[str]:
         yield from self.builtin

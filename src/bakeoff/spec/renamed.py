@@ -1,4 +1,4 @@
-"""Names that changed. A study that uses an old one is told the new one; records keep the old one and mean the same."""
+"""Names that changed: an error names the new one; records that have the old one are read as if they had the new."""
 
 MODELS = {"spotter": "patch_classifier", "locator": "heatmap_classifier"}
 RECIPE = {"feed": "task", "views": "tta", "fits": "rounds"}

@@ -86,7 +86,7 @@ class Study(Frozen):
 
     def with_needs(self, names: Collection[str]) -> set[str]:
         """The contenders of these names, those that they need, and so on."""
-        needed = {name for each in names for name in self.needs(self.contender(each))}
+        needed = {need for name in names for need in self.needs(self.contender(name))}
         return {*names} if needed <= {*names} else self.with_needs({*names, *needed})
 
     def depths(self) -> dict[str, int]:

@@ -36,7 +36,7 @@ Directory = Annotated[str, AfterValidator(_as_directory)]
 
 
 class Changes(Frozen, extra="allow"):
-    """What a contender has otherwise than another, or at a scale; the extra keys are those of [contenders.NAME]."""
+    """Where a contender differs from another, or at a scale; the extra keys are those of [contenders.NAME]."""
 
     parameters: dict[str, Any] = {}
 
@@ -147,11 +147,11 @@ def _sweep(name: str, table: SweepTable, contenders: list[Contender], where: str
     points = []
     for point in table.points:
         label = point.label or point.assignments
-        made = _changed(trained[table.of], point, label, f"{where} {label}")
-        same = next((c for c in contenders if c.same_run_as(made)), None)
+        contender = _changed(trained[table.of], point, label, f"{where} {label}")
+        same = next((c for c in contenders if c.same_run_as(contender)), None)
         if same is None:
-            contenders.append(made)
-        points.append(Point(label=label, contender=(same or made).name, reported=point.reported))
+            contenders.append(contender)
+        points.append(Point(label=label, contender=(same or contender).name, reported=point.reported))
     values = {"name": name, "question": table.question, "points": points, "reported": table.reported}
     return validate(Sweep, values, where, strict=True)
 
