@@ -166,12 +166,9 @@ def test_what_a_header_promises_is_bounded_before_it_is_read(tmp_path, name):
     assert peak < 6 * MIB
 
 
-@pytest.mark.parametrize(
-    ("count", "expected"), [(10_001, "10,001 arrays where up to 10,000"), (60_000, "is damaged: one")]
-)
-def test_the_list_of_arrays_is_bounded(tmp_path, count, expected):
-    (tmp_path / "a.npz").write_bytes(npz(**{f"{n:020}": b"" for n in range(count)}))
-    assert expected in sentence(str(tmp_path / "a.npz"))
+def test_the_list_of_arrays_is_bounded(tmp_path):
+    (tmp_path / "a.npz").write_bytes(npz(**{f"{n:020}": b"" for n in range(60_000)}))
+    assert "is damaged: one" in sentence(str(tmp_path / "a.npz"))
 
 
 @pytest.mark.usefixtures("bound")

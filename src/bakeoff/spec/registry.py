@@ -42,11 +42,7 @@ class Entry(Generic[S_co]):
     @functools.cached_property
     def settings(self) -> type[S_co]:
         """Their types, ranges and defaults."""
-        if self.schema is not None:
-            return self.schema
-        function: Any = self.function
-        is_schema = isinstance(function, type) and issubclass(function, Frozen)
-        settings: Any = function if is_schema else schema_of(function)
+        settings: Any = self.schema or schema_of(self.function)
         return settings  # type: ignore[no-any-return]
 
     @property
@@ -76,12 +72,12 @@ class Registry(Mapping[str, E_co]):
     def __getitem__(self, name: str) -> E_co:
         if name in self.builtin:
             return self.builtin[name]
-        added: Any = plugins.find(self.group, name)
-        if isinstance(added, Entry) and isinstance(added, self.kind):
-            return added
-        if isinstance(added, Entry) or not callable(added):
-            raise UsageError(f"{self.key} {name}: must be a function, and is of type {type(added).__name__}")
-        return self.kind(added)
+        value = plugins.find(self.group, name)
+        if isinstance(value, self.kind):
+            return value
+        if isinstance(value, Entry) or not callable(value):
+            raise UsageError(f"{self.key} {name}: must be a function, and is of type {type(value).__name__}")
+        return self.kind(value)
 
     def __iter__(self) -> Iterator[str]:
         yield from self.builtin

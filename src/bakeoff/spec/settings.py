@@ -92,11 +92,13 @@ def _keys_at(model: type[Frozen], place: Iterable[int | str]) -> Iterable[str]:
 
 @functools.cache
 def schema_of(function: Callable[..., Any]) -> type[Frozen]:
-    """The keyword-only parameters of a function as settings: their types, ranges and defaults.
+    """The keyword-only parameters of a function as settings: their types, ranges and defaults; settings are their own.
 
     Raises:
         UsageError: one has no type.
     """
+    if isinstance(function, type) and issubclass(function, Frozen):
+        return function
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     named = [parameter for parameter in parameters if parameter.kind is inspect.Parameter.KEYWORD_ONLY]
     if bare := next((parameter.name for parameter in named if parameter.annotation is parameter.empty), None):
