@@ -37,6 +37,8 @@ from bakeoff.spec import RESULTS
 
 FORMAT = 2
 """Of run.json. 1: its checksum is over the content, not over the bytes; no `decides`, no `segments`."""
+MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
+"""Metrics that every finished run has."""
 FILES = ("history.jsonl", "predictions.npz", "weights.safetensors")
 BLANK = "0" * 64
 
@@ -185,19 +187,20 @@ def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> 
     try:
         spec, notes = read_spec(description["spec"])
         metrics = {key: value for key, value in description["metrics"].items() if not key.startswith("test_")}
+        if missing := [name for name in MEASURED if name not in metrics and description["status"] == "finished"]:
+            raise ValueError(f"metrics.{missing[0]} is missing")
         whole = {"started": None, "step": 0, "environment": description["environment"]}
         return Run(
             **{
                 **description,
                 "path": path,
                 "metrics": metrics,  # earlier records hold test figures, too
-                "history": tuple({"round" if key == "fit" else key: row[key] for key in row} for row in history),
+                "history": [{"round" if key == "fit" else key: row[key] for key in row} for row in history],
                 "fallback_epoch": description.get("fallback_epoch", description.get("fell_back")),
                 "decides": modern_names(description.get("decides")),
-                "needs": tuple(description.get("needs", ())),
-                "segments": tuple(description.get("segments", (whole,))),
+                "segments": description.get("segments", [whole]),
                 "spec": spec,
-                "notes": tuple(f"{path.name}: {note}" for note in notes),
+                "notes": [f"{path.name}: {note}" for note in notes],
             }
         )
     except ValidationError as failure:

@@ -19,8 +19,8 @@ from bakeoff.spec import RunSpec
 
 Row = dict[str, Any]
 Count = Annotated[int, Field(ge=0)]
-MEASURED = ("train_accuracy", "validation_accuracy", "validation_loss")
-"""Metrics that every finished run has."""
+LISTED = Field(strict=False)
+"""Of a tuple: JSON has lists."""
 
 
 class Part(BaseModel, strict=True, extra="allow"):
@@ -92,30 +92,23 @@ class Run:
     multiply_adds: Count
     seconds: float
     images_per_second: float
-    history: tuple[Row, ...]
+    history: Annotated[tuple[Row, ...], LISTED]
     ended: str | None = None
     """When, in ISO 8601 and UTC; None in a record of an earlier version."""
     fallback_epoch: int | None = None
     """The epoch after which training restarted with the recipe's fallback."""
     pool: dict[str, Any] | None = None
     """What a teacher added to the training split: {"teacher": its run, "images": in the pool, "taken": added}."""
-    needs: tuple[str, ...] = ()
+    needs: Annotated[tuple[str, ...], LISTED] = ()
     """Directory names of the runs beside it that an ensemble averages."""
     weights: dict[str, str] | None = None
     """Where training began from weights of a file: {"file": its path, "sha256": of its content}."""
-    segments: tuple[dict[str, Any], ...] = ()
+    segments: Annotated[tuple[dict[str, Any], ...], LISTED] = ()
     """One for each process that trained it: {"started": UTC, "step": its first, "environment": its own}."""
     decides: Annotated[dict[str, Any], Table(Decides)] | None = None
     """All that decides the result, its defaults spelled out: what the directory is named by. None: of format 1."""
-    notes: tuple[str, ...] = ()
+    notes: Annotated[tuple[str, ...], LISTED] = ()
     """What a reader should know of a record that this version would not have written so."""
-
-    @model_validator(mode="after")
-    def _measured(self) -> Self:
-        missing = [name for name in MEASURED if name not in self.metrics]
-        if missing and self.status == "finished":
-            raise ValueError(f"metrics.{missing[0]} is missing")
-        return self
 
     @property
     def results(self) -> int:
