@@ -154,8 +154,8 @@ def test_a_plug_in_s_loss_is_taken_with_its_settings(tmp_path: Path, monkeypatch
     (tmp_path / "mine.py").write_text(LOSS)
     plugins.load_plugin(tmp_path / "mine.py")
     logits = torch.randn(10, 3, generator=torch.Generator().manual_seed(4))
-    found = make_loss(Recipe(loss="mine:sharp:by=3"))(logits, LABELS, None)
-    assert float(found) == pytest.approx(float(F.cross_entropy(3 * logits, LABELS)))
+    loss = make_loss(Recipe(loss="mine:sharp:by=3"))(logits, LABELS, None)
+    assert float(loss) == pytest.approx(float(F.cross_entropy(3 * logits, LABELS)))
     for field, sentence in (
         ({"label_smoothing": 0.1}, "label_smoothing is for the cross-entropies, not mine:sharp"),
         ({"fallback": "switch"}, "fallback cannot tell the loss of equal logits under mine:sharp"),

@@ -80,8 +80,8 @@ def test_only_the_most_frequent_confusions_leave_images() -> None:
     """Of 90 pairs of 10 classes eight, of each four images at most; none where nothing is wrong."""
     random = np.random.default_rng(0)
     logits, labels = random.normal(size=(5000, 10)).astype(np.float32), random.integers(0, 10, 5000)
-    found = mistakes(logits, labels)["confused"]
+    confused = mistakes(logits, labels)["confused"]
     pairs = [(true, taken) for true, taken, _ in most_confused(confusion(logits, labels, 10), 8)]
-    assert [(labels[i], logits[i].argmax()) for i in found] == [pair for pair in pairs for _ in range(4)]
+    assert [(labels[i], logits[i].argmax()) for i in confused] == [pair for pair in pairs for _ in range(4)]
     right = np.eye(10, dtype=np.float32)[labels]
     assert mistakes(right, labels)["confused"].tolist() == []

@@ -119,10 +119,10 @@ def test_plateau_is_that_of_keras_and_acts_an_epoch_before_that_of_pytorch(losse
     )
     schedule = Plateau(monitor="train_loss", factor=0.5, patience=patience, min_delta=0.02)
     rows = [{"train_loss": loss} for loss in losses]
-    found = [schedule.multiplier(0, 1, 1, rows[: epoch + 1]) for epoch in range(len(losses))]
-    assert found == pytest.approx(keras_plateau(losses, 0.5, patience, 0.02))
-    assert found[-1] < 1 or patience == 5
-    for loss, rate in zip(losses, found, strict=True):
+    multipliers = [schedule.multiplier(0, 1, 1, rows[: epoch + 1]) for epoch in range(len(losses))]
+    assert multipliers == pytest.approx(keras_plateau(losses, 0.5, patience, 0.02))
+    assert multipliers[-1] < 1 or patience == 5
+    for loss, rate in zip(losses, multipliers, strict=True):
         scheduler.step(loss)
         assert rate == pytest.approx(optimizer.param_groups[0]["lr"])
 

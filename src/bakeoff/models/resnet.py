@@ -3,7 +3,7 @@ small images (He et al. 2016, section 4.2; reports `deeper-networks` and `larges
 excitation too (Hu et al. 2018), and the one of the report `augmented-resnet`.
 
 Parameter names and initialisation are torchvision's, so that its published weights load (models/weights.py). The
-squeeze-and-excitation networks hold theirs under the same names, and `gate` besides.
+squeeze-and-excitation networks have the same names, and `gate` besides.
 """
 
 from __future__ import annotations
