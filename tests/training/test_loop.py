@@ -437,5 +437,5 @@ def test_crops_are_for_models_that_classify_patches(blocks: Dataset) -> None:
         check_spec(
             spec("patch_classifier", task="crops:size=40").model_copy(update={"dataset": run_spec.dataset}), dataset
         )
-    with pytest.raises(UsageError, match="blocks: no dataset that is generated"):
+    with pytest.raises(UsageError, match="blocks: is no dataset that is generated"):
         check_spec(spec("patch_classifier", task="generated"), blocks)
