@@ -14,7 +14,7 @@ from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.pairs import versus
 from bakeoff.findings.runs import Groups
 from bakeoff.record import Run
-from bakeoff.spec.hypothesis import Hypothesis
+from bakeoff.spec.study import Hypothesis
 
 LEVEL = 0.05
 DECIDED_BY_FAILURES = ("better", "not worse")

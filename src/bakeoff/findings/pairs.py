@@ -9,8 +9,7 @@ from dataclasses import replace
 from bakeoff.evaluation.verdicts import Pair, Verdict
 from bakeoff.findings.changes import TOGETHER
 from bakeoff.spec import Contender
-from bakeoff.spec.hypothesis import Hypothesis
-from bakeoff.spec.study import Sweep
+from bakeoff.spec.study import Hypothesis, Sweep
 
 
 def declared(

@@ -9,11 +9,10 @@ from pydantic import Field
 
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Recipe, RunSpec
-from bakeoff.spec.hypothesis import Hypothesis
 from bakeoff.spec.override import ABSENT_DATA, COMMAND, Override
 from bakeoff.spec.reference import plain_reference
 from bakeoff.spec.settings import Frozen, Shown, validate
-from bakeoff.spec.study import Study, Sweep
+from bakeoff.spec.study import Hypothesis, Study, Sweep
 from bakeoff.spec.study_file import Changes, Scale, StudyFile
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from graphlib import CycleError, TopologicalSorter
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from bakeoff.errors import UsageError, closest
 from bakeoff.spec import Contender, Reported
-from bakeoff.spec.hypothesis import Hypothesis
 from bakeoff.spec.reference import Reference
 from bakeoff.spec.settings import Frozen, Shown
+
+Relation = Literal["better", "not worse", "equivalent", "not worse and cheaper", "faster"]
 
 
 class Point(Frozen):
@@ -30,6 +31,27 @@ class Sweep(Frozen):
     question: Shown = ""
     points: tuple[Point, ...]
     reported: tuple[float, ...] = Field((), description="test accuracies for values that the report does not print")
+
+
+class Hypothesis(Frozen):
+    """A statement about two contenders, made before any run.
+
+    The first four relations are about test accuracy, with the study's margin for equivalence; cheaper is about training
+    seconds; faster is a higher validation accuracy after the same training time.
+    """
+
+    says: Shown = Field(min_length=1)
+    source: Literal["report", "ours"] = Field(description="whose statement: what a report says, or our own")
+    better: str
+    worse: str
+    relation: Relation = Field("better", description="of the contender `better` to `worse`")
+    reported: tuple[float, ...] = Field((), description="accuracies that the report gives for the two, in this order")
+
+    @model_validator(mode="after")
+    def _two_figures(self) -> Hypothesis:
+        if len(self.reported) not in (0, 2) or not all(0 <= value <= 1 for value in self.reported):
+            raise UsageError(f"reported = {list(self.reported)}: two accuracies, from 0 to 1, or none")
+        return self
 
 
 class Section(Frozen):
