@@ -35,12 +35,12 @@ def study() -> Plan:
 
 
 def answers(*wrong: int, on_wrong_labels: str) -> np.ndarray:
-    """(10000,) classes said of test images whose label is 7 unless it is known to be wrong: there these labels, or what
-    people see (`given`, `seen`); and 1 for the images `wrong`."""
-    said = np.full(10_000, 7)
-    said[PLACES] = [getattr(erratum, on_wrong_labels) for erratum in ERRATA.values()]
-    said[list(wrong)] = 1
-    return said
+    """(10000,) classes: 7, or on labels known to be wrong the `published` or the `corrected` one; and 1 for the images
+    `wrong`."""
+    predicted = np.full(10_000, 7)
+    predicted[PLACES] = [getattr(erratum, on_wrong_labels) for erratum in ERRATA.values()]
+    predicted[list(wrong)] = 1
+    return predicted
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,14 @@ def runs(study, write_run, tmp_path_factory) -> list[Run]:
     """`sees` says what people see, `believes` what the labels say; of the other images they miss 20 and 22."""
     folder, made = tmp_path_factory.mktemp("runs"), []
     for spec in study.specs():
-        said = {
-            "sees": answers(*range(20 + spec.seed), on_wrong_labels="seen"),
-            "believes": answers(*range(22 + spec.seed), on_wrong_labels="given"),
-            "weak": answers(*range(400 + 9 * spec.seed), on_wrong_labels="given"),
+        predicted = {
+            "sees": answers(*range(20 + spec.seed), on_wrong_labels="corrected"),
+            "believes": answers(*range(22 + spec.seed), on_wrong_labels="published"),
+            "weak": answers(*range(400 + 9 * spec.seed), on_wrong_labels="published"),
         }[spec.contender]
-        labels = answers(on_wrong_labels="given")
+        labels = answers(on_wrong_labels="published")
         run = write_run(spec, folder, skill=5.0, images=10_000, test_labels=labels)
-        run.arrays["test_logits"] = np.eye(10, dtype=np.float32)[said] * 9
+        run.arrays["test_logits"] = np.eye(10, dtype=np.float32)[predicted] * 9
         validation = 0.9 + 0.01 * ["weak", "believes", "sees"].index(spec.contender)
         made.append(dataclasses.replace(run, metrics={**run.metrics, "validation_accuracy": validation}))
         made[-1].__dict__["arrays"] = run.arrays
