@@ -35,25 +35,25 @@ def address(study, runs, tmp_path_factory) -> str:
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
-        yield found
-        found.close()
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        yield chromium
+        chromium.close()
 
 
 def visit(browser: Browser, address: str, width: int = 1280, scheme: str = "light") -> tuple[Page, list[str]]:
     """The page, and everything that it complained of or asked for."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    heard: list[str] = []
-    page.on("console", lambda message: heard.append(message.text))
-    page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("request", lambda request: heard.append(request.url))
+    events: list[str] = []
+    page.on("console", lambda message: events.append(message.text))
+    page.on("pageerror", lambda error: events.append(str(error)))
+    page.on("request", lambda request: events.append(request.url))
     page.goto(address)
-    return page, [said for said in heard if said != address and not said.startswith("data:")]
+    return page, [event for event in events if event != address and not event.startswith("data:")]
 
 
 def test_every_section_is_there_and_nothing_is_said_or_fetched(browser, address):
-    page, heard = visit(browser, address)
-    assert heard == []
+    page, events = visit(browser, address)
+    assert events == []
     shown = page.locator("main > section")
     assert [section.get_attribute("id") for section in shown.all()] == [
         kind.replace("_", "-") for kind in SECTIONS if kind != "label_noise"
@@ -141,11 +141,11 @@ def test_a_png_is_what_chromium_draws(browser, name):
     ours = Image.open(io.BytesIO(png(drawn))).convert("RGB")
     page = browser.new_page(viewport={"width": ours.width // 2, "height": ours.height // 2}, device_scale_factor=2)
     page.set_content(f"<style>body {{ margin: 0 }} svg {{ display: block }}</style>{standalone(drawn)}")
-    theirs = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    reference = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     page.close()
-    found, expected = (np.asarray(image.crop((0, 0, *theirs.size)), float) for image in (ours, theirs))
+    drawn, expected = (np.asarray(image.crop((0, 0, *reference.size)), float) for image in (ours, reference))
     assert np.abs(255 - expected).mean() > 0.5
-    assert np.abs(found - expected).mean() < 0.04 * np.abs(255 - expected).mean()
+    assert np.abs(drawn - expected).mean() < 0.04 * np.abs(255 - expected).mean()
 
 
 def test_print_shows_every_row_on_white(browser, address):

@@ -63,10 +63,10 @@ def test_hundred_percent_has_its_place_on_a_log_scale():
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(7, "7"), (92_498, "92.5 k"), (999_600, "1 M"), (1.25e9, "1.25 G"), (0.5, "0.5")]
+    ("value", "text"), [(7, "7"), (92_498, "92.5 k"), (999_600, "1 M"), (1.25e9, "1.25 G"), (0.5, "0.5")]
 )
-def test_short_numbers(value, said):
-    assert svg.short(value) == said
+def test_short_numbers(value, text):
+    assert svg.short(value) == text
 
 
 def spots(count: int) -> list[Spot]:
@@ -80,9 +80,9 @@ def test_the_front_is_what_no_other_beats(count):
     def beats(b: Spot, a: Spot) -> bool:
         return (b.cost <= a.cost and b.dot.mean >= a.dot.mean) and (b.cost, b.dot.mean) != (a.cost, a.dot.mean)
 
-    found = spots(count)
-    expected = {(a.cost, a.dot.mean) for a in found if not any(beats(b, a) for b in found)}
-    front = figures.pareto(found)
+    drawn = spots(count)
+    expected = {(a.cost, a.dot.mean) for a in drawn if not any(beats(b, a) for b in drawn)}
+    front = figures.pareto(drawn)
     assert {(s.cost, s.dot.mean) for s in front} == expected
     assert all(a.cost < b.cost for a, b in itertools.pairwise(front))
 
@@ -99,7 +99,7 @@ def pictures() -> dict[str, str]:
         "sweep": figures.sweep("<title>", "lr", ["0.1", "<1>"], [dot, None], [0.95, None]),
         "scatter": figures.scatter(spots(30), "parameters"),
         "roc": figures.roc("<title>", {name: Curve(rates, np.sqrt(rates), 0.9) for name in names}),
-        "reliability": figures.reliability("<title>", [("<name>", [(0.5, 0.4), (0.9, 0.95)], [3, 5])]),
+        "reliability": figures.reliability("<title>", [("<name>", [(0.5, 0.4), (0.9, 0.95)])]),
     }
 
 

@@ -234,15 +234,15 @@ def roc(title: str, curves: Mapping[str, Curve]) -> str:
     return panel.draw(reversed(body), keys)
 
 
-def reliability(title: str, series: Sequence[tuple[str, Sequence[Point], Sequence[int]]]) -> str:
-    """Accuracy against confidence: a line a contender, (name, points, images in each bin)."""
+def reliability(title: str, series: Sequence[tuple[str, Sequence[Point]]]) -> str:
+    """Accuracy against confidence: a line of (name, points) for each contender."""
     x, y = (linear([0, 1], f"{what}, %", lambda v: f"{100 * v:g}") for what in ("confidence", "accuracy"))
     panel = Panel(x, y, title, height=300)
+    keys = [Key(name, f"s{i}") for i, (name, _) in enumerate(series, 1)]
     body = [panel.line([(0, 0), (1, 1)], "diagonal")]
-    for i, (name, points, counts) in reversed(list(enumerate(series))):
-        body.append(panel.line(points, f"s{i + 1}"))
-        for (confidence, right), count in zip(points, counts, strict=True):
-            tooltip = f"{name}: {count} predictions, confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
-            body.append(panel.dot(confidence, right, f"s{i + 1}", tooltip))
-    keys = [Key(name, f"s{i + 1}") for i, (name, _, _) in enumerate(series)]
+    for key, (name, points) in zip(reversed(keys), reversed(series), strict=True):
+        body.append(panel.line(points, key.colour))
+        for confidence, right in points:
+            tooltip = f"{name}: confidence {100 * confidence:.2f} %, right {100 * right:.2f} %"
+            body.append(panel.dot(confidence, right, key.colour, tooltip))
     return panel.draw(body, [*keys, Key("as sure as right", "diagonal")])

@@ -31,21 +31,18 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"held": _held, "breakable": _breakable, "source": _source}
+    environment.filters |= {"held": _held, "source": _source}
     environment.globals |= {"dots_row": figures.dots_row, "dots_axis": figures.dots_axis, "key_mark": svg.key_mark}
     environment.tests["kind"] = lambda block, name: type(block).__name__ == name
     return environment
 
 
 def _held(words: str) -> Markup:
-    """The words with no line break before a % sign, within `n = 3`, an interval or `ResNet-34`."""
+    """The words with no line break before a % sign, within `n = 3`, an interval, `ResNet-34` or `1e-05`, and one
+    allowed within `loss=cross_entropy`."""
     held = re.sub(r" (?=%)|(?<=\bn) (?==)|(?<=\bn =) |(?<=\d,) (?=[−+]?[\d.]+\])", "\u00a0", words)
-    return Markup(re.sub(r"\b[A-Za-z]+-\d[\w.]*", r'<span class="whole">\g<0></span>', str(escape(held))))
-
-
-def _breakable(name: str) -> Markup:
-    """A name that may be broken before the parts that it is joined of, and never within a number."""
-    return Markup("<wbr>").join(map(escape, re.split(r"(?<=[-_,])(?=[A-Za-z])|(?<=,)", name)))
+    broken = re.sub(r"(?<=[_=,])(?=[A-Za-z])", "<wbr>", str(escape(held)))
+    return Markup(re.sub(r"\b\w+-\d[\w.]*", r'<span class="whole">\g<0></span>', broken))
 
 
 def _source(image: NDArray[np.uint8]) -> str:

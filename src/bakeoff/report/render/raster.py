@@ -26,7 +26,7 @@ def png(drawn: str) -> bytes:
     has no letters for take them from the machine.
     """
     light = styled(drawn.translate(PLAIN), _light_style())
-    own = light.replace("…", "").isascii()
+    in_font = light.replace("…", "").isascii()
     with tempfile.TemporaryDirectory() as folder:
         font = Path(folder) / "font.ttf"
         font.write_bytes(_font())
@@ -34,7 +34,7 @@ def png(drawn: str) -> bytes:
             light,
             background="white",
             zoom=SCALE,
-            skip_system_fonts=own,
+            skip_system_fonts=in_font,
             font_files=[str(font)],
             sans_serif_family="Aileron",
         )
@@ -54,4 +54,4 @@ def _light_style() -> str:
     """figure.css in its light colours and without variables, which resvg does not know."""
     light = re.sub(r"@media.*?\n}", "", STYLE, flags=re.DOTALL)
     colours = dict(re.findall(r"--(\w+): ([^;]+);", light))
-    return re.sub(r"var\(--(\w+)\)", lambda found: colours[found[1]], light)
+    return re.sub(r"var\(--(\w+)\)", lambda match: colours[match[1]], light)

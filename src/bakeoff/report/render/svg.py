@@ -56,7 +56,7 @@ def _finite(values: Iterable[float]) -> list[float]:
 
 
 def linear(
-    values: Iterable[float], label: str, say: Callable[[float], str] = "{:g}".format, *, tight: bool = False
+    values: Iterable[float], label: str, text_of: Callable[[float], str] = "{:g}".format, *, tight: bool = False
 ) -> Axis:
     """An axis over round numbers that cover `values`, or `tight`: over the values alone."""
     known = _finite(values)
@@ -65,8 +65,8 @@ def linear(
         low, high = low - 0.5 * (abs(low) or 1), high + 0.5 * (abs(high) or 1)
     ticks = _round_values(low, high)
     first, last = (low, high) if tight else (ticks[0], ticks[-1])
-    shown = tuple((t, say(round(t, 12))) for t in ticks if first - 1e-9 <= t <= last + 1e-9)
-    return Axis(lambda v: (v - first) / (last - first), shown, label)
+    labelled = tuple((t, text_of(round(t, 12))) for t in ticks if first - 1e-9 <= t <= last + 1e-9)
+    return Axis(lambda v: (v - first) / (last - first), labelled, label)
 
 
 def short(value: float) -> str:
@@ -88,8 +88,8 @@ def logarithmic(values: Iterable[float], label: str) -> Axis:
     ticks = [t for t in ticks if low <= math.log10(t) <= high]
     if len(ticks) < 2:
         ticks = [t for t in _round_values(10**low, 10**high) if 10**low <= t <= 10**high]
-    shown = tuple((t, short(t)) for t in ticks[:: len(ticks) // 6 + 1])
-    return Axis(lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0, shown, label)
+    labelled = tuple((t, short(t)) for t in ticks[:: len(ticks) // 6 + 1])
+    return Axis(lambda v: (math.log10(v) - low) / (high - low) if v > 0 else 0.0, labelled, label)
 
 
 ROUND_ACCURACIES = (0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
@@ -203,7 +203,7 @@ def legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
     """The keys in as many rows as they need below `top`, and how high that is."""
     drawn, x, row = "", 8.0, 0
     for key in keys:
-        room = 24 + 6.6 * min(len(key.label), 34) + 14
+        room = 24 + 7.4 * min(len(key.label), 34) + 14
         if x > 8 and x + room > width:
             x, row = 8.0, row + 1
         drawn += key.draw(x, top + 16 + 18 * row, 34)
@@ -279,8 +279,9 @@ class Panel:
             frame.append(text(self.left - 6, y + 4, label, "end"))
         ticks = self.x.spaced(0.09)
         most = max(3, int((end - self.left) / max(len(ticks), 1) / 6.4))
+        size = " small" if any(len(label) >= most for _, label in ticks) else ""
         for value, label in ticks:
-            frame.append(text(self.at(value, 0)[0], base + 16, label, "middle", most=most))
+            frame.append(text(self.at(value, 0)[0], base + 16, label, f"middle{size}", most=most + 1))
         frame.append(path([(self.left, base), (end, base)], "axis"))
         frame.append(text((self.left + end) / 2, base + 33, self.x.label, "middle"))
         below, extra = legend(keys, self.width, self.height)

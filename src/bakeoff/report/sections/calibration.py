@@ -8,9 +8,9 @@ import numpy as np
 
 from bakeoff.evaluation import metrics
 from bakeoff.report.context import FEW, Context
-from bakeoff.report.format import number, percent, plural
+from bakeoff.report.format import number, percent
 from bakeoff.report.render import figures
-from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Paragraph, Table, columns
+from bakeoff.report.render.blocks import Block, Cell, Figure, Figures, Table, columns
 from bakeoff.report.sections.kind import Kind, how_many
 
 ENOUGH = 10
@@ -22,44 +22,31 @@ UNSURE = 0.05
 def blocks(context: Context) -> list[Block]:
     """Whether confidence is what it says, and whether the wrong predictions are the unsure ones."""
     names = context.first(FEW)
-    bins, rows, lead = [], [], ""
+    bins, rows = [], []
     for name in names:
         logits, labels = context.test(name)
         calibration = metrics.calibration(logits, labels)
         full = [i for i in range(len(calibration.count)) if calibration.count[i] >= ENOUGH]
         points = [(float(calibration.confidence[i]), float(calibration.accuracy[i])) for i in full]
-        bins.append((name, points, [int(calibration.count[i]) for i in full]))
+        bins.append((name, points))
         order = np.argsort(-metrics.softmax(logits).max(axis=1), kind="stable")
         wrong = (logits.argmax(axis=1) != labels)[order]
         sure = metrics.confidence_of_errors(logits, labels)
         unsure = math.nan if not wrong.any() else wrong[-math.ceil(UNSURE * len(wrong)) :].sum() / wrong.sum()
-        lead = lead or _unsure(name, int(wrong.sum()), unsure, len(context.finished[name]))
         numbers = next(c for c in context.ranked if c.name == name)
         cells = [name, percent(numbers.calibration_error), f"{numbers.negative_log_likelihood:.4f}"]
         cells += [*map(percent, (sure.right, sure.wrong, unsure)), number(sure.area, 3)]
         rows.append([*map(Cell, cells)])
     heads = ["contender", "calibration error", "negative log-likelihood", "confidence when right", "when wrong"]
     heads += [f"errors among the {100 * UNSURE:g} % least sure", "right is surer than wrong"]
-    left_out = f"Bins with under {ENOUGH} predictions are left out."
-    below = f"Above the diagonal: less sure than right; below: surer. {left_out}"
+    below = f"Above the diagonal: less sure than right; below: surer. Bins of under {ENOUGH} predictions are left out."
     diagram = Figure("reliability", figures.reliability("Reliability", bins), below)
     note = (
         "Calibration error (the mean distance between confidence and accuracy over 15 bins) and likelihood are means "
         "over seeds; the rest pools them. Last column: how often a right prediction is surer than a wrong one; at 1 "
         f"the errors are the unsure ones, at 0.5 confidence says nothing about them. {how_many(names, context)}"
     )
-    return [Paragraph(lead), Figures([diagram]), Table(columns(*heads), rows, note)]
-
-
-def _unsure(name: str, wrong: int, unsure: float, seeds: int) -> str:
-    """Whether the errors are the unsure ones, in one sentence; `unsure` of them lie in the least sure UNSURE."""
-    if not wrong:
-        return f"{name} makes no error, so none to be sure or unsure of."
-    among = f"among the {100 * UNSURE:g} % of test images that it is least sure of"
-    if wrong == 1:
-        return f"{name} makes one error, which is {'' if unsure else 'not '}{among}."
-    within = f" in {plural(seeds, 'seed')}" if seeds > 1 else ""
-    return f"Of the {wrong:,} errors that {name} makes{within}, {100 * unsure:.0f} % are {among}."
+    return [Figures([diagram]), Table(columns(*heads), rows, note)]
 
 
 SECTION = Kind(blocks, title="Is it right when it is sure?", least=1)

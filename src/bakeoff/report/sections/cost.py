@@ -21,9 +21,7 @@ def blocks(context: Context) -> list[Block]:
         costs = [getattr(c, key) for c in ranked]
         dots = [accuracy_dot(c, f"{short(cost)} {label}, test accuracy") for c, cost in zip(ranked, costs, strict=True)]
         spots = [figures.Spot(c.name, i + 1, costs[i], dots[i]) for i, c in enumerate(ranked)]
-        front = [spot.name for spot in figures.pareto(spots)]
-        caption = f"Front of the means, cheapest first: {listing(front)}." if len(front) <= 8 else ""
-        drawn.append(Figure(key, figures.scatter(spots, label), caption))
+        drawn.append(Figure(key, figures.scatter(spots, label)))
     labels = ("contender", "place", "n", "parameters", "multiply-adds", "seconds", "training images/s")
     rows = []
     for place, c in enumerate(ranked, 1):

@@ -9,7 +9,6 @@ import numpy as np
 
 from bakeoff.record import Run
 from bakeoff.report.context import Context
-from bakeoff.report.format import plural
 from bakeoff.report.render import figures
 from bakeoff.report.render.blocks import Block, Figure, Figures, Paragraph
 from bakeoff.report.render.figures import Series
@@ -38,9 +37,6 @@ def blocks(context: Context) -> list[Block]:
     words = "Lines are means over the seeds, bands reach from the lowest to the highest seed."
     if len(trained) > SERIES:
         words += f" The best {SERIES} of {len(trained)} contenders have colours."
-    if several and len(several) < len(trained):
-        short = plural(len(trained) - len(several), "contender")
-        words += f" {short} trained for one epoch: see the curves by step."
     single = [name for name in context.first(1 + len(context.preferred)) if name in several]
     return [Paragraph(words), Figures([*drawn, *_train_and_validation(context, single)])]
 

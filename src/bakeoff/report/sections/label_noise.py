@@ -26,7 +26,7 @@ def blocks(context: Context) -> list[Block]:
         f"{len(errata)} of the {len(first.labels('test')):,} test labels are known to be wrong, by the majority of "
         "five raters each (Northcutt, Athalye & Mueller 2021): there a model that is right counts as wrong."
     )
-    labels = ("contender", "n", "errors", "of these, on wrong labels", "says there what people see", "test accuracy")
+    labels = ("contender", "n", "errors", "of these, on wrong labels", "test accuracy")
     rows = [[Cell(name), *map(Cell, _row(context, name, errata))] for name in names]
     note = f"Errors are means over the seeds; intervals as in the leaderboard. {how_many(names, context)}"
     return [Paragraph(lead), Table(columns(*labels, "without these images, 95 % interval"), rows, note)]
@@ -35,14 +35,11 @@ def blocks(context: Context) -> list[Block]:
 def _row(context: Context, name: str, errata: Mapping[int, Erratum]) -> list[str]:
     runs, places = context.finished[name], list(errata)
     right = all_correct({name: runs})[name]
-    predicted = np.array([run.logits("test")[places].argmax(axis=1) for run in runs])
-    agree = (predicted == [erratum.corrected for erratum in errata.values()]).sum(axis=1).mean()
     digits = ".1f" if len(runs) > 1 else ".0f"
     return [
         str(len(runs)),
         f"{(~right).sum(axis=1).mean():,{digits}}",
         f"{(~right[:, places]).sum(axis=1).mean():{digits}}",
-        f"{agree:{digits}} of {len(errata)}",
         percent(float(right.mean())),
         interval(estimate(np.delete(right, places, axis=1))),
     ]

@@ -24,8 +24,7 @@ def blocks(context: Context) -> Iterator[Block]:
         if items := _worst(context, name):
             yield Paragraph(
                 f"{name}: {'the test image' if len(items) == 1 else f'the {len(items)} test images'} that it gets "
-                "wrong in the most seeds, the surest first. "
-                "The confidence is the surest seed's; “all” counts the runs of every contender that trained."
+                "wrong in the most seeds, the surest first, with the confidence of the surest seed."
             )
             yield Gallery(items)
 
@@ -37,8 +36,7 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         for run in runs
         for i, image in zip(run.arrays["mistake_index"], run.arrays["mistake_images"], strict=True)
     }
-    answers = all_correct(context.finished)
-    right, everyone = answers[name], np.concatenate([*answers.values()])
+    right = all_correct({name: runs})[name]
     sure = np.where(right, 0.0, [metrics.softmax(run.logits("test")).max(axis=1) for run in runs])
     errata = published_errata(str(runs[0].dataset["name"]), runs[0].labels("test"))
     items = []
@@ -48,8 +46,6 @@ def _worst(context: Context, name: str) -> list[Thumbnail]:
         lines = [f"{true}, taken for {taken}", f"{100 * sure[:, i].max():.2f} % sure"]
         lines.append(f"wrong: {(~right[:, i]).sum()} of {plural(len(runs), 'seed')}")
         lines += [f"label known to be wrong: {context.classes[errata[i].corrected]}"] if i in errata else []
-        if len(everyone) > len(runs):
-            lines.append(f"all: {(~everyone[:, i]).sum()} of {plural(len(everyone), 'run')}")
         lines += [image_name] if (image_name := run.image_name("test", i)) else []
         items.append(Thumbnail(images[i], lines))
     return items

@@ -21,20 +21,8 @@ from bakeoff.report.render.blocks import Block, Cell, Column, Paragraph, Table, 
 from bakeoff.report.sections.kind import Kind
 from bakeoff.spec.plan import Plan
 
-LABELS = {
-    "best_test_accuracy": "test accuracy of the best epoch",
-    "weakest_class_accuracy": "test accuracy of the weakest class",
-    "second_epoch_validation_accuracy": "validation accuracy after 2 epochs",
-    "first_fit_validation_accuracy": "validation accuracy after the first fit",
-    "first_fit_train_accuracy": "train accuracy in the first fit's last epoch",
-    "top5": "top-5 accuracy",
-    "roc_area": "smallest area under a class's ROC curve",
-    "loss": "validation loss",
-    "epoch_seconds": "seconds an epoch",
-}
+LABELS = {"loss": "validation loss", "top5": "top-5 accuracy", "roc_area": "smallest area under a class's ROC curve"}
 """Of the figures whose key does not say it."""
-DIGITS = {"roc_area": 4, "loss": 3, "seconds": 1, "epoch_seconds": 1}
-"""Of figures that are not shares of images."""
 REASONS: dict[Reason, str] = {
     "cut": "this scale is cut",
     "generated": "the images are generated anew",
@@ -53,9 +41,12 @@ def ours_text(key: str, ours: Interval) -> str:
     """Our figure, with the prediction interval of one more run where there is one."""
     if MEASURES[key].split:
         return interval(Interval(ours.mean, max(ours.low, 0.0), min(ours.high, 1.0)))
-    digits = DIGITS.get(key, 0)
-    between = f" [{ours.low:.{digits}f}, {ours.high:.{digits}f}]" if ours.low < ours.high else ""
-    return number(ours.mean, digits) + between
+    return _number(ours.mean) + (f" [{_number(ours.low)}, {_number(ours.high)}]" if ours.low < ours.high else "")
+
+
+def _number(value: float) -> str:
+    """A figure that is no share of images: `92,498`, `0.1013`."""
+    return number(value) if value >= 1000 else f"{value:.4g}"
 
 
 def verdict_text(judgement: Judgement, unprinted: str = "") -> str:
@@ -72,10 +63,6 @@ def _name(figure: ReportedFigure) -> str:
     return figure.point if label.startswith(varied) else f"{figure.sweep}: {figure.point}"
 
 
-def _published(figure: ReportedFigure) -> str:
-    return percent(figure.published) if MEASURES[figure.key].split else f"{figure.published:,.10g}"
-
-
 def _of_unprinted_values(study: Plan) -> list[str]:
     """The figures of each sweep whose values the report does not print: `l2: 96.67 % and 11.35 %`."""
     sweeps = {sweep.name: sweep for sweep in (*study.left_out_points, *study.sweeps) if sweep.reported}
@@ -88,12 +75,9 @@ def blocks(context: Context) -> list[Block]:
     for figure in find_reported(study, context.ended):
         if not context.includes(figure.contender):
             continue
-        name, label, published, judgement = (
-            _name(figure),
-            LABELS.get(figure.key, figure.key.replace("_", " ")),
-            _published(figure),
-            figure.judgement,
-        )
+        name, judgement = _name(figure), figure.judgement
+        label = LABELS.get(figure.key, figure.key.replace("_", " "))
+        published = percent(figure.published) if MEASURES[figure.key].split else _number(figure.published)
         if judgement.verdict == "not run":
             left_out.append(f"{name} ({label}, {published})")
             continue
@@ -113,13 +97,13 @@ def blocks(context: Context) -> list[Block]:
     if study.unprinted:
         note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."
     words = [Paragraph(_of_noise(name, values)) for name, values in figures_of(study).items()]
-    found: list[Block] = [*words, Table([*heads, Column("verdict", "text")], rows, note)] if rows else []
+    blocks: list[Block] = [*words, Table([*heads, Column("verdict", "text")], rows, note)] if rows else []
     if unplaced := _of_unprinted_values(study):
-        words_of = f"Reported for values that are not printed (test accuracy): {'; '.join(unplaced)}."
-        found.append(Paragraph(words_of, tone="quiet"))
+        sentence = f"Reported for values that are not printed (test accuracy): {'; '.join(unplaced)}."
+        blocks.append(Paragraph(sentence, tone="quiet"))
     if left_out:
-        found.append(Paragraph(f"Reported, and not run at this scale: {'; '.join(left_out)}.", tone="quiet"))
-    return found
+        blocks.append(Paragraph(f"Reported, and not run at this scale: {'; '.join(left_out)}.", tone="quiet"))
+    return blocks
 
 
 def _of_noise(name: str, values: Sequence[float]) -> str:

@@ -39,14 +39,10 @@ def _one_seed(result: OneSeed) -> Paragraph:
 def _plan(context: Context) -> list[Block]:
     """How many seeds show a true difference."""
     limits = {"images": "none: the test set is too small", "seeds": "over 1,000"}
-    needs: dict[str, list[str]] = {}
-    for one in context.findings.plan:
-        needed = f"{one.need.seeds:,}" if one.need.seeds else limits[one.need.limited_by or "seeds"]
-        needs.setdefault(needed, []).append(f"{100 * one.difference:g}")
     rows = []
-    for needed, of in needs.items():
-        several = f"{of[0]} or more" if needed[0].isdigit() else f"up to {of[-1]}"
-        rows.append([Cell(several if len(of) > 1 else of[0]), Cell(needed)])
+    for entry in context.findings.plan:
+        needed = f"{entry.need.seeds:,}" if entry.need.seeds else limits[entry.need.limited_by or "seeds"]
+        rows.append([Cell(f"{100 * entry.difference:g}"), Cell(needed)])
     note = (
         "Seeds of each contender with which a study like this one shows a true difference of so many points in 8 of 10 "
         "cases, between two contenders as well told apart as half of the pairs here: at the level that the family of "
