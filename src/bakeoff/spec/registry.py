@@ -54,7 +54,7 @@ class Entry(Generic[S_co]):
 E_co = TypeVar("E_co", bound=Entry[Any], covariant=True)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class Registry(Mapping[str, E_co]):
     """The choices of one kind by name: those of the package, in the order of its table, then those of plug-ins."""
 
