@@ -54,7 +54,7 @@ def run(trained: Path) -> Path:
         (["run", "quickstrat"], "no study 'quickstrat' (closest: quickstart)"),
         (["run", "nowhere.toml"], "nowhere.toml: no such file"),
         (["run", "quickstart", "--scale", "huge"], "study quickstart: no scale 'huge'"),
-        (["run", "quickstart", "--only", "cnov"], "study quickstart: no contender 'cnov' (closest: conv"),
+        (["run", "quickstart", "--only", "cnov"], "no contender 'cnov' (closest: conv"),
         (["run", "quickstart", "--only", ","], "--only: no contender is named"),
         (["run", "quickstart", "--seeds", "0"], "seeds = 0: must be 1 or more"),
         (["run", "quickstart", "--jobs", "0"], "options: jobs = '0': must be greater than or equal to 1"),

@@ -51,8 +51,8 @@ class FieldsCommand(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verb's own options, then the fields; a line breaks at spaces, and within a choice after a comma only."""
-        own = [parameter for parameter in super().get_params(ctx) if isinstance(parameter, click.Option)]
-        for title, options in {"Options": own, **self.fields}.items():
+        declared = [parameter for parameter in super().get_params(ctx) if isinstance(parameter, click.Option)]
+        for title, options in {"Options": declared, **self.fields}.items():
             with formatter.section(title):
                 for name, text in filter(None, (option.get_help_record(ctx) for option in options)):
                     formatter.write(_described(name, text, formatter.current_indent, formatter.width))

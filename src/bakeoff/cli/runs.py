@@ -33,7 +33,8 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
     DATASET is a name or a path, MODEL a name, each perhaps with options: `./letters:size=28,resize=pad`,
     `small_cnn:width=100,dropout=0.5`. Interrupted, the same command goes on.
 
-    `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run: what is not said is as it was.
+    `bakeoff train --from RUN --epochs 5` trains a finished run further, as a new run; it takes over every option that
+    is not given.
     """
     from bakeoff.cli.terminal import display, print_table
     from bakeoff.studies.train import train as train_one, train_further

@@ -54,7 +54,7 @@ class Queue:
 
     Args:
         works: what a run needs comes before it.
-        done: is told of each run that ends.
+        done: called with each run that ends.
         fits: whether a run may begin now; once none may, none remains. None: any may.
     """
 

@@ -30,9 +30,10 @@ class Execution(Frozen):
         "cores on, an eighth of them) however many are trained side by side, since the bits depend on it",
     )
     checkpoint_seconds: float = Field(60.0, ge=0, description="time between checkpoints")
-    show: Callable[[Progress], None] = Field(lambda _: None, description="is told how far a run is")
+    show: Callable[[Progress], None] = Field(lambda _: None, description="called with the progress of a run")
     begin: Callable[[int, int], None] = Field(
-        lambda _total, _missing: None, description="is told how many runs there are and are missing, in each round"
+        lambda _total, _missing: None,
+        description="called in each round with the number of runs, and of those that are missing",
     )
 
     def options(self, threads: int, stop: Callable[[], bool]) -> RunOptions:
@@ -57,7 +58,9 @@ class StudyExecution(Execution):
     )
     restart: bool = Field(False, description="train anew what is finished or half done; interrupted, go on without it")
     minutes: float | None = Field(None, gt=0, description="train what ends within this time; by default all")
-    done: Callable[[str], None] = Field(lambda _: None, description="is told the directory of each run that ends")
+    done: Callable[[str], None] = Field(
+        lambda _: None, description="called with the directory's name of each run that ends"
+    )
 
     @field_validator("engine")
     @classmethod

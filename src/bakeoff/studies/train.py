@@ -82,8 +82,8 @@ def _train(spec: RunSpec, execution: Execution) -> Run:
     find_model(spec.model)
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)
 
-    from bakeoff.training.device import find_device  # PyTorch is imported where it computes: what cannot be is said
-    from bakeoff.training.digest import find_run  # at once
+    from bakeoff.training.device import find_device  # PyTorch is imported last: usage errors come at once
+    from bakeoff.training.digest import find_run
     from bakeoff.training.run import check_spec, train_run
 
     find_device(execution.device)
