@@ -137,6 +137,13 @@ def test_pairs_that_differ_in_one_thing_are_found_and_no_others(diagnoses):
     ]
 
 
+def test_each_change_has_its_share_of_the_best_repair(diagnoses, runs):
+    mean = {name: answers(runs, name).mean() for name in ("base", "no-softmax", "larger-step", "cut", "both")}
+    shares = {pair["to"]: pair["share"] for pair in diagnoses["one_change"]}
+    gains = {name: mean[name] - mean["base"] for name in ("no-softmax", "larger-step", "cut")}
+    assert shares == pytest.approx({name: gain / (mean["both"] - mean["base"]) for name, gain in gains.items()})
+
+
 def test_their_verdicts_are_those_of_the_family_of_all_pairs(diagnoses, summary):
     family = {frozenset((p["a"], p["b"])): p for p in summary["comparisons"]}
     for pair in diagnoses["one_change"]:

@@ -18,7 +18,6 @@ Against = Literal["best member", "twin", "teacher"]
 class Addition:
     """The comparison of what was added with what it was added to."""
 
-    what: Literal["ensemble", "student"]
     against: Against
     pair: Pair
     trained_on_test: bool
@@ -34,7 +33,7 @@ def find_additions(
         on_test = trained[c.name].trains_on_test
         if c.ensemble:
             if member := next((name for name in trained if name in c.ensemble), None):
-                yield Addition("ensemble", "best member", versus(pairs, c.name, member), on_test)
+                yield Addition("best member", versus(pairs, c.name, member), on_test)
         elif compared := partner(c, contenders, trained):
             against: Against = "teacher" if compared == c.recipe.teacher else "twin"
-            yield Addition("student", against, versus(pairs, c.name, compared), on_test)
+            yield Addition(against, versus(pairs, c.name, compared), on_test)

@@ -23,9 +23,8 @@ class Fallback:
 def find_fallbacks(groups: Groups) -> Iterator[Fallback]:
     """One for each contender with such runs."""
     for name, runs in groups.items():
-        fell = {run.path: run.fallback_epoch for run in runs if run.fallback_epoch is not None}
+        fell = [(run.fallback_epoch, run) for run in runs if run.fallback_epoch is not None]
         if fell:
-            first = next(run for run in runs if run.path in fell)
-            epochs = tuple(sorted(set(fell.values())))
+            epochs, first = tuple(sorted({epoch for epoch, _ in fell})), fell[0][1]
             before, after = first.spec.recipe.optimizer, first.history[-1]["optimizer"]
             yield Fallback(name, len(fell), len(runs), epochs, before, after)

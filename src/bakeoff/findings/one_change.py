@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from bakeoff.evaluation.verdicts import Pair
 from bakeoff.findings.changes import Change, changes
+from bakeoff.findings.contenders import ContenderResult, ranking
 from bakeoff.findings.pairs import versus
 from bakeoff.findings.runs import Groups
 from bakeoff.spec import Contender
@@ -21,17 +23,25 @@ class OneChange:
     after: str
     change: Change
     pair: Pair
+    share: float
+    """Of the gain from `before` to the best repaired contender of its network; nan where none is shown to be better."""
 
 
 def find_one_change(
-    contenders: Sequence[Contender], swept: Collection[str], groups: Groups, pairs: Sequence[Pair]
+    contenders: Sequence[Contender],
+    swept: Collection[str],
+    groups: Groups,
+    results: Sequence[ContenderResult],
+    pairs: Sequence[Pair],
 ) -> tuple[OneChange, ...]:
     """Repairs first, then other changes to one network, then networks of which one is named after the other.
 
     Points of a sweep (`swept`) have a section of their own, and so have different networks under one recipe.
     """
     candidates = [c for c in contenders if groups[c.name] and not c.ensemble and (c.variant or c.name not in swept)]
-    ranked = []
+    taught = {c.name for c in contenders if c.recipe.teacher}
+    repaired = [c for c in ranking(results) if c.variant == "repaired" and c.may_be_selected and c.name not in taught]
+    best, ranked = {c.model: c.name for c in reversed(repaired)}, []
     for pair in itertools.combinations(candidates, 2):
         before, after = sorted(pair, key=lambda c: c.variant != "as reported")
         if before.variant == "as reported" and related(before, after):
@@ -39,7 +49,9 @@ def find_one_change(
             if len(differences) == 1:
                 rank = 2 if differences[0].what == "model" else int(after.variant == "as reported")
                 compared = versus(pairs, after.name, before.name)
-                ranked.append((rank, OneChange(before.name, after.name, differences[0], compared)))
+                gap = versus(pairs, best[before.model], before.name) if before.model in best else None
+                share = compared.difference / gap.difference if gap and gap.verdict == "better" else math.nan
+                ranked.append((rank, OneChange(before.name, after.name, differences[0], compared, share)))
     return tuple(change for _, change in sorted(ranked, key=lambda entry: entry[0]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from bakeoff.errors import BakeoffError
 from bakeoff.evaluation import faults
 from bakeoff.evaluation.variances import Correct
 from bakeoff.record import Row, Run
+from bakeoff.record.manifest import Failed
 
 Groups = Mapping[str, Sequence[Run]]
 """Runs of each contender by its name, in order of seed."""
@@ -76,3 +77,19 @@ def outputs(run: Run) -> int:
 def least_loss(runs: Sequence[Run]) -> float:
     """Each run's lowest mean training loss of an epoch, mean over the runs."""
     return float(np.mean([min(row["train_loss"] for row in counted_epochs(run)) for run in runs]))
+
+
+def find_failures(names: Collection[str], runs: Sequence[Run], failed: Sequence[Failed]) -> tuple[Failed, ...]:
+    """The named contenders' runs without a result: those that diverged, then those not trained or not readable."""
+    diverged = [
+        Failed(
+            contender=run.spec.contender,
+            seed=run.spec.seed,
+            run=run.path.name,
+            kind="diverged",
+            reason=f"a value became non-finite in epoch {len(run.history) + 1}",
+        )
+        for run in runs
+        if run.status == "diverged"
+    ]
+    return tuple(failure for failure in (*diverged, *failed) if failure.contender in names)

@@ -12,14 +12,13 @@ from bakeoff.findings import pairs
 from bakeoff.findings.additions import Addition, find_additions
 from bakeoff.findings.confirmation import find_confirmation
 from bakeoff.findings.contenders import ContenderResult, find_results, ranking, selected, uses_of_test
-from bakeoff.findings.failures import find_failures
 from bakeoff.findings.fallbacks import Fallback, find_fallbacks
 from bakeoff.findings.guessing import Guessing, find_guessing
 from bakeoff.findings.hypotheses import HypothesisResult, find_hypotheses
 from bakeoff.findings.one_change import OneChange, find_one_change
 from bakeoff.findings.reported import noise
 from bakeoff.findings.rising import Rise, find_rising
-from bakeoff.findings.runs import all_correct, by_contender, only_learnt
+from bakeoff.findings.runs import all_correct, by_contender, find_failures, only_learnt
 from bakeoff.findings.softmax import SoftmaxBeforeLoss, find_softmax
 from bakeoff.findings.sweeps import SweepResult, find_sweeps
 from bakeoff.findings.test_choices import ChosenOnTest, find_test_choices
@@ -67,10 +66,6 @@ class Findings:
         """The contender that validation accuracy selects."""
         return selected(self.contenders)
 
-    def facing(self, name: str) -> list[Pair]:
-        """The comparisons of one contender with the others, best by validation accuracy first."""
-        return pairs.facing(self.pairs, name, [c.name for c in self.ranking])
-
 
 def find_all(
     study: Plan, runs: Sequence[Run], fresh: Sequence[Run] = (), failed: Sequence[Failed] = ()
@@ -111,7 +106,7 @@ def _find_on(study: Plan, runs: Sequence[Run], fresh: Sequence[Run], untrained: 
     results = tuple(find_results(study, ended, groups, failed, decided.estimates))
     best = selected(results)
     swept = [point.contender for sweep in study.sweeps for point in sweep.points]
-    one_change = find_one_change(contenders, swept, groups, decided.pairs)
+    one_change = find_one_change(contenders, swept, groups, results, decided.pairs)
     return Findings(
         contenders=results,
         failures=failures,

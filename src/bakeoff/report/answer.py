@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bakeoff.findings.contenders import ContenderResult
+from bakeoff.findings.pairs import facing
 from bakeoff.findings.study import Findings
 from bakeoff.report import sentences
 from bakeoff.report.context import Context
@@ -73,12 +74,12 @@ def _verdicts(best: ContenderResult, findings: Findings, study: Plan) -> str:
     among contenders does not flatter."""
     names: dict[str, list[str]] = {}
     saw_test = {c.name for c in findings.contenders if not c.may_be_selected}
-    for pair in findings.facing(best.name):
+    for pair in facing(findings.pairs, best.name, [c.name for c in findings.ranking]):
         remark = " (chose or trained on the test set)" if pair.b in saw_test else ""
         remark = f" ({decided_by(pair)})" if verdict(pair) == "undecided" else remark
         names.setdefault(verdict(pair), []).append(pair.b + remark)
-    within = margin(study.margin)
-    parts = [words.format(few(names[key]), margin=within) for key, words in STANDING.items() if key in names]
+    within, standing = margin(study.margin), [key for key in STANDING if key in names]
+    parts = [STANDING[key].format(few(names[key]), margin=within) for key in standing]
     text = f"It is {'; '.join(parts)}." if parts else ""
     if "undecided" in names:
         text += " In brackets: what would probably decide it, if the difference is as measured."
@@ -91,19 +92,11 @@ def _verdicts(best: ContenderResult, findings: Findings, study: Plan) -> str:
 
 def _cautions(best: ContenderResult, findings: Findings, enough: Mapping[str, str]) -> str:
     """What the selection and the numbers rest on."""
-    flattered = (
-        "These runs selected it, which may flatter it; with “confirm = true” in the study file it is trained again on "
-        "fresh seeds."
-    )
+    selection = "These runs selected it, which may flatter it: “confirm = true” trains it again on fresh seeds."
     if any(c.trained for c in findings.confirmation):
-        flattered = f"The runs that selected it got {interval(best.test_accuracy)}."
-    texts = (
-        flattered if findings.ranking[1:] else "",
-        _still_rising(best, findings),
-        _without_result(findings),
-        _seeds_added(enough),
-    )
-    return " ".join(filter(None, texts))
+        selection = f"The runs that selected it got {interval(best.test_accuracy)}."
+    others = [_still_rising(best, findings), _without_result(findings), _seeds_added(enough)]
+    return " ".join(filter(None, [selection if findings.ranking[1:] else "", *others]))
 
 
 def _still_rising(best: ContenderResult, findings: Findings) -> str:
@@ -121,12 +114,9 @@ def _still_rising(best: ContenderResult, findings: Findings) -> str:
 
 def _without_result(findings: Findings) -> str:
     """Whose runs did not train, or cannot be read."""
-    failed = [
-        f"{c.ended - c.trained} of {plural(c.ended, 'run')} of {c.name}"
-        for c in findings.contenders
-        if c.ended > c.trained
-    ]
-    return f"Without a result: {few(failed)}." if failed else ""
+    incomplete = [c for c in findings.contenders if c.ended > c.trained]
+    counts = [f"{c.ended - c.trained} of {plural(c.ended, 'run')} of {c.name}" for c in incomplete]
+    return f"Without a result: {few(counts)}." if counts else ""
 
 
 ENOUGH = {

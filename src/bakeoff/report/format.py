@@ -14,8 +14,8 @@ def percent(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A part of a whole: `95 %`."""
-    return f"{100 * value:.0f} %".replace("-", "−")
+    """A part of a whole: `95 %`, or a dash for nan."""
+    return "–" if math.isnan(value) else f"{100 * value:.0f} %".replace("-", "−")
 
 
 def points(value: float) -> str:

@@ -17,7 +17,6 @@ from bakeoff.findings.changes import Change
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.hypotheses import Accuracy, HypothesisResult, Speed
 from bakeoff.findings.one_change import OneChange
-from bakeoff.findings.study import SeedsToShow
 from bakeoff.findings.sweeps import SweepResult
 from bakeoff.record import Run
 from bakeoff.report import hypotheses, overrides, sentences
@@ -48,7 +47,7 @@ def summary(context: Context) -> dict[str, Any]:
         "failures": findings.failures,
         "comparisons": findings.pairs,
         "can_be_best": findings.can_be_best,
-        "plan": [_need(item, several=len(study.datasets) > 1) for item in findings.plan],
+        "plan": [{"dataset": item.dataset, "difference": item.difference, **vars(item.need)} for item in findings.plan],
         "sweeps": [_sweep(item) for item in findings.sweeps],
         "environment": environment(context.runs),
         "confirmation": [_confirmation(item) for item in findings.confirmation],
@@ -62,10 +61,6 @@ def summary(context: Context) -> dict[str, Any]:
     }
     plain: dict[str, Any] = _plain(value)
     return plain
-
-
-def _need(plan: SeedsToShow, several: bool) -> dict[str, Any]:
-    return {**({"dataset": plan.dataset} if several else {}), "difference": plan.difference, **vars(plan.need)}
 
 
 def _confirmation(result: ContenderResult) -> dict[str, Any]:
@@ -106,11 +101,12 @@ def _plain(value: Any) -> Any:
             value = {end: getattr(value, end) for end in ENDS}
         case OneChange():
             names = {"from": value.before, "to": value.after, "what": value.change.what, "change": value.change}
-            value = names | vars(value.pair)
+            value = names | vars(value.pair) | {"share": value.share}
         case Change():
             return sentences.of_change(value)
         case Addition():
-            value = {"what": value.what, "against": sentences.AGAINST[value.against], **vars(value.pair)}
+            what = "ensemble" if value.against == "best member" else "student"
+            value = {"what": what, "against": sentences.AGAINST[value.against], **vars(value.pair)}
         case np.generic():
             value = value.item()
     if is_dataclass(value):
