@@ -17,7 +17,8 @@ check: .venv/ready
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto
 
-proof: .venv/ready  ## kills, failing disks, hostile files, simulated studies: hours, alone on the machine
+proof: .venv/ready  ## the wheel alone, kills, failing disks, hostile files, simulated studies: hours, alone on the machine
+	$(BIN)/python bench/wheel.py
 	$(BIN)/python bench/torture.py --kills 200
 	$(BIN)/python bench/faults.py
 	$(BIN)/python bench/fuzz.py --executions 200000 --out results/bench/fuzz.json
