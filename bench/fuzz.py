@@ -187,6 +187,7 @@ def data_readers(folder: Path) -> dict[str, Reader]:
     ]
     pickles = [pickle.dumps(pixels, protocol) for protocol in range(2, 6)]
     pickles += [pickle.dumps(np.asfortranarray(pixels.astype("<f4")), protocol) for protocol in (2, 5)]
+    batch = {"data": np.zeros((4, 3072), np.uint8), "labels": [0, 1, 2, 3], "filenames": ["a.png"] * 4}
     npz = [
         saved(np.savez, images=pixels, labels=labels),
         saved(np.savez_compressed, x_train=pixels, y_train=names, x_test=pixels, y_test=names),
@@ -199,8 +200,8 @@ def data_readers(folder: Path) -> dict[str, Reader]:
         (folder / "idx" / "train-images-idx3-ubyte.gz").write_bytes(data)
         return load_dataset(str(folder / "idx"))
 
-    def cifar_of(data: bytes) -> object:
-        return read_splits({Path(f"data_batch_{number}.bin"): data for number in range(6)})
+    def cifar_of(ending: str) -> Callable[[bytes], object]:
+        return lambda data: read_splits({Path(f"data_batch_{number}{ending}"): data for number in range(6)})
 
     readers = {
         "idx": Reader([idx, gzip.compress(idx)], idx_of, gzip_again),
@@ -219,7 +220,8 @@ def data_readers(folder: Path) -> dict[str, Reader]:
             file_reader(folder / "labels", "train_labels.csv", lambda file: load_dataset(str(file.parent))),
         ),
         "csv": Reader([t.encode() for t in tables], file_reader(folder, "a.csv", lambda file: load_dataset(str(file)))),
-        "cifar binary": Reader([bytes([1]) + bytes(3072)], cifar_of),
+        "cifar binary": Reader([bytes([1]) + bytes(3072)], cifar_of(".bin")),
+        "cifar python": Reader([pickle.dumps(batch, protocol) for protocol in (2, 4)], cifar_of("")),
         "dataset names": Reader(
             [str(folder / "named.npz").encode() + b":size=8,resize=pad,channels=1,mirror=no"],
             lambda data: load_dataset(os.fsdecode(data)),

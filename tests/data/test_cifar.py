@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import pickle
 import tarfile
 import warnings
 from dataclasses import replace
@@ -17,7 +18,7 @@ from bakeoff.errors import BakeoffError
 
 REAL = Path(os.environ.get("BAKEOFF_DATA", "no-data")) / "cifar10"
 BATCHES = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
-ARCHIVE, FOLDER = "cifar-10-binary.tar.gz", "cifar-10-batches-bin"
+FOLDERS = {"binary": "cifar-10-batches-bin", "python": "cifar-10-batches-py"}
 
 
 @pytest.fixture
@@ -37,31 +38,44 @@ def made() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {name: (draw.integers(0, 256, (20, 3, 32, 32), np.uint8), np.arange(20) % 10) for name in BATCHES}
 
 
-def files() -> dict[str, bytes]:
-    """The six files, by the description on the page of CIFAR-10."""
+def files(layout: str, protocol: int = 2) -> dict[str, bytes]:
+    """The six files of a layout, by the description on the page of CIFAR-10."""
+    if layout == "binary":
+        return {
+            f"{name}.bin": b"".join(
+                bytes([label]) + image.tobytes() for image, label in zip(images, labels.tolist(), strict=True)
+            )
+            for name, (images, labels) in made().items()
+        }
     return {
-        f"{name}.bin": b"".join(
-            bytes([label]) + image.tobytes() for image, label in zip(images, labels.tolist(), strict=True)
+        name: pickle.dumps(
+            {
+                "batch_label": "training batch 1 of 5",
+                "labels": labels.tolist(),
+                "data": images.reshape(20, 3072),
+                "filenames": [f"{n}.png" for n in range(20)],
+            },
+            protocol,
         )
         for name, (images, labels) in made().items()
     }
 
 
-def pack(contents: dict[str, bytes]) -> bytes:
+def pack(contents: dict[str, bytes], layout: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
         for name, content in {"readme.html": b"hello", **contents}.items():
-            member = tarfile.TarInfo(f"{FOLDER}/{name}")
+            member = tarfile.TarInfo(f"{FOLDERS[layout]}/{name}")
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
 
-def place(folder: Path, contents: dict[str, bytes], form: str = "loose") -> None:
+def place(folder: Path, contents: dict[str, bytes], layout: str, form: str) -> None:
     if form == "archive":
-        (folder / ARCHIVE).write_bytes(pack(contents))
+        (folder / f"cifar-10-{layout}.tar.gz").write_bytes(pack(contents, layout))
         return
-    inner = folder / FOLDER if form == "unpacked" else folder
+    inner = folder / FOLDERS[layout] if form == "unpacked" else folder
     inner.mkdir(exist_ok=True)
     for name, content in contents.items():
         (inner / name).write_bytes(content)
@@ -69,9 +83,10 @@ def place(folder: Path, contents: dict[str, bytes], form: str = "loose") -> None
 
 @pytest.mark.filterwarnings("ignore::bakeoff.data.DataWarning")
 @pytest.mark.parametrize("form", ["archive", "unpacked", "loose"])
+@pytest.mark.parametrize("layout", ["binary", "python"])
 @pytest.mark.parametrize("where", [0, 1])
-def test_every_form_of_the_published_files_is_read(folders, where, form):
-    place(folders[where], files(), form)
+def test_every_form_of_the_published_files_is_read(folders, where, layout, form):
+    place(folders[where], files(layout), layout, form)
     dataset = load_dataset("cifar10")
     images, labels = made()["test_batch"]
     assert (dataset.test.images == images).all()
@@ -84,11 +99,21 @@ def test_every_form_of_the_published_files_is_read(folders, where, form):
     assert dataset.mirror is True
 
 
-def test_files_that_are_not_the_published_ones_are_used_with_a_warning(folders, monkeypatch):
-    contents = files()
-    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+@pytest.mark.filterwarnings("ignore::bakeoff.data.DataWarning")
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_both_layouts_are_the_same_data(folders, protocol):
+    place(folders[1], files("binary"), "binary", "loose")
+    binary = load_dataset("cifar10").fingerprint
+    place(folders[0], files("python", protocol), "python", "unpacked")
+    assert load_dataset("cifar10").fingerprint == binary
+
+
+@pytest.mark.parametrize(("layout", "method"), [("binary", "sha256"), ("python", "md5")])
+def test_files_that_are_not_the_published_ones_are_used_with_a_warning(folders, monkeypatch, layout, method):
+    contents = files(layout)
+    sums = {name: hashlib.new(method, content).hexdigest() for name, content in contents.items()}
     monkeypatch.setitem(SOURCES.builtin, "cifar10", replace(SOURCES["cifar10"], contents=sums))
-    place(folders[0], contents, "archive")
+    place(folders[0], contents, layout, "archive")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load_dataset("cifar10")
@@ -105,7 +130,7 @@ def test_files_that_are_not_the_published_ones_are_used_with_a_warning(folders, 
 
 
 def test_missing_files_are_one_sentence(folders):
-    place(folders[0], dict(list(files().items())[:5]))
+    place(folders[0], dict(list(files("binary").items())[:5]), "binary", "loose")
     with pytest.raises(BakeoffError) as caught:
         load_dataset("cifar10")
     sentence = str(caught.value)
@@ -113,31 +138,55 @@ def test_missing_files_are_one_sentence(folders):
     assert sentence.endswith("run `bakeoff data fetch cifar10`, or put cifar-10-binary.tar.gz there")
 
 
+def batch(**change) -> bytes:
+    return pickle.dumps({"data": np.zeros((20, 3072), np.uint8), "labels": [0] * 20} | change)
+
+
+def deep_key() -> bytes:
+    """A dictionary whose key is a tuple in a tuple in a tuple ...: hashing it would overflow the stack."""
+    return b"\x80\x02})" + 200_000 * b"\x85" + b"K\x01s."
+
+
 @pytest.mark.filterwarnings("ignore::bakeoff.data.DataWarning")
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("layout", "content", "sentence"),
     [
-        (b"", "data_batch_2.bin is empty"),
-        (bytes(3074), "data_batch_2.bin has 3074 bytes where a multiple of 3073 is valid"),
-        (bytes([10]) + bytes(3072), r"cifar10, train split: label 10 is outside 0\.\.9"),
+        ("binary", b"", "data_batch_2.bin is empty"),
+        ("binary", bytes(3074), "data_batch_2.bin has 3074 bytes where a multiple of 3073 is valid"),
+        ("binary", bytes([10]) + bytes(3072), r"cifar10, train split: label 10 is outside 0\.\.9"),
+        ("python", b"\x80\x02}", "data_batch_2 is not a readable pickle"),
+        (
+            "python",
+            pickle.dumps([1]),
+            "data_batch_2 is not a readable pickle of numeric arrays .it holds no dictionary",
+        ),
+        ("python", pickle.dumps({"data": print}), "data_batch_2 asks for builtins.print"),
+        ("python", deep_key(), "data_batch_2 has more than 1,000,000 opcodes, or 1,000 tuples"),
+        ("python", batch(data=None), r"data_batch_2 has no `data` of \(N, 3072\) uint8"),
+        ("python", batch(data=np.zeros((20, 3072))), r"data_batch_2 has no `data` of \(N, 3072\) uint8"),
+        ("python", batch(labels=[0] * 19), "data_batch_2 has no `labels` of 20 whole numbers"),
+        ("python", batch(labels=["a"] * 20), "data_batch_2 has no `labels` of 20 whole numbers"),
+        ("python", batch(labels=[-1] * 20), "data_batch_2 has no `labels` of 20 whole numbers from 0 to 9"),
+        ("python", batch(labels=[2**20_000] * 20), "data_batch_2 uses the pickle opcode LONG4"),
     ],
 )
-def test_a_damaged_batch_is_one_sentence(folders, content, sentence):
-    place(folders[0], files() | {"data_batch_2.bin": content})
+def test_a_damaged_batch_is_one_sentence(folders, layout, content, sentence):
+    name = "data_batch_2" + (".bin" if layout == "binary" else "")
+    place(folders[0], files(layout) | {name: content}, layout, "loose")
     with pytest.raises(BakeoffError, match=sentence):
         load_dataset("cifar10")
 
 
 def test_a_damaged_archive_is_one_sentence(folders):
-    whole = pack(files())
-    archive = folders[0] / ARCHIVE
+    whole = pack(files("binary"), "binary")
+    archive = folders[0] / "cifar-10-binary.tar.gz"
     for data in (b"hello", whole[: len(whole) // 2], gzip.compress(b"hello"), whole[:100] + whole[120:]):
         archive.write_bytes(data)
         with pytest.raises(BakeoffError, match=r"cifar-10-binary.tar.gz (is a truncated or damaged archive|holds no)"):
             load_dataset("cifar10")
-    contents = files()
+    contents = files("binary")
     del contents["test_batch.bin"]
-    archive.write_bytes(pack(contents))
+    archive.write_bytes(pack(contents, "binary"))
     with pytest.raises(BakeoffError, match=r"cifar-10-binary\.tar\.gz holds no test_batch\.bin"):
         load_dataset("cifar10")
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from bakeoff.data import load_dataset, load_images
-from bakeoff.data.pickled import read_array
+from bakeoff.data.pickled import read_array, read_dictionary
 from bakeoff.errors import BakeoffError
 from bakeoff.models.tensors import read_tensors
 
@@ -200,6 +200,9 @@ def readers(folder: Path, data: bytes) -> dict[str, Callable[[], object]]:
     (folder / "competition").mkdir()
     (folder / "competition" / "train_images").write_bytes(data)
     (folder / "competition" / "train_labels.csv").write_text("Id,Category\n0,1\n")
+    (folder / "cifar10").mkdir()
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        (folder / "cifar10" / name).write_bytes(data)
     (folder / "old.pth").write_bytes(data)
     with zipfile.ZipFile(folder / "new.pth", "w") as archive:
         archive.writestr("new/data.pkl", data)
@@ -208,11 +211,13 @@ def readers(folder: Path, data: bytes) -> dict[str, Callable[[], object]]:
     any_size = {"size": None, "channels": 1, "resize": None}
     return {
         "read_array": lambda: read_array(file),
+        "read_dictionary": lambda: read_dictionary(data, file),
         **{
             name: functools.partial(load_images, folder / name, **any_size)
             for name in ("a.pkl", "a.npy", "b.npy", "a.npz", "b.npz")
         },
         "competition": lambda: load_dataset(str(folder / "competition")),
+        "cifar10": lambda: load_dataset("cifar10"),
         "dataset": lambda: load_dataset(str(folder / "b.npz")),
         **{name: functools.partial(read_tensors, folder / name) for name in ("old.pth", "new.pth", "a.safetensors")},
     }

@@ -1,17 +1,19 @@
 """Pickled NumPy arrays, read with an Unpickler that makes nothing of what a file names: no import, no call.
 
 A pickle is a program. Here only opcodes that arrays need are let through (PEP 307, PEP 574; protocols 2 to 5, of
-Python 2 or 3), and what asks for a name or a call leaves a note of it; the notes in which NumPy 1 and 2 write numeric
-arrays become arrays. All else is refused.
+Python 2 or 3), or a dictionary of arrays and plain values, and what asks for a name or a call leaves a note of it; the
+notes in which NumPy 1 and 2 write numeric arrays become arrays. All else is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import pickle
 import pickletools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,16 +24,20 @@ from numpy.typing import NDArray
 from bakeoff.errors import BakeoffError
 from bakeoff.files import opened, reading
 
-OPCODES = (
+ARRAY = (
     *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
     *("NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "TUPLE"),
     *("BININT", "BININT1", "BININT2", "LONG1", "BINSTRING", "SHORT_BINSTRING"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
 )
-"""What arrays need. Without lists, dictionaries and sets nothing can hold itself, be hashed or set an attribute."""
-MOST_OPCODES = 1_000
-"""An array takes some 50. Also the largest number of a place in the memo, which the Unpickler fills up to there."""
+"""Opcodes that arrays need."""
+DICTIONARY = (*ARRAY, "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_LIST", "APPEND", "APPENDS")
+MOST_OPCODES = {ARRAY: 1_000, DICTIONARY: 1_000_000}
+"""An array takes some 50, a batch of CIFAR-10 with its 20,000 labels and file names some 80,000. Also the largest
+number of a place in the memo, which the Unpickler fills up to there."""
+MOST_TUPLES = 1_000
+"""Keys of a dictionary are hashed, and a tuple within a tuple by recursion."""
 RECONSTRUCT, FROM_BUFFER = "numpy._core.multiarray._reconstruct", "numpy._core.numeric._frombuffer"
 ENCODE = "_codecs.encode"
 NAMES = ("numpy.ndarray", "numpy.dtype", RECONSTRUCT, FROM_BUFFER, ENCODE)
@@ -82,25 +88,44 @@ def read_array(file: Path) -> NDArray[Any]:
 
     Raises BakeoffError, naming the file and the fault, for anything else.
     """
-    with opened(file) as stream:
-        try:
-            _check_opcodes(stream)
-            stream.seek(0)
-            return _array(NoteUnpickler(stream, encoding="latin1").load())
-        except Refused as refusal:
-            raise BakeoffError(
-                f"{file} {refusal}, which numeric NumPy arrays do not need: it is refused, and nothing in it was run"
-            ) from None
-        except DAMAGED as error:
-            raise BakeoffError(f"{file} is not a readable pickle of numeric arrays ({error})") from error
+    with opened(file) as stream, _one_sentence(file):
+        return _array(_load(stream, ARRAY))
 
 
-def _check_opcodes(stream: BinaryIO) -> None:
+def read_dictionary(data: bytes, file: Path) -> dict[Any, Any]:
+    """The dictionary that the `data` of `file` hold, pickled: numeric arrays, and plain values as they are.
+
+    Raises BakeoffError, naming the file and the fault, for anything else.
+    """
+    with _one_sentence(file):
+        values = _load(io.BytesIO(data), DICTIONARY)
+        if not isinstance(values, dict):
+            raise ValueError("it holds no dictionary")
+        return {key: _array(value) if isinstance(value, Call) else value for key, value in values.items()}
+
+
+@contextlib.contextmanager
+def _one_sentence(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Refused as refusal:
+        raise BakeoffError(
+            f"{file} {refusal}, which numeric NumPy arrays do not need: it is refused, and nothing in it was run"
+        ) from None
+    except DAMAGED as error:
+        raise BakeoffError(f"{file} is not a readable pickle of numeric arrays ({error})") from error
+
+
+def _load(stream: BinaryIO, opcodes: tuple[str, ...]) -> Any:
+    most, tuples = MOST_OPCODES[opcodes], 0
     for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
-        if opcode.name not in OPCODES:
+        tuples += opcode.name.startswith("TUPLE")
+        if opcode.name not in opcodes:
             raise Refused(f"uses the pickle opcode {opcode.name}")
-        if count > MOST_OPCODES or (opcode.name == "LONG_BINPUT" and int(argument or 0) > MOST_OPCODES):
-            raise Refused(f"has more than {MOST_OPCODES:,} opcodes")
+        if count > most or tuples > MOST_TUPLES or (opcode.name == "LONG_BINPUT" and int(argument or 0) > most):
+            raise Refused(f"has more than {most:,} opcodes, or {MOST_TUPLES:,} tuples")
+    stream.seek(0)
+    return NoteUnpickler(stream, encoding="latin1").load()
 
 
 def _array(value: Any) -> NDArray[Any]:
