@@ -32,7 +32,8 @@ def test_rendering_again_keeps_a_users_files(tmp_path: Path) -> None:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("mine")
     before = set(json.loads((folder / "files.json").read_text()))
-    bakeoff.run_study(study, out=tmp_path, jobs=1, only="slow")
+    with pytest.warns(UserWarning, match="is replaced; its runs are kept"):
+        bakeoff.run_study(study, out=tmp_path, jobs=1, only="slow")
     assert {name: (folder / name).read_text() for name in users} == dict.fromkeys(users, "mine")
     written = set(json.loads((folder / "files.json").read_text()))
     assert before - written

@@ -45,7 +45,8 @@ def test_only_what_changed_is_trained_again(run_text: RunText, tmp_path: Path) -
 def test_more_seeds_keep_the_first_ones(run_text: RunText) -> None:
     run_text(STUDY)
     trained: list[str] = []
-    summary = run_text(STUDY, seeds=3, done=trained.append)
+    with pytest.warns(UserWarning, match="the report of `bakeoff run tiny` is replaced; its runs are kept"):
+        summary = run_text(STUDY, seeds=3, done=trained.append)
     assert sorted(name.rsplit("-", 1)[0] for name in trained) == ["quick-seed2", "slow-seed2"]
     assert all(c["n"] == 3 for c in summary["contenders"])
 
@@ -156,6 +157,8 @@ def test_published_studies_at_smoke_scale(name: str, tmp_path: Path) -> None:
     page = (tmp_path / name / "smoke" / "report.html").read_text()
     optional = ("sweeps", "curves", "reported", "hypotheses", "diagnoses")
     expected = [k for k in SECTIONS if (k not in optional or name == "small-cnn") and k != "label_noise"]
+    if not any(c["trained"] for c in summary["contenders"]):  # no section that rests on results
+        expected = ["leaderboard", "environment"]
     assert [kind for kind in expected if f'id="{kind.replace("_", "-")}"' not in page] == []
     assert f"instead of {study.dataset}" in page
 

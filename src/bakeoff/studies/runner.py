@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from bakeoff import record
 from bakeoff.engines.execute import interruptible
-from bakeoff.errors import RunsFailed, UsageError
+from bakeoff.errors import BakeoffError, RunsFailed, UsageError
 from bakeoff.record import Run
-from bakeoff.record.manifest import Failed, Manifest, write_manifest
+from bakeoff.record.manifest import Failed, Manifest, read_manifest, write_manifest
 from bakeoff.spec.override import TIME, Override
 from bakeoff.spec.plan import Plan, split_names
 from bakeoff.spec.study_file import StudyFile
@@ -76,6 +78,7 @@ def run_study(
     find_device(execution.device)
     plan = check_plan(plan, data)
     folder = record.make_folder(execution.out / plan.name / plan.scale)
+    _warn_of_replaced(folder, command)
     minutes = execution.minutes
     deadline = started + 60 * minutes - min(RESERVE, 10 * minutes) if minutes else None  # the report needs some, too
     with interruptible() as stop:
@@ -142,6 +145,13 @@ def _check_seeds(seeds: int | None, seeds_limit: int | None, minutes: float | No
         raise UsageError("minutes and until_decided cannot go together: which seeds are added must not rest on time")
     if seeds_limit is not None and seeds_limit < 2:
         raise UsageError(f"max_seeds = {seeds_limit}: must be 2 or more: one seed decides nothing")
+
+
+def _warn_of_replaced(folder: Path, command: str) -> None:
+    """A sentence where the report that lies in `folder` came from another command: its runs stay, its page goes."""
+    with contextlib.suppress(BakeoffError):  # no report there yet, or one that cannot be read
+        if (before := read_manifest(folder).command) != command:
+            warnings.warn(f"{folder}: the report of `{before}` is replaced; its runs are kept", stacklevel=3)
 
 
 def _command(study: str, scale: str, selection: Mapping[str, Any], threads: int | None, seeds_limit: int | None) -> str:
