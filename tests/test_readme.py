@@ -54,6 +54,11 @@ def test_its_python_runs(tmp_path: Path) -> None:
     assert "runs/small_cnn-width=16-seed0-" in done.stdout
 
 
+def test_the_list_of_choices_is_that_of_the_tables() -> None:
+    """Else: python bench/choices.py."""
+    assert (ROOT / "docs/choices.md").read_text() == runpy.run_path(str(ROOT / "bench/choices.py"))["text"]()
+
+
 def test_the_architecture_is_that_of_the_tree() -> None:
     """Every file that something is added to exists, and every package and module has its place in the drawing."""
     text = (ROOT / "docs/architecture.md").read_text()
