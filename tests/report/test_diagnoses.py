@@ -13,7 +13,9 @@ from bakeoff.report.context import Context
 from bakeoff.report.page import Page
 from bakeoff.report.render.blocks import Paragraph, Table
 from bakeoff.report.sections import compose
+from bakeoff.spec.losses import LOSSES, Loss
 from bakeoff.spec.plan import make_plan
+from bakeoff.spec.settings import Frozen
 from bakeoff.spec.study import Section
 from bakeoff.spec.study_file import parse_study
 
@@ -243,6 +245,19 @@ def test_a_loss_over_places_or_crops_is_held_against_its_own_number_of_outputs(t
         changed = dataclasses.replace(run, history=rows, metrics={**run.metrics, "validation_accuracy": accuracy})
         entries = Page(Context.of(study, [changed])).summary["diagnoses"]["guessing"]
         assert [entry["equal_loss"] for entry in entries] == [pytest.approx(math.log(outputs))] * runs
+
+
+def test_a_loss_whose_value_for_equal_logits_is_not_known_is_held_against_none(tmp_path, write_run, monkeypatch):
+    monkeypatch.setitem(LOSSES.builtin, "focal", Loss("bakeoff.training.loss:cross_entropy", Frozen))
+    text = "title = 'a'\nquestion = 'b?'\ndataset = 'digits'\n[contenders.c]\nmodel = 'logistic'\nloss = 'focal'"
+    study = make_plan(parse_study(text, "one", "one.toml"))
+    run = write_run(study.specs()[0], tmp_path, skill=5.0)
+    run = dataclasses.replace(run, metrics={**run.metrics, "validation_accuracy": 0.1})
+    context = Context.of(study, [run])
+    assert [entry["equal_loss"] for entry in Page(context).summary["diagnoses"]["guessing"]] == [None]
+    tables = [block for part in compose(context) for block in part.blocks if isinstance(block, Table)]
+    (row,) = next(table.rows for table in tables if table.columns[3].label == "of equal guessing")
+    assert row[3].text == "–"
 
 
 def test_a_single_change_that_makes_it_learn_comes_before_many(runs):

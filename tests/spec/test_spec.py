@@ -5,10 +5,11 @@ import pytest
 from bakeoff.data.sources import SOURCES
 from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.losses import LOSSES, Loss
+from bakeoff.spec.registry import Entry, parse_choice
 from bakeoff.spec.schedules import SCHEDULES, Cosine, Plateau, Step
-from bakeoff.spec.settings import validate
-from bakeoff.spec.stopping import STOPS, Best, Early
+from bakeoff.spec.settings import Frozen, validate
+from bakeoff.spec.stopping import KEEPS, STOPS, Best, Early, Keep
 
 
 @pytest.mark.parametrize(
@@ -138,6 +139,28 @@ def test_choosing_on_test_is_marked() -> None:
     assert Recipe(keep="best:monitor=test_accuracy").selects_on_test
     assert not Recipe(keep="best:monitor=validation_accuracy").selects_on_test
     assert not Recipe().selects_on_test
+
+
+def test_another_keep_that_chooses_on_test_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(Keep):
+        """The best of the later epochs."""
+
+        @property
+        def criterion(self) -> str:
+            return "test_loss"
+
+    monkeypatch.setitem(KEEPS.builtin, "late", Entry(Late))
+    assert Recipe(keep="late").selects_on_test
+
+
+def test_another_loss_of_which_fallback_may_know_the_value_of_equal_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused unless its entry says that the value is ln K, in the package or in a plug-in."""
+    for name, known in (("focal", False), ("poly", True)):
+        loss = Loss("bakeoff.training.loss:cross_entropy", Frozen, equal_is_log_classes=known)
+        monkeypatch.setitem(LOSSES.builtin, name, loss)
+    assert Recipe(loss="poly", fallback="switch").fallback_recipe
+    with pytest.raises(UsageError, match="fallback does not know the loss of equal logits for loss = 'focal'"):
+        Recipe(loss="focal", fallback="switch")
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden", "x" * 81])

@@ -16,7 +16,8 @@ from bakeoff.errors import Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_run
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.stopping import Fallback, Switch
+from bakeoff.spec.registry import Entry
+from bakeoff.spec.stopping import FALLBACKS, Fallback, Switch
 from bakeoff.training.loss import make_loss
 from bakeoff.training.options import RunOptions
 from bakeoff.training.run import check_spec, train_run
@@ -88,6 +89,23 @@ def test_a_fallen_run_equals_a_plain_loop(blocks: Dataset, tmp_path: Path) -> No
     with torch.no_grad():
         expected = model(tensors(blocks.test, blocks.train)[0])
     np.testing.assert_allclose(run.logits("test"), expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_another_fallback_restarts_training(blocks: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slower(Fallback):
+        """A tenth of the rate after the first epoch."""
+
+        def applies(self, rows, outputs: int) -> bool:  # noqa: ARG002
+            return len(rows) == 1
+
+        def changes(self) -> dict:
+            return {"lr": 0.0003}
+
+    monkeypatch.setitem(FALLBACKS.builtin, "slower", Entry(Slower))
+    run_spec = spec(epochs=2, batch_size=32, schedule="constant", fallback="slower")
+    run = train_run(run_spec, blocks, tmp_path, RunOptions(threads=1))
+    assert run.fallback_epoch == 1
+    assert [row["lr"] for row in run.history] == [0.003, 0.0003, 0.0003]
 
 
 def test_training_that_gets_somewhere_is_left_alone(blocks: Dataset, tmp_path: Path) -> None:

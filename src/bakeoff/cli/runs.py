@@ -75,17 +75,16 @@ def train(parent: Path | None, json_out: bool, **options: Any) -> None:
 
 def training_notes(run: Run) -> Iterator[str]:
     """A sentence on whatever the table of epochs does not tell."""
-    from bakeoff.spec.stopping import Best
-
     recipe = run.spec.recipe
     if run.fallback_epoch and recipe.fallback_recipe:
         yield f"restarted with {recipe.fallback_recipe.optimizer} after epoch {run.fallback_epoch}"
     if run.pool:
         yield f"pseudo-labels: {run.pool['taken']:,} of {run.pool['images']:,}, by {run.pool['teacher']}"
-    if isinstance(keep := recipe.keep_choice, Best):
+    keep = recipe.keep_choice
+    if keep.criterion:
         rows = run.history[run.fallback_epoch or 0 :]
         kept = max(count for count in range(1, len(rows) + 1) if keep.is_best(rows[:count]))
-        yield f"kept: the weights after epoch {rows[kept - 1]['epoch']}, best by {keep.monitor.replace('_', ' ')}"
+        yield f"kept: the weights after epoch {rows[kept - 1]['epoch']}, best by {keep.criterion.replace('_', ' ')}"
     if recipe.selects_on_test:
         yield "note: the epoch was chosen on the test set, so its test accuracy will be flattered"
 

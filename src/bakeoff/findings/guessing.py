@@ -24,13 +24,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Guessing:
-    """`runs` of `n` finished ones learnt nothing; losses are in nats, `equal_loss` that of equal guessing."""
+    """`runs` of `n` finished ones learnt nothing; losses are in nats, `equal_loss` that of equal guessing, if known."""
 
     contender: str
     runs: int
     n: int
     train_loss: float
-    equal_loss: float
+    equal_loss: float | None
     validation_accuracy: float
     most_frequent: float
     """The part of the validation images that are of their most frequent class."""
@@ -48,7 +48,7 @@ def find_guessing(contenders: Sequence[Contender], groups: Groups) -> Iterator[G
                 runs=len(runs),
                 n=len(groups[c.name]),
                 train_loss=least_loss(runs),
-                equal_loss=faults.equal_loss(outputs(runs[0])),
+                equal_loss=faults.equal_loss(outputs(runs[0])) if runs[0].spec.recipe.equal_is_log_classes else None,
                 validation_accuracy=float(np.mean([run.metrics["validation_accuracy"] for run in runs])),
                 most_frequent=max(counts) / sum(counts),
                 trains=_trains(c, contenders, groups, [name for name, runs in guessed.items() if runs]),

@@ -18,15 +18,17 @@ class Loss(Entry[Frozen]):
     """It takes the recipe's `label_smoothing`."""
     balanced: bool = False
     """Classes are weighted by their inverse frequency in the training split, with a mean weight of 1."""
+    equal_is_log_classes: bool = False
+    """Equal logits for K classes cost ln K, whatever the targets; but where smoothed labels meet weighted classes."""
 
 
 CROSS_ENTROPY = "bakeoff.training.loss:cross_entropy"
 LOSSES: Registry[Loss] = Registry(
     "loss",
     {
-        "cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True),
-        "balanced_cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True, balanced=True),
-        "softmax_output": Loss("bakeoff.training.loss:softmax_output", Frozen),
+        "cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True, equal_is_log_classes=True),
+        "balanced_cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True, balanced=True, equal_is_log_classes=True),
+        "softmax_output": Loss("bakeoff.training.loss:softmax_output", Frozen, equal_is_log_classes=True),
     },
     kind=Loss,
     group="losses",

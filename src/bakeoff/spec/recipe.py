@@ -15,7 +15,7 @@ from bakeoff.spec.registry import Entry, Registry, parse_choice
 from bakeoff.spec.schedules import SCHEDULES
 from bakeoff.spec.settings import Frozen, Shown
 from bakeoff.spec.steps import AUGMENTATIONS, PREPROCESSING
-from bakeoff.spec.stopping import FALLBACKS, KEEPS, STOPS, Best, Fallback, Keep, Switch
+from bakeoff.spec.stopping import FALLBACKS, KEEPS, STOPS, Fallback, Keep
 from bakeoff.spec.tasks import POOLS, TASKS, Pool, TaskSettings
 from bakeoff.spec.tta import TTAS, Tta
 
@@ -101,7 +101,7 @@ class Recipe(Frozen):
             restarts = self.fallback_recipe is not None
         except UsageError as error:
             raise UsageError(f"fallback: {error}") from None
-        if restarts and (self.loss not in LOSSES.builtin or (self.label_smoothing and loss.balanced)):
+        if restarts and not self.equal_is_log_classes:
             setting = f"loss = {self.loss!r} and label_smoothing = {self.label_smoothing}"
             raise UsageError(f"fallback does not know the loss of equal logits for {setting}: change one of the three")
         return self
@@ -109,6 +109,12 @@ class Recipe(Frozen):
     @property
     def loss_entry(self) -> Loss:
         return LOSSES.find(parse_choice(self.loss)[0])
+
+    @property
+    def equal_is_log_classes(self) -> bool:
+        """True where the loss of equal logits for K classes is known: ln K."""
+        loss = self.loss_entry
+        return loss.equal_is_log_classes and not (self.label_smoothing and loss.balanced)
 
     @property
     def keep_choice(self) -> Keep:
@@ -125,8 +131,8 @@ class Recipe(Frozen):
     @property
     def fallback_recipe(self) -> Recipe | None:
         """What training restarts with if its loss does not fall; None: it does not restart."""
-        fallback = self.fallback_choice
-        return Recipe(**{**self.model_dump(), **fallback.changes()}) if isinstance(fallback, Switch) else None
+        changes = self.fallback_choice.changes()
+        return Recipe(**{**self.model_dump(), **changes, "fallback": "never"}) if changes else None
 
     @property
     def pool_choice(self) -> Pool:
@@ -138,9 +144,8 @@ class Recipe(Frozen):
 
     @property
     def selects_on_test(self) -> bool:
-        """True where the weights are chosen by test accuracy: a fault, kept only to be reproduced."""
-        keep = self.keep_choice
-        return isinstance(keep, Best) and keep.monitor == "test_accuracy"
+        """True where the weights are chosen on the test split: a fault, kept only to be reproduced."""
+        return self.keep_choice.criterion.startswith("test_")
 
     @property
     def trains_on_test(self) -> bool:

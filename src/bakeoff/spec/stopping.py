@@ -66,6 +66,11 @@ class Keep(Frozen):
         the ones that are evaluated."""
         return False
 
+    @property
+    def criterion(self) -> str:
+        """The column of the history that chooses the epoch, such as `validation_loss`; empty: none does."""
+        return ""
+
 
 class Best(Keep):
     """The weights after the epoch with the best `monitor`. `test_accuracy` is a fault some reports have:
@@ -80,6 +85,10 @@ class Best(Keep):
         values = falling(rows, self.monitor)
         return all(values[-1] < value for value in values[:-1])
 
+    @property
+    def criterion(self) -> str:
+        return self.monitor
+
 
 KEEPS: Registry[Entry[Keep]] = Registry("keep", {"last": Entry(Keep), "best": Entry(Best)})
 
@@ -90,13 +99,17 @@ class Fallback(Frozen):
     def applies(self, rows: Rows, outputs: int) -> bool:  # noqa: ARG002
         """True after the epoch at which training restarts.
 
-        Equal logits have a loss of ln(outputs) under every loss, unless smoothed labels and weighted classes meet.
+        Equal logits have a loss of ln(outputs): a recipe of which that is not known takes no fallback.
 
         Args:
             rows: all finished epochs of the run.
             outputs: the logits that the loss is over.
         """
         return False
+
+    def changes(self) -> dict[str, Any]:
+        """The fields of the recipe that differ after the restart, besides `fallback`; none: it never restarts."""
+        return {}
 
 
 class Switch(Fallback):
@@ -117,9 +130,7 @@ class Switch(Fallback):
         return len(rows) == self.after and all(row["train_loss"] >= limit for row in rows)
 
     def changes(self) -> dict[str, Any]:
-        """The fields of the recipe that differ after the restart."""
-        settings = {"optimizer": self.optimizer, "lr": self.lr, "momentum": self.momentum}
-        return {**settings, "nesterov": False, "fallback": "never"}
+        return {"optimizer": self.optimizer, "lr": self.lr, "momentum": self.momentum, "nesterov": False}
 
 
 FALLBACKS: Registry[Entry[Fallback]] = Registry("fallback", {"never": Entry(Fallback), "switch": Entry(Switch)})

@@ -85,7 +85,8 @@ def _guessing(entries: Sequence[Guessing]) -> list[Block]:
     rows = []
     for entry in entries:
         cells = [entry.contender, f"{entry.runs} of {entry.n}", f"{entry.train_loss:#.5g}"]
-        cells += [f"{entry.equal_loss:.4f}", percent(entry.validation_accuracy), percent(entry.most_frequent)]
+        cells += ["–" if entry.equal_loss is None else f"{entry.equal_loss:.4f}"]
+        cells += [percent(entry.validation_accuracy), percent(entry.most_frequent)]
         learns = [f"{'; '.join(map(sentences.of_change, way.changes))} ({way.contender})" for way in entry.trains]
         rows.append([*map(Cell, cells), Cell("; or ".join(learns) or "–")])
     note = (
