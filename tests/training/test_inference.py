@@ -13,6 +13,8 @@ from bakeoff.errors import BakeoffError
 from bakeoff.models import create_model
 from bakeoff.record import Run
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.registry import Entry
+from bakeoff.spec.tta import TTAS, Tta, View
 from bakeoff.training.inference import logits_of
 from bakeoff.training.options import RunOptions
 from bakeoff.training.run import train_run
@@ -40,6 +42,24 @@ def test_an_ensemble_answers_as_its_record_does(blocks: Dataset, members: list[R
         assert np.array_equal(answers, ensemble.logits(split))
     mean = np.mean([softmax(member.logits("test"), axis=1) for member in members], axis=0)
     assert np.allclose(np.exp(ensemble.logits("test")), mean, atol=1e-5) is (tta == "one")
+
+
+def test_an_ensemble_takes_another_tta(blocks: Dataset, members: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mirror(Tta):
+        """Each image and its mirror image."""
+
+        def views(self) -> list[View]:
+            return [(False, 0, 0), (True, 0, 0)]
+
+    monkeypatch.setitem(TTAS.builtin, "mirror", Entry(Mirror))
+    folder, paths, made = members[0].path.parent, [member.path for member in members], []
+    for tta in ("mirror", "several:shift=0,mirror=true"):
+        spec = RunSpec(contender="both", members=("c",), over_seeds=True, recipe=Recipe(tta=tta), dataset="blocks")
+        options = RunOptions(device="cpu", threads=1)
+        made.append(train_run(spec, blocks, folder / f"same-{tta[:3]}", options, paths))
+    assert np.array_equal(made[0].logits("test"), made[1].logits("test"))
+    images = blocks.test.images
+    assert np.array_equal(logits_of(made[0], images), made[1].logits("test"))
 
 
 def test_an_ensemble_whose_member_is_gone_says_so(blocks: Dataset, members: list[Run], tmp_path: Path) -> None:

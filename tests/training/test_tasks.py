@@ -1,6 +1,7 @@
 """Training images that are never the same twice: where they come from, and what their labels say."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bakeoff.errors import UsageError
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.tasks import CROPS
 from bakeoff.training.run import check_spec
+from bakeoff.training.tasks import generated
 from bakeoff.training.tasks.base import Task, find_task
 
 DATA = "largest-digit:digits=digits,count=300,test_count=150"
@@ -145,6 +147,14 @@ def test_crops_and_places_are_for_rules_under_which_one_digit_counts(model: str,
     data = f"{DATA},rule={rule}"
     spec = RunSpec(contender="c", model=model, recipe=Recipe(task=task), dataset=data)
     with pytest.raises(UsageError, match=f"task = '{task}': largest.*: no single digit counts under rule = {rule}"):
+        check_spec(spec, load_dataset(DATA))
+
+
+def test_another_rule_answers_with_one_digit_only_where_its_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    parity = SimpleNamespace(options=SimpleNamespace(rule="parity"))
+    monkeypatch.setattr(generated, "find_composites", lambda _: {"train": parity})
+    spec = RunSpec(contender="c", model="patch_classifier", recipe=Recipe(task="crops"), dataset=DATA)
+    with pytest.raises(UsageError, match="no single digit counts under rule = parity"):
         check_spec(spec, load_dataset(DATA))
 
 

@@ -10,7 +10,7 @@ import torch
 from bakeoff import record
 from bakeoff.data.dataset import Dataset
 from bakeoff.spec import RESULTS, RunSpec
-from bakeoff.spec.tta import SeveralViews, Tta
+from bakeoff.spec.tta import Tta
 from bakeoff.training.describe import describe_run
 from bakeoff.training.device import find_device
 from bakeoff.training.inference import logits_of, mean_answer
@@ -34,7 +34,7 @@ def average(spec: RunSpec, dataset: Dataset, path: Path, options: RunOptions, me
     """
     runs = [record.read_finished(member) for member in members]
     setup, tta = make_setup(spec, dataset, find_device(options.device)), spec.recipe.tta_choice
-    several = tta if isinstance(tta, SeveralViews) else None
+    several = None if tta == Tta() else tta
     logits = {}
     for name, split in setup.measured.items():
         images = split.images.cpu().numpy()

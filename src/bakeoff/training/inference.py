@@ -19,7 +19,7 @@ from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import Run, read_finished
 from bakeoff.spec.plugins import check_plugins
-from bakeoff.spec.tta import SeveralViews, Tta
+from bakeoff.spec.tta import Tta
 from bakeoff.training.device import computing, find_device
 from bakeoff.training.measure import infer
 
@@ -32,7 +32,7 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None
     beside its own.
 
     Args:
-        tta: instead of the run's own. Members of an ensemble without several views have their own.
+        tta: instead of the run's own. Members of an ensemble whose recipe has none have their own.
 
     Raises:
         UsageError: a run that diverged, or images of another shape.
@@ -47,7 +47,7 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None
     tta = tta or recipe.tta_choice
     if run.spec.members:
         members = [read_finished(run.path.parent / name) for name in run.needs]
-        several = tta if isinstance(tta, SeveralViews) else None
+        several = None if tta == Tta() else tta
         return mean_answer([logits_of(member, images, device=device, tta=several) for member in members])
     place, mean, std = find_device(device), np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
     normalise = normaliser(recipe.pixels, mean, std, place, recipe.preprocess)

@@ -1,11 +1,14 @@
 """Textures: each looks as its name says, and none can be taken for a digit."""
 
 import hashlib
+import runpy
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from bakeoff.data.composite import options
+from bakeoff.data.composite.options import CompositeOptions
 from bakeoff.data.composite.textures import BRIGHTEST, SIDE, STAR, TEXTURES, texture
 
 
@@ -86,5 +89,14 @@ def test_rings_are_concentric() -> None:
 
 def test_the_bytes_are_a_promise() -> None:
     """The same in every process and on every machine; another digest makes every composite another."""
-    digest = hashlib.sha256(b"".join(texture(kind).tobytes() for kind in TEXTURES)).hexdigest()[:16]
+    digest = hashlib.sha256(b"".join(texture(kind).tobytes() for kind in CompositeOptions().backgrounds)).hexdigest()[
+        :16
+    ]
     assert digest == "f53773c8f6174ab5"
+
+
+def test_another_texture_changes_no_dataset_that_does_not_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = CompositeOptions().backgrounds
+    monkeypatch.setitem(TEXTURES, "clouds", TEXTURES["water"])
+    made = runpy.run_path(options.__file__)["CompositeOptions"]
+    assert made().backgrounds == before

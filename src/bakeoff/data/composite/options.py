@@ -52,7 +52,7 @@ class CompositeOptions(Frozen):
     overlap: Share = 0.2
     """The largest part of a digit's bounding rectangle that another's may cover."""
     backgrounds: Annotated[tuple[str, ...], BeforeValidator(_split)] = Field(
-        tuple(TEXTURES), min_length=1, max_length=20
+        ("metal", "gravel", "stars", "pebbles", "water", "contours", "rings"), min_length=1, max_length=20
     )
     """Kinds of texture, equally frequent; one that is named twice is twice as frequent."""
     rule: Rule = "largest"

@@ -13,6 +13,9 @@ Rule = Literal["largest", "highest", "lowest", "sum", "count"]
 Measure = Literal["rectangle", "square", "ink"]
 """What `largest` compares: bounding rectangles, their longer sides squared, or pixels of ink."""
 
+OF_ONE_DIGIT: tuple[Rule, ...] = ("largest", "highest", "lowest")
+"""The rules whose label is the value of one digit of the image."""
+
 CLEAR = 0.9
 """Under the rule `largest`, no other digit is larger than this part of the largest."""
 

@@ -210,7 +210,7 @@ TEXTURES: dict[str, Callable[[_Random], Plane]] = {
     "contours": _contours,
     "rings": _rings,
 }
-"""The kinds of background of the two modified-MNIST sets. Each has a number of its own, its place here."""
+"""The kinds of background. Each has a number of its own, its place here: a new one goes last."""
 
 
 @cache

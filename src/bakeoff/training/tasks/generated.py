@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bakeoff.data.composite.drawing import Composite
+from bakeoff.data.composite.rules import OF_ONE_DIGIT
 from bakeoff.data.dataset import Dataset, Images, Labels
 from bakeoff.data.preprocess import change
 from bakeoff.data.sources import find_composites
@@ -30,7 +31,7 @@ class GeneratedTask(Task):
         task, rule = spec.recipe.task, find_composites(spec.dataset)["train"].options.rule
         if spec.recipe.teacher:
             raise UsageError(f"a teacher adds to the training split: task = {task!r} does not train on it")
-        if cls.of_one_digit and rule in ("sum", "count"):
+        if cls.of_one_digit and rule not in OF_ONE_DIGIT:
             raise UsageError(f"task = {task!r}: {spec.dataset}: no single digit counts under rule = {rule}")
 
     @functools.cached_property
