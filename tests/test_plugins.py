@@ -155,16 +155,19 @@ def test_a_verb_that_needs_an_absent_or_another_plug_in_says_so(mine: Path, call
     assert call("predict", run, "--split", "test", "--plugin", mine)[0] == 0
 
 
-def test_a_report_that_needs_an_absent_plug_in_says_so(mine: Path, call) -> None:
+@pytest.mark.parametrize("verb", ["report", "compare", "export"])
+def test_a_study_that_needs_an_absent_plug_in_says_so(verb: str, mine: Path, call) -> None:
     """Models and datasets it does not need: only what it reads again of a study's settings, such as a loss."""
     text = f"{STUDY}[contenders.three]\nmodel = 'logistic'\nloss = 'mine:half'\n"
     Path("study.toml").write_text(text)
     assert call("run", "study.toml", "--jobs", 1, "--device", "cpu", "--plugin", mine)[0] == 0
     plugins.FILES.clear()
-    code, _, err = call("report", "runs/study")
+    words = (verb, "runs/study", *(("--to", "csv") if verb == "export" else ()))
+    code, _, err = call(*words)
     sentence = "loss: unknown choice 'mine:half': there is no plug-in 'mine': give its file with --plugin mine.py"
     assert (code, sentence in err) == (1, True), err
-    assert call("report", "runs/study", "--plugin", mine)[0] == 0
+    code, _, err = call(*words, "--plugin", mine)
+    assert code == 0, err
 
 
 def test_models_of_a_file_are_listed_and_shown(mine: Path, call) -> None:

@@ -125,6 +125,7 @@ def report(folder: Path, all_studies: bool, json_out: bool) -> None:
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     help="Accuracies closer than this, a fraction, are as good.  [the study's, or 0.005]",
 )
+@PLUGIN
 @JSON
 def compare(runs: tuple[Path, ...], json_out: bool, **options: float | None) -> None:
     """Compare the contenders among RUNS, all pairs of a dataset as one family.
