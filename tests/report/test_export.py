@@ -7,14 +7,18 @@ import shutil
 import subprocess
 from xml.etree import ElementTree
 
+import click
 import pytest
 from PIL import Image
 
-from bakeoff.cli import main
+from bakeoff.cli import bakeoff, main
+from bakeoff.errors import UsageError
 from bakeoff.report.context import Context
+from bakeoff.report.forms import FORMS
 from bakeoff.report.page import Page
 from bakeoff.report.render.blocks import Cell, Column, Table
 from bakeoff.report.render.tables import escaped, latex
+from bakeoff.studies.reports import export
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,7 @@ def page(study, runs):
 
 
 def test_csv_holds_the_numbers_of_the_summary(page):
-    summary, files = page.summary, page.export("csv")
+    summary, files = page.summary, FORMS["csv"](page)
     rows = list(csv.DictReader(files["contenders.csv"].decode().splitlines()))
     assert [row["name"] for row in rows] == [c["name"] for c in summary["contenders"]]
     for row, contender in zip(rows, summary["contenders"], strict=True):
@@ -36,7 +40,7 @@ def test_csv_holds_the_numbers_of_the_summary(page):
 
 def test_every_table_of_the_page_is_a_float_in_latex(page, tmp_path):
     page.write(tmp_path)
-    files = page.export("latex")
+    files = FORMS["latex"](page)
     assert len(files) == (tmp_path / "report.html").read_text().count("</table>")
     for name, data in files.items():
         text = data.decode()
@@ -51,7 +55,7 @@ def test_every_table_of_the_page_is_a_float_in_latex(page, tmp_path):
 
 def test_every_figure_of_the_page_is_there_as_png_of_twice_its_size(page, tmp_path):
     page.write(tmp_path)
-    files = page.export("png")
+    files = FORMS["png"](page)
     drawn = {file.stem: file for file in (tmp_path / "figures").iterdir()}
     assert {name.removesuffix(".png") for name in files} == drawn.keys()
     for name in ("leaderboard.png", "roc-resnet20.png"):
@@ -59,6 +63,19 @@ def test_every_figure_of_the_page_is_there_as_png_of_twice_its_size(page, tmp_pa
         *_, width, height = ElementTree.parse(drawn[name.removesuffix(".png")]).getroot().get("viewBox").split()
         with Image.open(tmp_path / name) as image:
             assert image.size == pytest.approx((2 * float(width), 2 * float(height)), abs=1)
+
+
+def test_an_unknown_form_is_refused_with_the_closest(tmp_path):
+    with pytest.raises(UsageError, match=r"no form 'latx' \(closest: latex\)"):
+        export(tmp_path, ["csv", "latx"], tmp_path)
+
+
+def test_every_form_is_a_choice_and_explained_in_the_help():
+    command = bakeoff.commands["export"]
+    shown = " ".join(command.get_help(click.Context(command, terminal_width=100)).split())
+    assert f"--to [{'|'.join(FORMS)}]" in shown
+    for name, form in FORMS.items():
+        assert f"{name}: {form.__doc__}" in shown
 
 
 def test_special_signs_are_escaped():

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bakeoff.cli.common import JSON, PLUGIN, as_json
+from bakeoff.report.forms import FORMS
 
 
 @click.command(short_help="Write a study's figures and tables for papers and programs.")
@@ -14,10 +15,10 @@ from bakeoff.cli.common import JSON, PLUGIN, as_json
 @click.option(
     "--to",
     "kinds",
-    type=click.Choice(["png", "latex", "csv"]),
+    type=click.Choice(list(FORMS)),
     multiple=True,
     required=True,
-    help="png: the figures; latex: the tables; csv: the numbers of all contenders and comparisons. May be repeated.",
+    help=" ".join(f"{name}: {form.__doc__}" for name, form in FORMS.items()) + " May be repeated.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the files.  [FOLDER/export]")
 @PLUGIN

@@ -18,7 +18,6 @@ from bakeoff.report.render import figures, html
 from bakeoff.report.render.blocks import Block, Figure, Figures, Items, Paragraph, Table
 from bakeoff.report.render.markdown import escaped, markdown
 from bakeoff.report.render.svg import standalone
-from bakeoff.report.render.tables import latex, rows_csv
 from bakeoff.report.sections import Part, compose
 from bakeoff.report.sentences import ESTIMAND
 from bakeoff.report.summary import summary as summary_of
@@ -63,18 +62,6 @@ class Page:
         _replace(files, out)
         write_json(out / "summary.json", self.summary)
         return self.summary
-
-    def export(self, kind: str) -> dict[str, bytes]:
-        """Files for other programs by their names: the figures as `png`, the tables as `latex`, or the numbers of the
-        contenders and their comparisons as `csv`, fractions as in summary.json."""
-        if kind == "png":
-            from bakeoff.report.render.raster import png
-
-            return {f"{figure.name}.png": png(figure.svg) for figure in self.figures}
-        if kind == "latex":
-            return {f"{table.name}.tex": latex(table).encode() for table in self.tables}
-        summary = self.summary
-        return {f"{name}.csv": rows_csv(summary[name]).encode() for name in ("contenders", "comparisons")}
 
     @functools.cached_property
     def header(self) -> list[Block]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bakeoff import record
-from bakeoff.errors import BakeoffError, Damaged, UsageError
+from bakeoff.errors import BakeoffError, Damaged, UsageError, closest
 from bakeoff.record import Run, readings
 from bakeoff.record.locks import only_process
 from bakeoff.record.manifest import FILE, Failed, Manifest, find_reports, read_manifest, write_manifest
 from bakeoff.report.context import Context
+from bakeoff.report.forms import FORMS
 from bakeoff.report.index import write_index
 from bakeoff.report.page import Page
 from bakeoff.spec.override import TIME
@@ -63,18 +64,20 @@ def render(folder: Path, manifest: Manifest | None = None) -> dict[str, Any]:
         return _page(manifest or read_manifest(folder), folder).write(folder)
 
 
-def export(folder: Path, kinds: Iterable[str], out: Path) -> list[Path]:
-    """Write a report's figures as `png`, its tables as `latex` or its numbers as `csv` to `out`, from its records; of
-    OUT/STUDY with several scales each in a folder of its own. Returns the files.
+def export(folder: Path, kinds: Sequence[str], out: Path) -> list[Path]:
+    """Write a report in these forms (FORMS) to `out`, from its records; of OUT/STUDY with several scales each in a
+    folder of its own. Returns the files.
 
     Raises:
-        UsageError: not a study's directory.
+        UsageError: no such form, or not a study's directory.
     """
+    if unknown := next((kind for kind in kinds if kind not in FORMS), None):
+        raise UsageError(f"export: no form {unknown!r}{closest(unknown, FORMS)}")
     folders, files = find_reports(folder), dict[Path, bytes]()
     for scale_folder in folders:
         page = _page(read_manifest(scale_folder), scale_folder)
         target = record.make_folder(out if len(folders) == 1 else out / scale_folder.name)
-        files |= {target / name: data for kind in kinds for name, data in page.export(kind).items()}
+        files |= {target / name: data for kind in kinds for name, data in FORMS[kind](page).items()}
     for file, data in files.items():
         record.write_atomic(file, data)
     return list(files)
