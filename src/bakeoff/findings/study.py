@@ -37,7 +37,18 @@ class SeedsToShow:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Diagnoses:
+    """What went wrong and what it cost, each as summary.json's `diagnoses` has it."""
+
+    softmax: tuple[SoftmaxBeforeLoss, ...]
+    guessing: tuple[Guessing, ...]
+    fallbacks: tuple[Fallback, ...]
+    rising: tuple[Rise, ...]
+    test_choices: tuple[ChosenOnTest, ...]
+
+
+@dataclass(frozen=True)
+class Findings(Diagnoses):
     """What is true of the contenders on one dataset, or on several put together."""
 
     contenders: tuple[ContenderResult, ...]
@@ -50,11 +61,6 @@ class Findings:
     hypotheses: tuple[HypothesisResult, ...]
     additions: tuple[Addition, ...]
     one_change: tuple[OneChange, ...]
-    softmax: tuple[SoftmaxBeforeLoss, ...]
-    guessing: tuple[Guessing, ...]
-    fallbacks: tuple[Fallback, ...]
-    rising: tuple[Rise, ...]
-    test_choices: tuple[ChosenOnTest, ...]
 
     @property
     def ranking(self) -> list[ContenderResult]:

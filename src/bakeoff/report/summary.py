@@ -17,6 +17,7 @@ from bakeoff.findings.changes import Change
 from bakeoff.findings.contenders import ContenderResult
 from bakeoff.findings.hypotheses import Accuracy, HypothesisResult, Speed
 from bakeoff.findings.one_change import OneChange
+from bakeoff.findings.study import Diagnoses
 from bakeoff.findings.sweeps import SweepResult
 from bakeoff.record import Run
 from bakeoff.report import hypotheses, overrides, sentences
@@ -56,7 +57,7 @@ def summary(context: Context) -> dict[str, Any]:
         "diagnoses": {
             "one_change": findings.one_change[:ONE_CHANGES],
             "one_change_others": max(len(findings.one_change) - ONE_CHANGES, 0),
-            **{key: getattr(findings, key) for key in ("softmax", "guessing", "fallbacks", "rising", "test_choices")},
+            **{f.name: getattr(findings, f.name) for f in fields(Diagnoses)},
         },
     }
     plain: dict[str, Any] = _plain(value)
