@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from bakeoff.record import Run, read_run, write_finished
+from bakeoff.report.context import Context
+from bakeoff.report.sections import Part, compose
 from bakeoff.spec import RESULTS, RunSpec
 from bakeoff.spec.plan import Plan, make_plan
 from bakeoff.spec.study_file import StudyFile, parse_study
@@ -211,6 +213,12 @@ def study(study_file: StudyFile) -> Plan:
 @pytest.fixture(scope="session")
 def runs(study: Plan, tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     return write_runs(study, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def parts(study: Plan, runs: list[Run]) -> list[Part]:
+    """The sections that show something of `study`; test_sections.py holds which do."""
+    return compose(Context.of(study, runs, "bakeoff run small-digits"))
 
 
 @pytest.fixture(scope="session", name="write_run")
