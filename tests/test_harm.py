@@ -52,6 +52,13 @@ VERBS = {
     "weights": ["train", BARS, "logistic", "--weights", "RUN", "--out", "OUT", "--threads", 1],
     "verify": ["verify", "STUDY"],
 }
+WITHOUT_THE_RUN = {"run", "report", "export", "list"}
+"""Verbs that tell of a damaged run and go on: a test of their own."""
+READ_NO_RUN = {"show", "data"}
+
+
+def test_every_verb_is_in_one_of_these_tables() -> None:
+    assert sorted([*{words[0] for words in VERBS.values()}, *WITHOUT_THE_RUN, *READ_NO_RUN]) == sorted(bakeoff.commands)
 
 
 @pytest.mark.parametrize("name", ["run.json", *record.FILES])
@@ -70,12 +77,15 @@ def test_every_verb_that_reads_a_run_notices_a_flipped_bit(
     assert "Traceback" not in output
 
 
-def test_a_report_and_a_list_tell_of_a_damaged_record(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_report_an_export_and_a_list_tell_of_a_damaged_record(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = next(study.glob("fast-*"))
     (run / "weights.safetensors").write_bytes(b"no")
     code, output = call("report", study, capsys=capsys)
     assert code == 1
     assert "weights.safetensors: damaged" in output
+    assert "weights.safetensors: damaged" in call("export", study, "--to", "csv", capsys=capsys)[1]
     assert "damaged" in call("list", "runs", "--out", study, "--json", capsys=capsys)[1]
 
 

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from bakeoff.cli import bakeoff
 
 PROGRAM = """
 import json, sys
@@ -17,6 +20,18 @@ for words in json.load(sys.stdin):
     heavy = [name for name in HEAVY if name in sys.modules and name not in before]
     print(json.dumps([words, code, heavy]), file=sys.stderr)
 """
+
+
+def verbs_of(group: click.Group, *before: str) -> list[list[str]]:
+    """The words of every verb, such as ["data", "fetch"]."""
+    verbs = []
+    for name, command in group.commands.items():
+        words = (*before, name)
+        verbs += verbs_of(command, *words) if isinstance(command, click.Group) else [[*words]]
+    return verbs
+
+
+VERBS = verbs_of(bakeoff)
 MISTAKES = [
     "no-such-verb",
     "run no-such-study",
@@ -31,6 +46,9 @@ MISTAKES = [
     "train digits conv --schedule no-such-schedule",
     "report nowhere",
     "compare nowhere",
+    "export nowhere --to csv",
+    "export nowhere --to no-such-form",
+    "list no-such-things",
     "evaluate nowhere",
     "predict nowhere nothing",
     "predict nowhere",
@@ -56,6 +74,11 @@ def test_a_usage_error_imports_nothing_heavy(tmp_path: Path) -> None:
     assert outcomes == [(words, 2, []) for words in MISTAKES]
 
 
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_a_mistake_above(verb: list[str]) -> None:
+    assert verb in [words.split()[: len(verb)] for words in MISTAKES]
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a report: OUT/STUDY/SCALE."""
@@ -68,7 +91,11 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_only_reads_imports_nothing_heavy(study: Path) -> None:
     out = str(study.parent)
-    verbs = [["--help"], ["run", "--help"], *(["list", what, "--out", out] for what in ("all", "models", "runs"))]
+    verbs = [
+        ["--help"],
+        *([*verb, "--help"] for verb in VERBS),
+        *(["list", what, "--out", out] for what in ("all", "models", "runs")),
+    ]
     verbs += [["report", str(study)], ["compare", str(study)], ["verify", str(study)]]
     outcomes = answers(verbs, study)
     assert outcomes == [(" ".join(words), 0, []) for words in verbs]
