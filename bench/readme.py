@@ -123,7 +123,7 @@ def _best_reported(study: StudyFile, summary: Summary, dataset: str) -> tuple[st
 
 def _ours(contender: ContenderResult | None, study: StudyFile, summary: Summary, split: str) -> str:
     """Our accuracy of a contender, or why there is none to set beside the report's."""
-    if not contender or not contender.n:
+    if not contender or not contender.ended:
         return "not run"
     if not make_plan(study, summary["scale"]).comparable:
         return "cut at this scale"

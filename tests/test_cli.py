@@ -187,7 +187,7 @@ def test_run_json_is_the_summary(call: Call, trained: Path) -> None:
     code, out, _ = call("run", trained / "tiny.toml", "--out", trained / "out", "--json")
     assert code == 0
     assert json.loads(out) == json.loads((trained / "out" / "tiny" / "full" / "summary.json").read_text())
-    assert {c["name"]: c["n"] for c in json.loads(out)["contenders"]} == {"slow": 2, "quick": 2}
+    assert {c["name"]: c["n"] + c["failed"] for c in json.loads(out)["contenders"]} == {"slow": 2, "quick": 2}
 
 
 def test_report_renders_the_same_summary(call: Call, trained: Path) -> None:
@@ -245,7 +245,7 @@ def test_a_damaged_record_is_trained_again_and_the_others_are_kept(call: Call, t
     assert code == 0
     assert "predictions.npz: damaged" in err
     assert "set aside" in err
-    assert all(c["n"] == 2 for c in json.loads(out)["contenders"])
+    assert all(c["n"] + c["failed"] == 2 for c in json.loads(out)["contenders"])
     assert before == {path: (path / "run.json").read_bytes() for path in others}
     assert any(".damaged-" in path.name for path in (tmp_path / "out" / "tiny").iterdir())
 

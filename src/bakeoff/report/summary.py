@@ -65,8 +65,9 @@ def summary(context: Context) -> dict[str, Any]:
 
 
 def _confirmation(result: ContenderResult) -> dict[str, Any]:
-    measured = {key: getattr(result, key) for key in ("n", "trained", "failed", "interval", "test_accuracy")}
-    return {"contender": result.name, **measured, "seeds": [seed.seed for seed in result.seeds]}
+    measured = {key: getattr(result, key) for key in ("trained", "interval", "test_accuracy")}
+    counts = {"n": result.trained, "failed": result.ended - result.trained}
+    return {"contender": result.name, **counts, **measured, "seeds": [seed.seed for seed in result.seeds]}
 
 
 def _sweep(result: SweepResult) -> dict[str, Any]:
@@ -100,6 +101,8 @@ def _plain(value: Any) -> Any:
     match value:
         case Interval():
             value = {end: getattr(value, end) for end in ENDS}
+        case ContenderResult():  # `n` is what means are over: a run that did not train has failed, as one that diverged
+            value = {**vars(value), "n": value.trained, "failed": value.ended - value.trained}
         case OneChange():
             names = {"from": value.before, "to": value.after, "what": value.change.what, "change": value.change}
             value = names | vars(value.pair) | {"share": value.share}
