@@ -164,8 +164,8 @@ def _commands(names: Sequence[str], scale: str) -> str:
 
 def _amount(summaries: Sequence[Summary]) -> str:
     """How many runs there are, of how many, and the sum of their training times; ensembles train nothing."""
-    trained = [c for summary in summaries for c in summary["contenders"] if c["trained"] and c["model"]]
-    minutes = sum(c["seconds"] * c["trained"] for c in trained) / 60
+    trained = [c for summary in summaries for c in summary["contenders"] if c["n"] and c["model"]]
+    minutes = sum(c["seconds"] * c["n"] for c in trained) / 60
     runs = sum(c["n"] + c["failed"] for summary in summaries for c in summary["contenders"])
     whole = sum(len(make_plan(find_study(s["study"]), s["scale"]).specs()) for s in summaries)
     said = plural(runs, "run") if runs == whole else f"{runs:,} of {plural(whole, 'run')}"

@@ -56,7 +56,7 @@ def test_accuracies_are_counted_by_hand_and_their_intervals_are_for_new_images(s
                 if run.spec.contender == contender["name"] and run.status == "finished":
                     hits = [r.argmax() == label for r, label in zip(run.logits(split), run.labels(split), strict=True)]
                     values.append(sum(hits) / len(hits))
-            assert contender["trained"] == len(values)
+            assert contender["n"] == len(values)
             if not values:
                 continue
             accuracy, p = contender[f"{split}_accuracy"], np.mean(values)
@@ -96,8 +96,8 @@ def test_runs_that_fail_to_train_count_alike_in_no_mean(study, runs):
     guessing_run.__dict__["arrays"] = {**trained_run.arrays, "test_logits": np.zeros_like(trained_run.logits("test"))}
     summary = Page(Context.of(study, [guessing_run if run is trained_run else run for run in runs])).summary
     by_name = {c["name"]: c for c in summary["contenders"]}
-    for name, counts in (("baseline", (2, 2, 1)), ("conv", (2, 2, 1))):
-        assert (by_name[name]["n"], by_name[name]["trained"], by_name[name]["failed"]) == counts
+    for name, counts in (("baseline", (2, 1)), ("conv", (2, 1))):
+        assert (by_name[name]["n"], by_name[name]["failed"]) == counts
     kept = [correct(run).mean() for run in runs if run.spec.contender == "conv" and run is not trained_run]
     assert by_name["conv"]["test_accuracy"]["mean"] == pytest.approx(np.mean(kept))
     assert [p["runs"] for p in summary["comparisons"] if (p["a"], p["b"]) == ("conv", "baseline")] == [[2, 2]]
@@ -362,7 +362,7 @@ def test_the_selected_contender_is_reported_by_its_fresh_runs(study, runs, tmp_p
     summary = Page(Context.of(study, runs, fresh=fresh)).summary
     (confirmation,) = summary["confirmation"]
     mean = np.mean([correct(run).mean() for run in fresh])
-    assert (confirmation["contender"], confirmation["seeds"], confirmation["trained"]) == ("resnet20", [3, 4, 5], 3)
+    assert (confirmation["contender"], confirmation["seeds"], confirmation["n"]) == ("resnet20", [3, 4, 5], 3)
     assert confirmation["test_accuracy"]["mean"] == pytest.approx(mean)
     assert summary["answer"].startswith(f"resnet20 is selected by validation accuracy: it gets {100 * mean:.2f} %")
     assert "of the test images right (3 of 3 fresh runs trained;" in summary["answer"]

@@ -32,9 +32,9 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class ContenderResult:
-    """A contender's numbers: means over its `trained` runs, nan where there are none. Accuracies are fractions.
+    """A contender's numbers: means over the `n` runs that trained, nan where there are none. Accuracies are fractions.
 
-    Of its runs `n` finished and `failed` did not; `trained` of those that finished learnt something.
+    `failed` runs have no result, diverged, or learnt nothing.
     """
 
     name: str
@@ -46,7 +46,6 @@ class ContenderResult:
     selects_on_test: bool = False
     trains_on_test: bool = False
     n: int = 0
-    trained: int = 0
     failed: int = 0
     seeds: tuple[SeedResult, ...] = ()
     top5: float = math.nan
@@ -97,9 +96,8 @@ def find_results(
             dataset=study.dataset_of(c),
             variant=c.variant,
             note=c.note,
-            n=len(ended[c.name]),
-            trained=len(runs),
-            failed=failures.count(c.name),
+            n=len(runs),
+            failed=len(ended[c.name]) - len(runs) + failures.count(c.name),
             reported=c.reported.figures(),
             interval=test[c.name].kind if runs else None,
             test_accuracy=test.get(c.name, NOTHING),

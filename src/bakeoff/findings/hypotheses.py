@@ -129,14 +129,14 @@ def _of_failures(
 
     def testable(h: Hypothesis) -> bool:
         both = [by_name[name] for name in (h.better, h.worse) if name in by_name]
-        return h.relation in DECIDED_BY_FAILURES and len(both) == 2 and any(c.ended > c.trained for c in both)
+        return h.relation in DECIDED_BY_FAILURES and len(both) == 2 and any(c.failed for c in both)
 
     a, b = by_name[hypothesis.better], by_name[hypothesis.worse]
     tests = max(len({frozenset((h.better, h.worse)) for h in hypotheses if testable(h)}), 1)
-    p = min(fisher_exact([(c.trained, c.ended - c.trained) for c in (a, b)]) * tests, 1.0)
+    p = min(fisher_exact([(c.n, c.failed) for c in (a, b)]) * tests, 1.0)
     decided = p < LEVEL and hypothesis.relation in DECIDED_BY_FAILURES
-    result: Result = "no result" if not decided else "supported" if a.trained else "contradicted"
-    return result, Failures((a.trained, b.trained), (a.ended, b.ended), p if decided else None, tests)
+    result: Result = "no result" if not decided else "supported" if a.n else "contradicted"
+    return result, Failures((a.n, b.n), (a.ended, b.ended), p if decided else None, tests)
 
 
 def _of_accuracy(

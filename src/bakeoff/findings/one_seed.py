@@ -21,7 +21,7 @@ class OneSeed:
 def find_one_seed(ranked: Sequence[ContenderResult]) -> tuple[OneSeed, ...]:
     """One for two or more contenders with several seeds, given in the order of their validation accuracy; those that
     may not be selected for what they did with the test set do not count."""
-    eligible = [c for c in ranked if c.trained > 1 and c.may_be_selected]
+    eligible = [c for c in ranked if c.n > 1 and c.may_be_selected]
     if len(eligible) < 2:
         return ()
     chances = chance_to_win({c.name: [s.validation_accuracy for s in c.seeds] for c in eligible})

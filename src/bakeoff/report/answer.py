@@ -49,7 +49,7 @@ def _lead(findings: Findings) -> str:
     """Who is selected, with its test accuracy; of its fresh runs, where there are any that trained."""
     if not (best := findings.selected):
         return f"No answer yet: no contender has a run that may be trusted. {_without_result(findings)}".strip()
-    confirmed = next((c for c in findings.confirmation if c.trained), None)
+    confirmed = next((c for c in findings.confirmation if c.n), None)
     measured = confirmed or best
     mean = f", the mean of {listing(best.ensemble)}," if best.ensemble[1:] else ""
     new = "seeds and images" if measured.interval == "new images" else "images, this run alone"
@@ -93,7 +93,7 @@ def _verdicts(best: ContenderResult, findings: Findings, study: Plan) -> str:
 def _cautions(best: ContenderResult, findings: Findings, enough: Mapping[str, str]) -> str:
     """What the selection and the numbers rest on."""
     selection = "These runs selected it, which may flatter it: “confirm = true” trains it again on fresh seeds."
-    if any(c.trained for c in findings.confirmation):
+    if any(c.n for c in findings.confirmation):
         selection = f"The runs that selected it got {interval(best.test_accuracy)}."
     others = [_still_rising(best, findings), _without_result(findings), _seeds_added(enough)]
     return " ".join(filter(None, [selection if findings.ranking[1:] else "", *others]))
@@ -114,8 +114,8 @@ def _still_rising(best: ContenderResult, findings: Findings) -> str:
 
 def _without_result(findings: Findings) -> str:
     """Whose runs did not train, or cannot be read."""
-    incomplete = [c for c in findings.contenders if c.ended > c.trained]
-    counts = [f"{c.ended - c.trained} of {plural(c.ended, 'run')} of {c.name}" for c in incomplete]
+    incomplete = [c for c in findings.contenders if c.failed]
+    counts = [f"{c.failed} of {plural(c.ended, 'run')} of {c.name}" for c in incomplete]
     return f"Without a result: {few(counts)}." if counts else ""
 
 

@@ -127,8 +127,8 @@ class Context:
 
     def facts(self) -> list[str]:
         """What the report rests on, in a few words each."""
-        trained = sum(c.trained for c in self.findings.contenders)
-        failed = sum(c.ended for c in self.findings.contenders) - trained
+        trained = sum(c.n for c in self.findings.contenders)
+        failed = sum(c.failed for c in self.findings.contenders)
         facts = [
             f"{self.study.scale} scale",
             plural(len(self.study.contenders), "contender"),

@@ -27,7 +27,7 @@ def leaderboard(contenders: Sequence[ContenderResult], pairs: Sequence[Pair]) ->
             "seconds": number(c.seconds, 1),
             AGAINST: against[c.name],
         }
-        for c in (*ranked, *(c for c in contenders if not c.trained))
+        for c in (*ranked, *(c for c in contenders if not c.n))
     ]
 
 
@@ -47,7 +47,7 @@ def test_accuracy(contender: ContenderResult) -> str:
 
 def trained(contender: ContenderResult) -> str:
     """How many of a contender's runs trained: `2 of 3`."""
-    return f"{contender.trained} of {contender.ended}"
+    return f"{contender.n} of {contender.ended}"
 
 
 def marks(contender: ContenderResult) -> str:

@@ -65,9 +65,8 @@ def summary(context: Context) -> dict[str, Any]:
 
 
 def _confirmation(result: ContenderResult) -> dict[str, Any]:
-    measured = {key: getattr(result, key) for key in ("trained", "interval", "test_accuracy")}
-    counts = {"n": result.trained, "failed": result.ended - result.trained}
-    return {"contender": result.name, **counts, **measured, "seeds": [seed.seed for seed in result.seeds]}
+    measured = {key: getattr(result, key) for key in ("n", "failed", "interval", "test_accuracy")}
+    return {"contender": result.name, **measured, "seeds": [seed.seed for seed in result.seeds]}
 
 
 def _sweep(result: SweepResult) -> dict[str, Any]:
@@ -101,8 +100,6 @@ def _plain(value: Any) -> Any:
     match value:
         case Interval():
             value = {end: getattr(value, end) for end in ENDS}
-        case ContenderResult():  # `n` is what means are over: a run that did not train has failed, as one that diverged
-            value = {**vars(value), "n": value.trained, "failed": value.ended - value.trained}
         case OneChange():
             names = {"from": value.before, "to": value.after, "what": value.change.what, "change": value.change}
             value = names | vars(value.pair) | {"share": value.share}
@@ -136,6 +133,8 @@ def contenders_of(summary: Mapping[str, Any]) -> list[ContenderResult]:
 def _contender(record: Mapping[str, Any]) -> ContenderResult:
     names = {f.name for f in fields(ContenderResult)} - {"seeds"}
     values = {key: record[key] for key in names if record.get(key) is not None}
+    if "trained" in record:  # of an earlier version, whose `n` counts what did not train as well
+        values |= {"n": record["trained"], "failed": record["n"] + record["failed"] - record["trained"]}
     return ContenderResult(**values | {key: _interval(record.get(key, {})) for key in ACCURACIES})
 
 

@@ -35,7 +35,7 @@ def blocks(context: Context) -> list[Block]:
     marks = {c.name: [accuracy_dot(c)] for c in ranked}
     axis = accuracy_axis([mark for (mark,) in marks.values()], "test accuracy")
     against = standing(context.findings.contenders, context.findings.pairs)
-    without = [c for c in context.findings.contenders if not c.trained and context.includes(c.name)]
+    without = [c for c in context.findings.contenders if not c.n and context.includes(c.name)]
     rows = []
     for c in (*ranked, *without):
         plot = Cell(dots=marks.get(c.name, ()))
@@ -51,7 +51,7 @@ def blocks(context: Context) -> list[Block]:
 def _note(context: Context, ranked: Sequence[ContenderResult]) -> str:
     note = f"Ordered by mean validation accuracy, which alone may select. {INTERVALS}"
     note += ONE_RUN if any(c.interval == "wilson" for c in ranked) else ""
-    note += TRAINED if any(c.trained < c.ended for c in context.findings.contenders) else ""
+    note += TRAINED if any(c.failed for c in context.findings.contenders) else ""
     note += SELECTS_ON_TEST if any(c.selects_on_test for c in ranked) else ""
     note += TRAINS_ON_TEST if any(c.trains_on_test for c in ranked) else ""
     return note

@@ -72,7 +72,8 @@ def _of_unprinted_values(study: Plan) -> list[str]:
 def blocks(context: Context) -> list[Block]:
     """What reports gave against what the runs give."""
     study, rows, left_out = context.study, [], []
-    for figure in find_reported(study, context.ended):
+    figures = find_reported(study, context.ended)
+    for figure in figures:
         if not context.includes(figure.contender):
             continue
         name, judgement = _name(figure), figure.judgement
@@ -92,7 +93,8 @@ def blocks(context: Context) -> list[Block]:
         "Parameters are compared to the digits that are printed. "
         "Test accuracy is that after the last epoch, also of a contender that keeps its best one."
     )
-    if any(c.trained < c.n for c in context.findings.contenders):
+    trained = {c.name: c.n for c in context.findings.contenders}
+    if any(figure.n > trained.get(figure.contender, 0) for figure in figures):
         note += " n counts the runs that ended, those that did not train among them: unlike elsewhere, they count here."
     if study.unprinted:
         note += f" Of no accuracy or loss is the whole setting printed; what is missing: {study.unprinted}."

@@ -13,7 +13,7 @@ from bakeoff.report.sections.kind import Kind
 
 def blocks(context: Context) -> list[Block]:
     """How far seeds spread, what one seed alone would have said, and how many seeds a difference needs."""
-    ranked = [c for c in context.contenders if c.trained > 1]
+    ranked = [c for c in context.contenders if c.n > 1]
     if len(ranked) < 2:
         return []
     rows = []

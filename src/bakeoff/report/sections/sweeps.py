@@ -22,17 +22,17 @@ def blocks(context: Context) -> list[Block]:
     for result in context.findings.sweeps:
         sweep = result.sweep
         known = [by_name[p.contender] for p in sweep.points]
-        if not any(c.trained for c in known) or not context.includes(*(c.name for c in known)):
+        if not any(c.n for c in known) or not context.includes(*(c.name for c in known)):
             continue
         dots = [
-            accuracy_dot(replace(c, name=p.label), f"n = {c.trained}, test accuracy") if c.trained else None
+            accuracy_dot(replace(c, name=p.label), f"n = {c.n}, test accuracy") if c.n else None
             for p, c in zip(sweep.points, known, strict=True)
         ]
         comparable = context.study.comparable  # marks of a whole study's figures mislead beside those of a cut one
         published = [p.reported.test_accuracy if comparable else None for p in sweep.points]
         head, labels = sentences.short_labels([p.label for p in sweep.points])
         svg = figures.sweep(sweep.question or sweep.name, head, labels, dots, published)
-        seeds = sample_sizes(c.trained for c in known)
+        seeds = sample_sizes(c.n for c in known)
         drawn.append(Figure(sweep.name, svg, f"{sentences.of_sweep(result)} {seeds}.{_unplaced(sweep)}"))
         drawn += _by_step(context, sweep, labels)
     words = "Mean test accuracy with 95 % intervals for new seeds and images against the value that is varied."
