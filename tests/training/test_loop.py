@@ -20,6 +20,8 @@ from bakeoff.errors import BakeoffError, Interrupted, UsageError
 from bakeoff.models import create_model
 from bakeoff.record import read_run, status
 from bakeoff.spec import Recipe, RunSpec
+from bakeoff.spec.settings import Frozen
+from bakeoff.spec.steps import Augmentation
 from bakeoff.training.digest import run_directory
 from bakeoff.training.loop import new_state, train
 from bakeoff.training.options import RunOptions
@@ -115,7 +117,7 @@ MIXING = [name for name in AUGMENTATIONS.builtin if mixes(name)]
 @pytest.mark.parametrize("mixing", MIXING)
 def test_every_augmentation_resumes(blocks: Dataset, tmp_path: Path, mixing: str, kill_at: int) -> None:
     """One that mixes labels at a time, after all that do not."""
-    augment = [SMALLER.get(name, name) for name in (*(n for n in AUGMENTATIONS.builtin if n not in MIXING), mixing)]
+    augment = ["flip", *(SMALLER.get(name, name) for name in AUGMENTATIONS.builtin if name not in MIXING), mixing]
     preprocess = ["threshold:at=100", "downscale", "repeat", "upscale:times=4"]
     run_spec = small(epochs=3, batch_size=32, augment=augment, preprocess=preprocess, label_smoothing=0.1)
     whole = train_run(run_spec, blocks, tmp_path / "whole", RunOptions(threads=1))
@@ -305,6 +307,16 @@ def test_what_does_not_fit_the_data_is_refused_before_training(blocks: Dataset, 
         check_spec(small(**recipe), not_mirrored)
 
 
+def test_whatever_mirrors_is_refused_as_flips_are(blocks: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = Augmentation(
+        lambda batch, _generator: dataclasses.replace(batch, images=batch.images.flip(3)), Frozen, mirrors=True
+    )
+    monkeypatch.setitem(AUGMENTATIONS.builtin, "turn", turn)
+    with pytest.raises(UsageError, match="augment: turn would change what images of blocks mean"):
+        check_spec(small(augment=["turn"]), dataclasses.replace(blocks, mirror=False))
+    check_spec(small(augment=["turn"]), blocks)
+
+
 @pytest.mark.parametrize("mirror", [None, True])
 def test_flips_are_allowed_where_they_are_not_known_to_harm(blocks: Dataset, mirror: bool | None) -> None:
     check_spec(small(augment=["flip"]), dataclasses.replace(blocks, mirror=mirror))
@@ -419,7 +431,7 @@ def test_heatmaps_are_for_models_that_have_them() -> None:
     data = "largest-digit:digits=digits,count=300,test_count=100"
     dataset, placed = load_dataset(data), {"task": "heatmap"}
     for model, fields, sentence in (
-        ("conv", placed, r"conv has no heatmap_logits, which it trains \(heatmap_classifier fits heatmap"),
+        ("conv", placed, r"conv has no heatmap_logits, which it trains \(conv fits images, generated\)"),
         (
             "heatmap_classifier",
             placed | {"augment": ("rotate:degrees=10",)},

@@ -21,6 +21,11 @@ class Loss(Entry[Frozen]):
     equal_is_log_classes: bool = False
     """Equal logits for K classes cost ln K, whatever the targets; but where smoothed labels meet weighted classes."""
 
+    @property
+    def about(self) -> str:
+        """What the function computes, and how it weights the classes."""
+        return super().about + (" Classes are weighted by their inverse frequency." if self.balanced else "")
+
 
 CROSS_ENTROPY = "bakeoff.training.loss:cross_entropy"
 LOSSES: Registry[Loss] = Registry(

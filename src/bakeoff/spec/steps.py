@@ -12,6 +12,14 @@ from bakeoff.spec.settings import Frozen
 
 
 @dataclasses.dataclass(frozen=True)
+class Augmentation(Entry[Frozen]):
+    """A function of (batch, generator on its device, the step's settings), which gives the augmented batch."""
+
+    mirrors: bool = False
+    """It turns left into right, which not all images survive with their label."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Preprocessing(Entry[Frozen]):
     """A step from images to images, whose settings are keyword-only.
 
@@ -30,22 +38,22 @@ def _number(default: float, **bounds: float) -> Any:
     return type(default), Field(default, **bounds)  # type: ignore[call-overload]
 
 
-def _augmentation(name: str, **fields: Any) -> Entry[Frozen]:
-    return Entry(f"bakeoff.data.augment:{name}", _settings(name, **fields))
+def _augmentation(name: str, *, mirrors: bool = False, **fields: Any) -> Augmentation:
+    return Augmentation(f"bakeoff.data.augment:{name}", _settings(name, **fields), mirrors)
 
 
 def _preprocessing(name: str, *, copies: bool, **fields: Any) -> Preprocessing:
     return Preprocessing(f"bakeoff.data.preprocess:{name}", _settings(name, **fields), copies)
 
 
-AUGMENTATIONS: Registry[Entry[Frozen]] = Registry(
+AUGMENTATIONS: Registry[Augmentation] = Registry(
     "augment",
     {
         "rotate": _augmentation("rotate", degrees=_number(10.0, ge=0, le=180)),
         "zoom": _augmentation("zoom", by=_number(0.1, ge=0, lt=1)),
         "shift": _augmentation("shift", by=_number(0.1, ge=0, le=1)),
         "shear": _augmentation("shear", degrees=_number(10.0, ge=0, le=80)),
-        "flip": _augmentation("flip", mode=(Literal["random", "alternating"], "random")),
+        "flip": _augmentation("flip", mirrors=True, mode=(Literal["random", "alternating"], "random")),
         "elastic": _augmentation("elastic", alpha=_number(34.0, ge=0, le=10_000), sigma=_number(4.0, gt=0, le=1000)),
         "crop": _augmentation("crop", padding=_number(4, ge=1, le=1024)),
         "cutout": _augmentation("cutout", size=_number(8, ge=1, le=1024), fill=_number(0.0, ge=0, le=255)),
@@ -55,9 +63,9 @@ AUGMENTATIONS: Registry[Entry[Frozen]] = Registry(
         "mixup": _augmentation("mixup", alpha=_number(0.2, gt=0, le=1000)),
         "cutmix": _augmentation("cutmix", alpha=_number(1.0, gt=0, le=1000)),
     },
+    kind=Augmentation,
     group="augmentations",
 )
-"""From (batch, generator on its device, the step's own settings) to the augmented batch."""
 
 PREPROCESSING: Registry[Preprocessing] = Registry(
     "preprocess",

@@ -21,6 +21,7 @@ from bakeoff.models.weights import find_weights, freeze
 from bakeoff.record.readings import count_reading
 from bakeoff.spec import Recipe, RunSpec
 from bakeoff.spec.registry import parse_choice
+from bakeoff.spec.steps import AUGMENTATIONS
 from bakeoff.training.checkpoint import last_checkpoint, restore_checkpoint, save_checkpoint
 from bakeoff.training.describe import describe_run
 from bakeoff.training.device import computing, find_device
@@ -71,10 +72,11 @@ def check_views(recipe: Recipe, dataset: Dataset) -> None:
         UsageError: a mirrored image loses its label, or a shift leaves nothing of an image.
     """
     mirrors, downs, _ = zip(*recipe.tta_choice.views(), strict=True)
-    flips = any(parse_choice(step)[0] == "flip" for step in recipe.augment)
-    if dataset.mirror is False and (flips or any(mirrors)):
-        how = "augment: flip" if flips else "tta: mirror"
-        raise UsageError(f"{how} would change what images of {dataset.name} mean: mirrored, they lose their label")
+    steps = [parse_choice(step)[0] for step in recipe.augment]
+    how = [f"augment: {name}" for name in steps if AUGMENTATIONS.find(name).mirrors]
+    how += ["tta: mirror"] if any(mirrors) else []
+    if dataset.mirror is False and how:
+        raise UsageError(f"{how[0]} would change what images of {dataset.name} mean: mirrored, they lose their label")
     height, width = change(recipe.preprocess, np.zeros((1, *dataset.shape), np.uint8)).shape[2:]
     if max(downs) >= min(height, width):
         raise UsageError(f"tta: shift={max(downs)} is too much for images of {height}x{width} pixels")

@@ -60,8 +60,9 @@ class Task:
             UsageError: one of them does not.
         """
         if not hasattr(model, cls.method):
-            task, fit = spec.recipe.task, "heatmap_classifier fits heatmap, patch_classifier crops"
-            raise UsageError(f"task = {task!r}: {spec.model} has no {cls.method}, which it trains ({fit})")
+            fit = ", ".join(name for name in TASKS if hasattr(model, _task_class(name).method))
+            lacks = f"{spec.model} has no {cls.method}, which it trains"
+            raise UsageError(f"task = {spec.recipe.task!r}: {lacks} ({spec.model} fits {fit})")
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """(N,) int64: the numbers of an epoch's images, in the order in which they are trained on."""
@@ -89,5 +90,9 @@ class Task:
 
 def find_task(recipe: Recipe) -> type[Task]:
     """The class of the recipe's task."""
-    task: Any = TASKS.find(parse_choice(recipe.task)[0]).function
+    return _task_class(parse_choice(recipe.task)[0])
+
+
+def _task_class(name: str) -> type[Task]:
+    task: Any = TASKS.find(name).function
     return task  # type: ignore[no-any-return]
