@@ -20,11 +20,13 @@ from bakeoff.findings.sweeps import find_sweeps
 from bakeoff.report import leaderboard, sentences
 from bakeoff.report.context import Context
 from bakeoff.report.format import interval, points
+from bakeoff.report.overrides import part_of_study
 from bakeoff.report.page import Page
 from bakeoff.report.summary import contenders_of, pairs_of
 from bakeoff.spec.plan import make_plan
 from bakeoff.spec.study import Point, Sweep
 from bakeoff.spec.study_file import parse_study
+from bakeoff.studies.packaged import find_study, published_studies
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +251,14 @@ def test_overrides_are_said(study_file, runs):
     assert "epochs = 7 in every recipe" in Page(Context.of(changed, runs)).summary["answer"], (
         "words of the scale do not say this"
     )
+
+
+@pytest.mark.parametrize("name", published_studies())
+def test_each_scale_of_a_published_study_says_in_its_words_what_it_cuts(name):
+    file = find_study(name)
+    for scale, cuts in file.scales.items():
+        if cuts.about:
+            assert part_of_study(make_plan(file, scale)) == cuts.about
 
 
 def test_the_leaderboard_is_ordered_by_validation_and_stands_against_the_selected_one(summary):

@@ -29,7 +29,8 @@ def sentences(plan: Plan) -> list[str]:
 
 def part_of_study(plan: Plan) -> str:
     """What this plan is of the whole study: in its scale's words, or else override by override; empty: all."""
-    only_scaled = all(override.source == f"scale {plan.scale}" for override in plan.overrides)
+    sources = {o.source for o in plan.overrides if not o.source.startswith("needs ")}
+    only_scaled = sources <= {f"scale {plan.scale}"}
     return (plan.scale_about if only_scaled and plan.overrides else "") or "; ".join(sentences(plan))
 
 
