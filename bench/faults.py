@@ -16,6 +16,7 @@ import dataclasses
 import errno
 import io
 import json
+import lzma
 import os
 import shutil
 import sys
@@ -47,6 +48,8 @@ VERBS: dict[str, list[str]] = {
     "train": [*TRAIN, "--checkpoint-seconds", "0"],
     "run": ["run", "study.toml", "--jobs", "1", "--out", "studies"],
     "report": ["report", "made/study"],
+    "pack": ["pack", "made/study", "packed"],
+    "unpack": ["unpack", "packed-before", "--out", "unpacked"],
     "predict": ["predict", "RUN", "--split", "validation", "--csv", "predictions.csv"],
     "make": ["data", "make", "largest-digit", "--count", "20", "--test-count", "20", "--out", "made.npz"],
     "sheet": ["data", "show", "bars.npz", "--sheet", "sheet.png"],
@@ -153,7 +156,8 @@ def prepared(folder: Path) -> Path:
     np.savez(folder / "bars.npz", **split)
     (folder / "study.toml").write_text(STUDY)
     with contextlib.chdir(folder):
-        for arguments in ([*VERBS["run"][:-1], "made"], [*TRAIN[:-1], "trained"]):
+        packed = [*VERBS["pack"][:-1], "packed-before"]
+        for arguments in ([*VERBS["run"][:-1], "made"], [*TRAIN[:-1], "trained"], packed):
             code, said = call(arguments)
             assert code == 0, said
     return folder
@@ -165,6 +169,8 @@ def readable(file: Path) -> None:
     if file.suffix == ".npz":
         with np.load(io.BytesIO(data)) as archive:
             dict(archive)
+    elif file.suffix == ".xz":
+        lzma.decompress(data)
     elif file.suffix == ".safetensors":
         load(data)
     elif file.suffix == ".png":

@@ -17,11 +17,13 @@ import contextlib
 import gzip
 import io
 import json
+import lzma
 import os
 import pickle
 import random
 import re
 import resource
+import shutil
 import signal
 import struct
 import sys
@@ -47,6 +49,8 @@ from bakeoff.data import load_images
 from bakeoff.data.cifar import read_splits
 from bakeoff.errors import BakeoffError
 from bakeoff.models.tensors import read_tensors
+from bakeoff.record import make_folder
+from bakeoff.record.packed import pack, unpack
 from bakeoff.spec import Recipe
 from bakeoff.spec.recipe import CHOICES
 from bakeoff.spec.registry import Registry
@@ -126,6 +130,19 @@ def zip_again(data: bytes, draw: random.Random) -> bytes:
 
 def gzip_again(data: bytes, draw: random.Random) -> bytes:
     return gzip.compress(mutate(gzip.decompress(data), draw), 1) if data[:2] == b"\x1f\x8b" else mutate(data, draw)
+
+
+def xz_again(data: bytes, draw: random.Random) -> bytes:
+    """The content of one array of a packed record mutated, or at times its file within."""
+    content = lzma.decompress(data)
+    if draw.random() < 0.2:
+        return lzma.compress(zip_again(content, draw), check=lzma.CHECK_SHA256, preset=0)
+    arrays, buffer = dict(np.load(io.BytesIO(content))), io.BytesIO()
+    name = draw.choice(sorted(arrays))
+    changed = np.frombuffer(mutate(arrays[name].tobytes(), draw), np.uint8)
+    arrays[name] = changed.reshape(arrays[name].shape) if changed.size == arrays[name].size else changed
+    np.savez(buffer, **arrays)
+    return lzma.compress(buffer.getvalue(), check=lzma.CHECK_SHA256, preset=0)
 
 
 def png_again(data: bytes, draw: random.Random) -> bytes:
@@ -250,6 +267,14 @@ def other_readers(folder: Path) -> dict[str, Reader]:
     old = saved(lambda out: torch.save(tensors, out, _use_new_zipfile_serialization=False))
     save_file(tensors, folder / "a.safetensors")
     run = train(str(folder / "named.npz"), "logistic", epochs=1, out=folder / "runs").path
+    packed = pack(run, make_folder(folder / "packed"))
+
+    def packed_of(data: bytes) -> object:
+        packed.write_bytes(data)
+        shutil.rmtree(folder / "unpacked", ignore_errors=True)
+        made = read_run(unpack(packed, folder / "unpacked"))
+        return made.arrays, made.test_metrics()
+
     study = Path(__import__("bakeoff").__file__).parent / "studies" / "quickstart.toml"
     more = """
 [contenders.both]
@@ -321,6 +346,7 @@ worse = "conv"
         "checkpoint": Reader(
             [checkpoint.read_bytes()], file_reader(checkpoints, checkpoint.name, lambda _: last_checkpoint(checkpoints))
         ),
+        "packed record": Reader([packed.read_bytes()], packed_of, xz_again),
         "toml": Reader(
             [study.read_bytes(), study.read_bytes() + more.encode()], file_reader(folder, "s.toml", load_study)
         ),

@@ -1,10 +1,11 @@
-"""Keep what is worth keeping of finished studies: their reports without their runs.
+"""Keep finished runs in results/, packed, and the pages that are made of them.
 
-    python bench/keep.py runs laptop [--out results]
+    python bench/keep.py runs laptop     pack every study in runs/ whose report is of that scale, and make its pages
+    python bench/keep.py                 make every page in results/ again, from the packed records there
 
-Copies, for every study in RUNS whose report is of that scale, summary.json, report.md, report.html and the figures that
-report.md shows, to OUT/STUDY/SCALE/. A study keeps at most 2 MB, in this order; a file that would pass
-that is left out and named.
+Records lie in results/STUDY/SCALE/records/, as `bakeoff pack` writes them. A page is made of what `bakeoff unpack`
+makes of them, with `bakeoff report`; of it summary.json, report.md, report.html and the figures that report.md shows
+are copied to results/STUDY/SCALE/, at most 2 MB in this order; a file that would pass that is left out and named.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 from bakeoff.record import make_folder, write_atomic
+from bakeoff.record.manifest import FILE
+from bakeoff.studies.packing import pack, unpack
+from bakeoff.studies.reports import report
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 2_000_000
@@ -48,20 +53,33 @@ def keep(folder: Path, target: Path, limit: int = LIMIT) -> list[str]:
     return left_out
 
 
+def make_page(place: Path) -> None:
+    """The page of the records in `place`/records, in `place`."""
+    with tempfile.TemporaryDirectory(prefix="bakeoff-keep-") as folder:
+        made, _ = unpack(place / "records", Path(folder))
+        report(made)
+        left_out = keep(made, place)
+    sizes = [file.stat().st_size for file in place.rglob("*") if file.is_file() and file.parent.name != "records"]
+    print(f"{place}: {sum(sizes) / 1e6:.2f} MB", *(f"left out: {name}" for name in left_out), sep="; ")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("runs", type=Path, help="the folder that `bakeoff run --out` wrote")
-    parser.add_argument("scale", help="of these reports: laptop, full")
+    parser.add_argument("runs", type=Path, nargs="?", help="the folder that `bakeoff run --out` wrote")
+    parser.add_argument("scale", nargs="?", help="of these reports: laptop, evening, full")
     parser.add_argument("--out", type=Path, default=ROOT / "results")
     given = parser.parse_args()
-    chosen = sorted(file.parent for file in given.runs.glob(f"*/{given.scale}/summary.json"))
-    if not chosen:
-        parser.error(f"{given.runs}: no report of scale {given.scale!r} there")
-    for folder in chosen:
-        target = make_folder(given.out / folder.parent.name / given.scale)
-        left_out = keep(folder, target)
-        size = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
-        print(f"{target}: {size / 1e6:.2f} MB", *(f"left out: {name}" for name in left_out), sep="; ")
+    places = sorted(records.parent for records in given.out.glob("*/*/records"))
+    if given.runs:
+        chosen = sorted(file.parent for file in given.runs.glob(f"*/{given.scale}/{FILE}"))
+        if not chosen:
+            parser.error(f"{given.runs}: no report of scale {given.scale!r} there")
+        places = [given.out / folder.parent.name / folder.name for folder in chosen]
+        for folder, place in zip(chosen, places, strict=True):
+            files, left_out = pack(folder, place / "records")
+            print(f"{place}/records: {len(files)} runs", *(f"left out: {name}" for name in left_out), sep="; ")
+    for place in places:
+        make_page(place)
     return 0
 
 

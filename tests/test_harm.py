@@ -51,10 +51,11 @@ VERBS = {
     "from": ["train", "--from", "RUN", "--out", "OUT", "--threads", 1],
     "weights": ["train", BARS, "logistic", "--weights", "RUN", "--out", "OUT", "--threads", 1],
     "verify": ["verify", "STUDY"],
+    "pack": ["pack", "STUDY", "OUT"],
 }
 WITHOUT_THE_RUN = {"run", "report", "export", "list"}
 """Verbs that tell of a damaged run and go on: a test of their own."""
-READ_NO_RUN = {"show", "data"}
+READ_NO_RUN = {"show", "data", "unpack"}
 
 
 def test_every_verb_is_in_one_of_these_tables() -> None:

@@ -1,5 +1,6 @@
-"""Reports are kept without their runs, within a size."""
+"""Runs are kept packed, and their pages, within a size."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -7,8 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from bakeoff import run_study
+
 ROOT = Path(__file__).parent.parent
 keep = runpy.run_path(str(ROOT / "bench/keep.py"))["keep"]
+STUDY = """
+title = "Tiny"
+question = "Which of two?"
+dataset = "digits"
+images = 200
+seeds = 1
+[recipe]
+epochs = 1
+[contenders.slow]
+model = "logistic"
+lr = 0.001
+[contenders.quick]
+model = "logistic"
+lr = 0.02
+"""
 REPORT = """# Which?
 
 ![league](figures/league.svg)
@@ -62,11 +80,34 @@ def test_what_passes_the_limit_is_left_out_and_not_linked(folder: Path, tmp_path
     assert "All pairs." in text
 
 
-@pytest.mark.usefixtures("folder")
-def test_the_command_takes_reports_of_one_scale(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    command = [sys.executable, str(ROOT / "bench/keep.py"), str(tmp_path / "runs")]
-    done = subprocess.run([*command, "laptop", "--out", str(tmp_path / "results")], check=True)
-    assert done.returncode == 0
-    assert (tmp_path / "results/small-cnn/laptop/report.html").read_text() == "<p>page</p>"
-    assert subprocess.run([*command, "full", "--out", str(tmp_path / "results")]).returncode == 2
-    assert "no report of scale 'full' there" in capfd.readouterr().err
+def test_the_command_packs_the_runs_of_one_scale_and_makes_their_pages(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    run_study(str(tmp_path / "tiny.toml"), out=tmp_path / "runs", jobs=1)
+    results = tmp_path / "results"
+    command = [sys.executable, str(ROOT / "bench/keep.py"), "--out", str(results)]
+    assert subprocess.run([*command, str(tmp_path / "runs"), "laptop"]).returncode == 2
+    assert "no report of scale 'laptop' there" in capfd.readouterr().err
+    subprocess.run([*command, str(tmp_path / "runs"), "full"], check=True)
+    place = results / "tiny" / "full"
+    assert len(list((place / "records").glob("*.run.xz"))) == 2
+    pages = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    assert {"report.html", "report.md", "summary.json"} <= {file.name for file in pages}
+    for file in pages:
+        if file.parent.name != "records":
+            file.unlink()
+    subprocess.run(command, check=True)
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == pages
+    measured, kept_summary = (
+        json.loads((folder / "tiny" / "full" / "summary.json").read_text()) for folder in (tmp_path / "runs", results)
+    )
+    assert [c["test_accuracy"] for c in measured["contenders"]] == [
+        c["test_accuracy"] for c in kept_summary["contenders"]
+    ]
+
+
+def test_a_kept_record_has_less_than_40_kilobytes_on_average() -> None:
+    for records in ROOT.glob("results/*/*/records"):
+        sizes = [file.stat().st_size for file in records.iterdir()]
+        assert sum(sizes) / len(list(records.glob("*.run.xz"))) < 40_000, records

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CODE_LINES = 12_324
+CODE_LINES = 12_548
 LONGEST_FUNCTION, LONG_FUNCTION = 60, 30
 """Lines of the longest, and of the 95th percentile."""
 LONGEST_FILE = 400

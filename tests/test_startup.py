@@ -48,6 +48,8 @@ MISTAKES = [
     "compare nowhere",
     "export nowhere --to csv",
     "export nowhere --to no-such-form",
+    "pack nowhere packed",
+    "unpack nowhere",
     "list no-such-things",
     "evaluate nowhere",
     "predict nowhere nothing",

@@ -52,6 +52,15 @@ def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
             raise BakeoffError(f"{file} is not a readable NumPy file ({error})") from error
 
 
+def read_npz(stream: BinaryIO, file: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of the .npz in `stream`, which comes from `file`. Raises BakeoffError as `read_arrays` does."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            return _read_members(stream, file)
+        except DAMAGED as error:
+            raise BakeoffError(f"{file} does not hold a readable NumPy file ({error})") from error
+
+
 def _read_members(stream: BinaryIO, file: Path) -> dict[str, NDArray[Any]]:
     capped = Capped(stream, file, each=DIRECTORY_BYTES, total=1 << 62)
     arrays: dict[str, NDArray[Any]] = {}

@@ -69,6 +69,21 @@ def test_a_picture_starts_no_program(tmp_path, monkeypatch, ending, dos):
     assert not mark.exists()
 
 
+def test_a_folder_that_cannot_be_read_is_not_taken_for_empty(tmp_path, monkeypatch):
+    folder = save_class_folders(tmp_path / "data")
+    save_class_folders(folder / "bee", names=("young",))
+
+    def scan(place):
+        if Path(place).name == "young":
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    scandir = os.scandir
+    assert len(load_dataset(str(folder)).train.images) > 0
+    monkeypatch.setattr(os, "scandir", scan)
+    assert "bee cannot be read (Permission denied)" in sentence(str(folder))
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.npy", "a.npz", "a.csv", "a.pkl"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
 def test_only_regular_files_are_read(tmp_path, name, kind):

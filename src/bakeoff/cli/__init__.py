@@ -14,7 +14,7 @@ import click
 
 from bakeoff.characters import displayable
 from bakeoff.cli.data import data
-from bakeoff.cli.export import export
+from bakeoff.cli.export import export, pack, unpack
 from bakeoff.cli.lists import list_things, show_model
 from bakeoff.cli.runs import evaluate, predict, train, verify
 from bakeoff.cli.studies import compare, report, run
@@ -33,7 +33,21 @@ def bakeoff() -> None:
     """
 
 
-for verb in (run, train, report, export, compare, evaluate, predict, verify, list_things, show_model, data):
+for verb in (
+    run,
+    train,
+    report,
+    export,
+    pack,
+    unpack,
+    compare,
+    evaluate,
+    predict,
+    verify,
+    list_things,
+    show_model,
+    data,
+):
     bakeoff.add_command(verb)
 
 

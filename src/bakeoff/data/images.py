@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,18 +97,25 @@ def _natural(name: str) -> list[str | int]:
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """All files below `folder` that Pillow can read by their ending, sorted; hidden ones are left out."""
+    """All files below `folder` that Pillow can read by their ending, sorted; hidden ones are left out.
+
+    Raises:
+        BakeoffError: there are too many, or a folder cannot be read.
+    """
     from PIL import Image
 
-    endings = Image.registered_extensions()
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in endings and not any(p.startswith(".") for p in file.relative_to(folder).parts)
-    )
-    if len(files) > MOST_PICTURES:
-        raise BakeoffError(f"{folder} holds {len(files):,} pictures where up to {MOST_PICTURES:,} are valid")
-    return files
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    endings, files = tuple(Image.registered_extensions()), list[Path]()
+    with reading(folder):
+        for place, folders, names in os.walk(folder, onerror=fail):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            named = (name for name in (*folders, *names) if name.lower().endswith(endings))
+            files += [Path(place, name) for name in named if not name.startswith(".")]
+            if len(files) > MOST_PICTURES:
+                raise BakeoffError(f"{folder} holds more than {MOST_PICTURES:,} pictures, as many as are valid")
+    return sorted(files)
 
 
 def open_pictures(files: Collection[Path]) -> Iterator[tuple[str, Image]]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bakeoff.errors import BakeoffError, MissingData, UsageError, closest
 from bakeoff.files import sha256
 from bakeoff.models.tensors import read_tensors
-from bakeoff.record import data_folders, find_origin, read_run
+from bakeoff.record import check_weights, data_folders, find_origin, read_run
 
 ADDRESS = "https://download.pytorch.org/models/"
 """Where torchvision publishes its weights."""
@@ -46,7 +46,7 @@ def find_weights(source: str, model: str) -> Path:
     """
     if source != "imagenet":
         if run := find_origin(source):
-            read_run(run)  # verifies the checksums
+            check_weights(read_run(run))
         path = Path(source) / "weights.safetensors" if Path(source).is_dir() else Path(source)
         if path.suffix not in (".pth", ".pt", ".safetensors"):
             raise UsageError(f"weights {source!r}: must be 'imagenet', a .safetensors, .pth or .pt file, or a run")

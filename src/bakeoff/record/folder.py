@@ -72,7 +72,7 @@ def write_finished(
     for name, data in contents.items():
         write_atomic(path / name, data)
     checksums = {name: _sha256(data) for name, data in contents.items()}
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    ended = description.get("ended") or datetime.now(UTC).isoformat(timespec="seconds")
     write_description(path, {**description, "ended": ended, "checksums": checksums})
 
 
@@ -160,7 +160,7 @@ def read_run(path: Path | str, contender: str | None = None) -> Run:
         BakeoffError: a file cannot be read, or a later version wrote it.
     """
     path = Path(path)
-    description = _read_description(path)
+    description = read_description(path)
     if description["status"] == "running":
         raise UsageError(f"{path}: this run has not ended; run the command that began it again to go on")
     try:
@@ -180,7 +180,7 @@ def read_outline(path: Path) -> Run:
     Raises:
         As `read_run`, except for a run that has not ended.
     """
-    return _as_run(path, _read_description(path), ())
+    return _as_run(path, read_description(path), ())
 
 
 def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> Run:
@@ -210,7 +210,7 @@ def _as_run(path: Path, description: dict[str, Any], history: Sequence[Row]) -> 
         raise Damaged(f"{path / 'run.json'}: damaged: {type(error).__name__}: {error}") from None
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def read_description(path: Path) -> dict[str, Any]:
     """What run.json says, checked against its checksum; of a run that has not ended the status only, unless whole.
 
     Raises:
@@ -245,7 +245,7 @@ def check_files(path: Path) -> tuple[int, list[str]]:
         raise UsageError(f"{path}: not a run: it has no run.json")
     faults = []
     try:
-        checksums = _read_description(path).get("checksums", {})
+        checksums = read_description(path).get("checksums", {})
     except BakeoffError as error:
         return 1, [str(error)]
     for name, expected in checksums.items():
@@ -284,10 +284,12 @@ def check_weights(run: Run) -> None:
     """That a run has weights of its own.
 
     Raises:
-        UsageError: it diverged, or it is an ensemble; the sentence names the runs that have some.
+        UsageError: it diverged, was packed, or is an ensemble; the sentence says where there are some.
     """
     if run.status != "finished":
         raise UsageError(f"{run.path}: {run.status}, so it has no weights")
+    if run.packed and not run.spec.members:
+        raise UsageError(f"{run.path}: was packed, which leaves weights out; its study's --restart trains it again")
     if run.spec.members:
         raise UsageError(f"{run.path}: an ensemble has no weights of its own; its members have: {', '.join(run.needs)}")
 

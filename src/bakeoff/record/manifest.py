@@ -56,8 +56,13 @@ def read_manifest(folder: Path) -> Manifest:
         BakeoffError: it cannot be read, or another version wrote it, which this one does not understand.
     """
     file = folder / FILE
+    return parse_manifest(read_bytes(file), file)
+
+
+def parse_manifest(content: bytes, file: Path) -> Manifest:
+    """The manifest in JSON that comes from `file`. Raises as `read_manifest` does."""
     try:
-        values = parse_json(read_bytes(file))
+        values = parse_json(content)
     except ValueError as error:
         raise Damaged(f"{file}: damaged: {error}: {AGAIN}") from None
     try:

@@ -107,6 +107,8 @@ class Run:
     """One for each process that trained it: {"started": UTC, "step": its first, "environment": its own}."""
     decides: Annotated[dict[str, Any], Table(Decides)] | None = None
     """All that decides the result, its defaults spelled out: what the directory is named by. None: of format 1."""
+    packed: bool = False
+    """It was packed and unpacked: no weights, rounded probabilities, no logits of training images."""
     notes: Annotated[tuple[str, ...], LISTED] = ()
     """What a reader should know of a record that this version would not have written so."""
 

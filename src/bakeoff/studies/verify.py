@@ -88,6 +88,8 @@ def train_again(path: Path, device: str = "auto") -> str:
     run = record.read_run(path)
     if run.results < RESULTS:
         raise BakeoffError(f"{path}: follows results rules {run.results}; under those of now, {RESULTS}, bits differ")
+    if run.packed:
+        raise BakeoffError(f"{path}: was packed, which rounds probabilities: it has no bits to compare")
     check_plugins(run.environment.get("plugins", {}), str(path))
     spec, threads = run.spec, int(run.environment["threads"])
     data = load_dataset(spec.dataset, validation=spec.validation, images=spec.images)

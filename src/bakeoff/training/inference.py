@@ -17,7 +17,7 @@ from bakeoff.data.dataset import Images, by
 from bakeoff.data.preprocess import change, model_shape
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import create_model
-from bakeoff.record import Run, read_finished
+from bakeoff.record import Run, check_weights, read_finished
 from bakeoff.spec.plugins import check_plugins
 from bakeoff.spec.tta import Tta
 from bakeoff.training.device import computing, find_device
@@ -42,13 +42,12 @@ def logits_of(run: Run, images: Images, *, device: str = "auto", tta: Tta | None
     if images.shape[1:] != shape:
         sizes = f"was trained on images of {by(shape)} (channels x height x width), not {by(images.shape[1:])}"
         raise UsageError(f"{run.path}: {sizes}")
-    if run.status != "finished":
-        raise UsageError(f"{run.path}: {run.status}, so it has no weights")
     tta = tta or recipe.tta_choice
-    if run.spec.members:
+    if run.spec.members and run.status == "finished":
         members = [read_finished(run.path.parent / name) for name in run.needs]
         several = None if tta == Tta() else tta
         return mean_answer([logits_of(member, images, device=device, tta=several) for member in members])
+    check_weights(run)
     place, mean, std = find_device(device), np.asarray(run.dataset["mean"]), np.asarray(run.dataset["std"])
     normalise = normaliser(recipe.pixels, mean, std, place, recipe.preprocess)
     pixels = torch.from_numpy(change(recipe.preprocess, images)).to(place)
