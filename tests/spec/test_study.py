@@ -97,6 +97,13 @@ def test_a_scale_overrides_values_and_lists_them() -> None:
     assert make_plan(study(), "full", seeds=7).specs()[-1].seed == 6
 
 
+def test_a_scale_may_draw_another_part_for_validation() -> None:
+    part = make_plan(study(f"{STUDY}[scales.part]\nvalidation = 0.05\n"), "part")
+    assert {spec.validation for spec in part.specs()} == {0.05}
+    assert sentences(part) == ["validation: 0.05 instead of 0.167"]
+    assert not part.comparable
+
+
 def test_a_scale_overrides_single_contenders() -> None:
     """A contender's own fields win over the scale's; the command line wins over both; every override is listed."""
     table = "[scales.smoke.contenders.plain]\nepochs = 2\nlr = 0.3\n[scales.smoke.contenders.fast]\nlr = 3.0\n"

@@ -14,8 +14,11 @@ def sentences(plan: Plan) -> list[str]:
     words, left_out = list[str](), list[str]()
     for override in plan.overrides:
         match override.path:
-            case ("dataset" | "images" | "seeds" as key,):
-                words.append(f"{key}: {override.new} instead of {override.old or 'all'}")
+            case ("dataset" | "images" | "seeds" | "validation" as key,):
+                new, old = (
+                    f"{v:.3g}" if isinstance(v, float) else str(v) for v in (override.new, override.old or "all")
+                )
+                words.append(f"{key}: {new} instead of {old}")
             case ("runs",):
                 left_out.append(f"{override.new} of {override.old} runs")
             case ("datasets", name):

@@ -17,8 +17,8 @@ class Override(Frozen):
     """A value that a scale or a command set, or what it left out."""
 
     path: tuple[str, ...] = Field(
-        description="images, seeds or dataset of the study; contenders NAME recipe FIELD; contenders NAME parameters "
-        "KEY; contenders NAME or datasets NAME of what is left out; runs"
+        description="images, seeds, validation or dataset of the study; contenders NAME recipe FIELD; contenders NAME "
+        "parameters KEY; contenders NAME or datasets NAME of what is left out; runs"
     )
     old: Value | tuple[str, ...] | None = Field(description="of a contender that is left out, its model")
     new: Value | tuple[str, ...] | None = Field(description="null: left out")
@@ -30,4 +30,4 @@ class Override(Frozen):
     @property
     def alters_runs(self) -> bool:
         """Whether runs differ from those of the study file, and are not only fewer."""
-        return self.path[0] in ("dataset", "images") or len(self.path) > 2
+        return self.path[0] in ("dataset", "images", "validation") or len(self.path) > 2

@@ -132,6 +132,7 @@ def make_plan(
         "dataset": size.dataset or study.dataset,
         "images": size.images or study.images,
         "seeds": seeds or size.seeds or study.seeds,
+        "validation": size.validation or study.validation,
     }
     of_command = {("recipe", key) for key in recipe or {}} | ({("seeds",)} if seeds else set())
     overrides = [*_overrides(study, sizes, contenders, scale, of_command), *_overrides_of_left_out(study, reasons)]

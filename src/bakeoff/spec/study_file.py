@@ -84,6 +84,7 @@ class Scale(Frozen):
     dataset: Reference | None = None
     images: int | None = Field(None, ge=1)
     seeds: int | None = Field(None, ge=1)
+    validation: float | None = Field(None, gt=0, lt=1)
     only: tuple[str, ...] = Field((), description="the contenders it has; empty: all")
     without: tuple[str, ...] = Field((), description="contenders that it leaves out")
     recipe: dict[str, Any] = {}
