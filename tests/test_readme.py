@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bakeoff.cli import bakeoff
+from bakeoff.models import MODELS
 from bakeoff.spec.plan import make_plan
 from bakeoff.studies.packaged import find_study
 
@@ -52,6 +53,14 @@ def test_its_python_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "runs/small_cnn-width=16-seed0-" in done.stdout
+
+
+def test_the_list_of_models_is_that_of_the_table() -> None:
+    """Else: python bench/model_table.py (--render, where no model is new)."""
+    record = json.loads((ROOT / "results/bench/models.json").read_text())
+    table = runpy.run_path(str(ROOT / "bench/model_table.py"))["table"]
+    assert [row["model"] for row in record["models"]] == list(MODELS.builtin)
+    assert (ROOT / "docs/models.md").read_text() == table(record["models"], record["environment"])
 
 
 def test_the_list_of_choices_is_that_of_the_tables() -> None:

@@ -311,7 +311,7 @@ def test_no_steps_leave_the_batch_as_it_is() -> None:
         (["rotate:degrees=400"], "augment rotate: degrees = '400': must be less than or equal to 180"),
         (["flip:mode=up"], "augment flip: mode = 'up': must be 'random' or 'alternating'"),
         (["crop:padding=20"], "crop:padding=20 is too much for images of 20x28 pixels: they can be reflected by 19"),
-        (["mixup", "cutmix"], "mixup and cutmix both mix labels; a recipe takes one of them, once"),
+        (["mixup", "cutmix"], "two steps mix labels; a recipe takes one such step, once"),
     ],
 )
 def test_a_wrong_step_gets_a_sentence(steps: list[str], sentence: str) -> None:

@@ -95,6 +95,7 @@ def test_published_parameter_counts(name: str, channels: int, size: int, count: 
         ("vgg16", 138_357_544),
         ("vgg19", 143_667_240),
         ("densenet121", 7_978_856),
+        ("efficientnet_b0", 5_288_548),
     ],
 )
 def test_counts_of_imagenet_classifiers(name: str, count: int) -> None:

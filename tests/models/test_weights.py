@@ -13,6 +13,7 @@ from torch import nn
 from bakeoff.cli import main
 from bakeoff.errors import BakeoffError, UsageError
 from bakeoff.models import densenet, resnet, vgg, weights
+from bakeoff.models.efficientnet import efficientnet_b0
 from bakeoff.models.inner_imaging import inner_imaging_resnet20
 from bakeoff.models.small_cnn import conv
 from bakeoff.models.weights import find_weights, freeze, load_weights
@@ -192,6 +193,7 @@ FREEZABLE = {
     "resnet50": lambda: resnet.resnet50(1, 3, (32, 32)),
     "vgg11_bn": lambda: vgg.vgg11_bn(1, 3, (32, 32), width=4, hidden=8),
     "densenet121": lambda: densenet.densenet121(1, 3, (32, 32)),
+    "efficientnet_b0": lambda: efficientnet_b0(1, 3, (32, 32), dropout=0.0, drop_path=0.0),
 }
 
 

@@ -65,6 +65,8 @@ def test_choices_are_typed() -> None:
         ({"epochs": "many"}, "here: epochs = 'many': must be a valid integer"),
         ({"batch_size": 0}, "here: batch_size = 0: must be greater than or equal to 1"),
         ({"optimiser": "sgd"}, r"here: unknown key 'optimiser' \(closest: optimizer\)"),
+        ({"schedule": "step:every"}, r"here: schedule: 'step:every': settings are written step:key=value,key=value"),
+        ({"fallback": "switch:optimizer=adam,momentum=0.5"}, r"here: fallback: momentum is for sgd, rmsprop"),
         ({"optimizer": "sdg"}, r"here: optimizer: unknown choice 'sdg' \(closest: sgd"),
         ({"schedule": "stepp"}, r"here: schedule: unknown choice 'stepp' \(closest: step"),
         ({"schedule": "step:evry=3"}, r"here: schedule step: unknown key 'evry' \(closest: every\)"),
@@ -75,10 +77,6 @@ def test_choices_are_typed() -> None:
         ({"optimizer": "adam", "momentum": 0.9}, "here: momentum is for sgd, rmsprop: adam does not take it"),
         ({"optimizer": "sgd", "nesterov": True}, "here: nesterov needs"),
         ({"optimizer": "adamw", "l2": 0.1}, "here: l2 is for sgd, adam, nadam, .*: adamw does not take it"),
-        (
-            {"fallback": "switch:optimizer=adam"},
-            "here: fallback: momentum is for sgd, rmsprop: adam does not take it",
-        ),
         (
             {"fallback": "switch:optimizer=adamw,momentum=0", "l2": 0.1},
             "here: fallback: l2 is for sgd, .*: adamw does not take it",
@@ -98,7 +96,10 @@ def test_choices_are_typed() -> None:
         ({"task": "placed:cells=3"}, "here: task: 'placed' is now called 'heatmap'"),
         ({"tta": "some"}, r"here: tta: unknown choice 'some' \(closest: one\)"),
         ({"tta": "several:shift=-1"}, "here: tta several: shift = '-1': must be greater than or equal to 0"),
-        ({"loss": "softmax_output", "label_smoothing": 0.1}, "here: label_smoothing is for the cross-entropies"),
+        (
+            {"loss": "softmax_output", "label_smoothing": 0.1},
+            "here: label_smoothing is for cross_entropy, balanced_cross_entropy: softmax_output",
+        ),
         ({"label_smoothing": 1.0}, "label_smoothing = 1.0"),
         ({"ema": 1.0}, "ema = 1.0"),
         ({"gradient_clip": -1}, "gradient_clip = -1"),
@@ -151,6 +152,15 @@ def test_another_keep_that_chooses_on_test_is_marked(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setitem(KEEPS.builtin, "late", Entry(Late))
     assert Recipe(keep="late").selects_on_test
+
+
+def test_a_fallback_to_an_optimizer_without_momentum_has_none() -> None:
+    after = Recipe(optimizer="sgd", momentum=0.9, fallback="switch:optimizer=adam").fallback_recipe
+    assert after is not None
+    assert (after.optimizer, after.momentum) == ("adam", 0.0)
+    with_momentum = Recipe(fallback="switch:optimizer=sgd").fallback_recipe
+    assert with_momentum is not None
+    assert with_momentum.momentum == 0.1
 
 
 def test_another_loss_of_which_fallback_may_know_the_value_of_equal_logits(monkeypatch: pytest.MonkeyPatch) -> None:

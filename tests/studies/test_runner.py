@@ -277,7 +277,7 @@ def test_a_member_that_diverged_leaves_the_others(run_text: RunText, tmp_path: P
         (
             "over_seeds = true",
             'over_seeds = true\ntta = "several:shift=40"',
-            "contender all: tta: shift=40 is too much",
+            "contender all: tta: several:shift=40 is too much",
         ),
     ],
 )

@@ -157,7 +157,7 @@ def test_a_plug_in_s_loss_is_taken_with_its_settings(tmp_path: Path, monkeypatch
     loss = make_loss(Recipe(loss="mine:sharp:by=3"))(logits, LABELS, None)
     assert float(loss) == pytest.approx(float(F.cross_entropy(3 * logits, LABELS)))
     for field, sentence in (
-        ({"label_smoothing": 0.1}, "label_smoothing is for the cross-entropies, not mine:sharp"),
+        ({"label_smoothing": 0.1}, "label_smoothing is for .*: mine:sharp does not take it"),
         ({"fallback": "switch"}, "fallback does not know the loss of equal logits for loss = 'mine:sharp'"),
     ):
         with pytest.raises(UsageError, match=sentence):

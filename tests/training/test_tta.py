@@ -12,7 +12,8 @@ from bakeoff.data import Dataset
 from bakeoff.errors import UsageError
 from bakeoff.models import create_model
 from bakeoff.spec import Recipe, RunSpec
-from bakeoff.spec.tta import SeveralViews
+from bakeoff.spec.registry import Entry
+from bakeoff.spec.tta import TTAS, SeveralViews, Tta, View
 from bakeoff.training.measure import infer, views_of
 from bakeoff.training.options import RunOptions
 from bakeoff.training.run import check_spec, train_run
@@ -68,11 +69,33 @@ def test_a_run_with_several_views_trains_alike_and_answers_otherwise(blocks: Dat
         assert not np.array_equal(plain.logits(split), with_views.logits(split))
 
 
+def test_views_moved_out_of_the_image_are_refused_whatever_their_direction(
+    blocks: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Moved(Tta):
+        """Each image, and what is left of it once it is moved."""
+
+        down: int = 0
+        right: int = 0
+
+        def views(self) -> list[View]:
+            return [(False, 0, 0), (False, self.down, self.right)]
+
+    monkeypatch.setitem(TTAS.builtin, "moved", Entry(Moved))
+    for tta in ("moved:down=8", "moved:down=-8", "moved:right=8", "moved:right=-9"):
+        with pytest.raises(UsageError, match=f"tta: {tta} is too much for images of 8x8 pixels"):
+            check_spec(spec_of(tta=tta), blocks)
+    check_spec(spec_of(tta="moved:down=-7,right=7"), blocks)
+
+
 @pytest.mark.parametrize(
     ("tta", "sentence"),
     [
-        ("several:mirror=true", "tta: mirror would change what images of blocks mean: mirrored, they lose"),
-        ("several:shift=8", "tta: shift=8 is too much for images of 8x8 pixels"),
+        (
+            "several:mirror=true",
+            "tta: several:mirror=true would change what images of blocks mean: mirrored, they lose",
+        ),
+        ("several:shift=8", "tta: several:shift=8 is too much for images of 8x8 pixels"),
     ],
 )
 def test_views_that_do_not_fit_the_data_are_refused(blocks: Dataset, tta: str, sentence: str) -> None:

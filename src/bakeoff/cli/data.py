@@ -54,9 +54,9 @@ class MakeCommand(click.Command):
     """Its help names the datasets that can be made."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from bakeoff.data.kaggle import EDITIONS
+        from bakeoff.data.sources import generated
 
-        self.help = (self.help or "").format(names=" or ".join(EDITIONS))
+        self.help = (self.help or "").format(names=" or ".join(generated()))
         super().format_help_text(ctx, formatter)
 
 

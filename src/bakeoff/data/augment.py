@@ -234,7 +234,7 @@ def cutmix(batch: Batch, generator: Generator, *, alpha: float) -> Batch:
 def _mixed(batch: Batch, images: Tensor, share: Tensor) -> Batch:
     """`images` that are mixed: `share` (N,) of each is the batch's image, the rest the next one."""
     if batch.mix is not None:
-        raise UsageError("augment: mixup and cutmix both mix labels; a recipe takes one of them, once")
+        raise UsageError("augment: two steps mix labels; a recipe takes one such step, once")
     next_labels, is_heavier = batch.labels.roll(-1, 0), share >= 0.5
     heavier = torch.where(is_heavier, batch.labels, next_labels)
     lighter = torch.where(is_heavier, next_labels, batch.labels)

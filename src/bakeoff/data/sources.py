@@ -177,7 +177,13 @@ def _composite(name: str, options: CompositeOptions) -> Contents:
     if options.origin == "kaggle":
         return _competition(name, options)
     splits = {split: made for split, (made, _) in composite_splits(_composites(name, options)).items()}
-    return Contents(name, options.classes, splits, header=EDITIONS[name].header, mirror=False)
+    header = EDITIONS[name].header if name in EDITIONS else None
+    return Contents(name, options.classes, splits, header=header, mirror=False)
+
+
+def generated() -> list[str]:
+    """The names of the package's datasets that are generated."""
+    return [name for name, source in SOURCES.builtin.items() if issubclass(source.settings, CompositeOptions)]
 
 
 def find_composites(reference: str, **more: Any) -> dict[str, Composite]:
@@ -189,7 +195,7 @@ def find_composites(reference: str, **more: Any) -> dict[str, Composite]:
     source = SOURCES.builtin.get(name)
     chosen = validate(source.settings, {**options, **more}, reference) if source else None
     if not isinstance(chosen, CompositeOptions) or chosen.origin != "generated":
-        raise UsageError(f"{reference}: is no dataset that is generated (valid: {', '.join(EDITIONS)})")
+        raise UsageError(f"{reference}: is no dataset that is generated (valid: {', '.join(generated())})")
     return _composites(name, chosen)
 
 
@@ -210,6 +216,8 @@ def _composites(name: str, options: CompositeOptions) -> dict[str, Composite]:
 
 
 def _competition(name: str, options: CompositeOptions) -> Contents:
+    if name not in EDITIONS:
+        raise UsageError(f"{name}: origin=kaggle is for {', '.join(EDITIONS)}, which a competition had")
     extra = sorted(options.model_fields_set - {"origin"})
     if extra:
         raise UsageError(f"{name}: {extra[0]} is for generated images; origin=kaggle takes them as they are")

@@ -86,7 +86,7 @@ def _after_last_epoch(run: Run) -> float:
 def _loss_as_trained(run: Run) -> float:
     """Validation loss as the run was trained: where softmax comes before the cross-entropy, probabilities count as
     logits, as in the report's figure."""
-    if run.spec.recipe.loss != "softmax_output":
+    if not run.spec.recipe.loss_entry.double_softmax:
         return run.metrics["validation_loss"]
     return metrics.negative_log_likelihood(metrics.softmax(run.logits("validation")), run.labels("validation"))
 
@@ -165,8 +165,8 @@ def generated_anew(study: Plan, name: str) -> bool:
     """Whether a contender's images are made here, in place of a competition's that cannot be had."""
     dataset, _, options = study.dataset_of(study.contender(name)).partition(":")
     source = SOURCES.get(dataset)
-    generated = source is not None and issubclass(source.settings, CompositeOptions)
-    return generated and "origin=kaggle" not in options.split(",")
+    is_generated = source is not None and issubclass(source.settings, CompositeOptions)
+    return is_generated and "origin=kaggle" not in options.split(",")
 
 
 def _reason(study: Plan, name: str, unprinted: str) -> Reason | None:

@@ -29,7 +29,7 @@ def find_softmax(contenders: Sequence[Contender], groups: Groups) -> Iterator[So
     """One for each such contender with finished runs."""
     for c in contenders:
         runs = groups[c.name]
-        if c.recipe.loss != "softmax_output" or not runs or not runs[0].history:
+        if not c.recipe.loss_entry.double_softmax or not runs or not runs[0].history:
             continue
         classes, train_loss = outputs(runs[0]), least_loss(runs)
         yield SoftmaxBeforeLoss(

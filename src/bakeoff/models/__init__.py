@@ -46,6 +46,7 @@ MODELS: Registry[Model] = Registry(
         **_family("resnet", se_resnet20=1, se_resnet32=1, se_resnet44=1, se_resnet56=1, se_resnet110=1),
         **_family("inner_imaging", inner_imaging_resnet20=1, inner_imaging_resnet56=1),
         **_family("densenet", densenet121=8, densenet_bc=4),
+        **_family("efficientnet", efficientnet_b0=1),
         **_family("whitened", whitened_cnn=9),
         **_family("heatmap_classifier", heatmap_classifier=1),
         **_family("patch_classifier", patch_classifier=1),

@@ -107,6 +107,7 @@ def unpack(file: Path, folder: Path) -> Path:
             for split in ("test", "validation"):
                 predictions[f"{split}_logits"] = _logits(split, arrays, predictions[f"{split}_labels"], classes)
             predictions |= {name: array for name, array in arrays.items() if name.startswith(("mistake", "confused"))}
+        strict_json([description, history])  # a number that is not finite is found before anything is written
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise Damaged(f"{file}: damaged: {type(error).__name__}: {error}") from None
     with only_writer(path, 0):

@@ -21,6 +21,9 @@ class Loss(Entry[Frozen]):
     equal_is_log_classes: bool = False
     """Equal logits for K classes cost ln K, whatever the targets; but where smoothed labels meet weighted classes."""
 
+    double_softmax: bool = False
+    """It takes the softmax's output for logits, and applies the softmax once more."""
+
     @property
     def about(self) -> str:
         """What the function computes, and how it weights the classes."""
@@ -33,7 +36,9 @@ LOSSES: Registry[Loss] = Registry(
     {
         "cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True, equal_is_log_classes=True),
         "balanced_cross_entropy": Loss(CROSS_ENTROPY, Frozen, smoothing=True, balanced=True, equal_is_log_classes=True),
-        "softmax_output": Loss("bakeoff.training.loss:softmax_output", Frozen, equal_is_log_classes=True),
+        "softmax_output": Loss(
+            "bakeoff.training.loss:softmax_output", Frozen, equal_is_log_classes=True, double_softmax=True
+        ),
     },
     kind=Loss,
     group="losses",

@@ -34,6 +34,11 @@ STEPS: dict[str, Registry[Any]] = {"augment": AUGMENTATIONS, "preprocess": PREPR
 """Fields of a recipe that list such entries."""
 
 
+def _takers(field: str) -> list[str]:
+    """The optimisers that take a field of the recipe."""
+    return [name for name, entry in OPTIMIZERS.items() if field in entry.takes]
+
+
 class Recipe(Frozen):
     """Everything but model, data and seed that decides a training run."""
 
@@ -41,7 +46,7 @@ class Recipe(Frozen):
     batch_size: int = Field(128, ge=1, le=65_536, description="images a step")
     optimizer: str = Field("adam", description=f"PyTorch's, with its defaults for the rest: {OPTIMIZERS.menu()}")
     lr: float = Field(0.003, gt=0, le=1000, description="learning rate: the schedule's peak")
-    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd and rmsprop")
+    momentum: float = Field(0.0, ge=0, lt=1, description=f"momentum of {' and '.join(_takers('momentum'))}")
     nesterov: bool = Field(False, description="Nesterov's form of sgd's momentum")
     l2: float = Field(0.0, ge=0, le=100, description="coupled weight decay: l2 x weight joins the gradient")
     l2_on: Literal["all", "hidden"] = Field(
@@ -49,9 +54,7 @@ class Recipe(Frozen):
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="decoupled: a step takes lr x weight_decay x weight away")
     schedule: str = Field("one-cycle", description=SCHEDULES.menu())
-    loss: str = Field(
-        "cross_entropy", description=f"{LOSSES.menu()}; balanced: by inverse class frequency; softmax_output: a fault"
-    )
+    loss: str = Field("cross_entropy", description=LOSSES.menu())
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="mass spread evenly over all classes")
     stop: str = Field("never", description=STOPS.menu())
     keep: str = Field("last", description=f"the weights that are evaluated: {KEEPS.menu()}")
@@ -89,12 +92,13 @@ class Recipe(Frozen):
         optimizer, loss = OPTIMIZERS.find(self.optimizer), self.loss_entry
         for field in dict.fromkeys(field for entry in OPTIMIZERS.values() for field in entry.takes):
             if getattr(self, field) and field not in optimizer.takes:
-                takers = ", ".join(name for name, entry in OPTIMIZERS.items() if field in entry.takes)
-                raise UsageError(f"{field} is for {takers}: {self.optimizer} does not take it, leave it out")
+                takers = _takers(field)
+                raise UsageError(f"{field} is for {', '.join(takers)}: {self.optimizer} does not take it, leave it out")
         if self.nesterov and self.momentum == 0:
             raise UsageError("nesterov needs momentum above 0")
         if self.label_smoothing and not loss.smoothing:
-            raise UsageError(f"label_smoothing is for the cross-entropies, not {self.loss}")
+            losses = ", ".join(name for name, entry in LOSSES.items() if entry.smoothing)
+            raise UsageError(f"label_smoothing is for {losses}: {self.loss} does not take it, leave it out")
         if self.pool != Recipe.model_fields["pool"].default and not self.teacher:
             raise UsageError("pool needs a teacher")
         try:

@@ -97,6 +97,8 @@ class Registry(Mapping[str, E_co]):
         except KeyError:
             if name in self.renamed:
                 raise UsageError(f"{self.key}: {name!r} is now called {self.renamed[name]!r}") from None
+            if (start := name.partition(":")[0]) in self.builtin:
+                raise UsageError(f"{self.key}: {name!r}: settings are written {start}:key=value,key=value") from None
             why = plugins.absent(self.group, name) or closest(name, self)
             raise UsageError(f"{self.key}: unknown choice {name!r}{why}") from None
 

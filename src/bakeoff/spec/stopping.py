@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from bakeoff.spec.optimizers import OPTIMIZERS
 from bakeoff.spec.registry import Entry, Registry
 from bakeoff.spec.settings import Frozen
 
@@ -130,7 +131,9 @@ class Switch(Fallback):
         return len(rows) == self.after and all(row["train_loss"] >= limit for row in rows)
 
     def changes(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer, "lr": self.lr, "momentum": self.momentum, "nesterov": False}
+        takes = "momentum" in OPTIMIZERS.find(self.optimizer).takes or "momentum" in self.model_fields_set
+        momentum = self.momentum if takes else 0.0
+        return {"optimizer": self.optimizer, "lr": self.lr, "momentum": momentum, "nesterov": False}
 
 
 FALLBACKS: Registry[Entry[Fallback]] = Registry("fallback", {"never": Entry(Fallback), "switch": Entry(Switch)})

@@ -71,15 +71,15 @@ def check_views(recipe: Recipe, dataset: Dataset) -> None:
     Raises:
         UsageError: a mirrored image loses its label, or a shift leaves nothing of an image.
     """
-    mirrors, downs, _ = zip(*recipe.tta_choice.views(), strict=True)
+    mirrors, downs, rights = zip(*recipe.tta_choice.views(), strict=True)
     steps = [parse_choice(step)[0] for step in recipe.augment]
     how = [f"augment: {name}" for name in steps if AUGMENTATIONS.find(name).mirrors]
-    how += ["tta: mirror"] if any(mirrors) else []
+    how += [f"tta: {recipe.tta}"] if any(mirrors) else []
     if dataset.mirror is False and how:
         raise UsageError(f"{how[0]} would change what images of {dataset.name} mean: mirrored, they lose their label")
     height, width = change(recipe.preprocess, np.zeros((1, *dataset.shape), np.uint8)).shape[2:]
-    if max(downs) >= min(height, width):
-        raise UsageError(f"tta: shift={max(downs)} is too much for images of {height}x{width} pixels")
+    if max(map(abs, downs)) >= height or max(map(abs, rights)) >= width:
+        raise UsageError(f"tta: {recipe.tta} is too much for images of {height}x{width} pixels")
 
 
 def train_run(
