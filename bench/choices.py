@@ -40,7 +40,7 @@ TABLES: dict[str, Registry[Any]] = {
 BOUNDS = {"ge": "≥ {}", "gt": "> {}", "le": "≤ {}", "lt": "< {}"}
 HEAD = """# Choices
 
-Written `NAME`, or with settings `NAME:key=value,key=value`. What is not said has the default given here. The fields of
+Written `NAME`, or with settings `NAME:key=value,key=value`. What is left out has the default given here. The fields of
 a recipe themselves are listed by `bakeoff train --help`, models in [models.md](models.md). Plug-ins add to models,
 datasets, augmentations, preprocessing, losses, metrics and sections: [guide.md](guide.md).
 

@@ -158,8 +158,8 @@ def prepared(folder: Path) -> Path:
     with contextlib.chdir(folder):
         packed = [*VERBS["pack"][:-1], "packed-before"]
         for arguments in ([*VERBS["run"][:-1], "made"], [*TRAIN[:-1], "trained"], packed):
-            code, said = call(arguments)
-            assert code == 0, said
+            code, output = call(arguments)
+            assert code == 0, output
     return folder
 
 
@@ -210,8 +210,8 @@ def sweep(verb: str, source: Path, folder: Path, stride: int = 1, faults: tuple[
         place, calls = folder / f"{verb}-{fault}-0", Calls(fault=fault)
         shutil.copytree(source, place)
         with contextlib.chdir(place), faulty(calls):
-            code, said = call(arguments)
-        assert code == 0, said
+            code, output = call(arguments)
+        assert code == 0, output
         counts[fault], after = calls.count, names(place)
         shutil.rmtree(place)
         for number in range(1 + (stride - 1) // 2, calls.count + 1, stride):
@@ -235,20 +235,20 @@ def one(arguments: list[str], source: Path, place: Path, fault: str, number: int
     with contextlib.chdir(place):
         with faulty(Calls(number, fault)):
             try:
-                code, said = call(arguments)
+                code, output = call(arguments)
             except Exception as error:  # a traceback is what this looks for
-                code, said = -1, f"{type(error).__name__}: {error}"
-        lines = [line for line in said.splitlines() if line.startswith("bakeoff: ")]
+                code, output = -1, f"{type(error).__name__}: {error}"
+        lines = [line for line in output.splitlines() if line.startswith("bakeoff: ")]
         if fault == "short" and code != 0:
-            amiss.append(f"exit status {code}: {said[-200:]}")
-        if code not in (0, 1, 2) or (code and not lines) or "Traceback" in said:
-            amiss.append(f"exit status {code}: {said[-200:]}")
+            amiss.append(f"exit status {code}: {output[-200:]}")
+        if code not in (0, 1, 2) or (code and not lines) or "Traceback" in output:
+            amiss.append(f"exit status {code}: {output[-200:]}")
         if code == 0 and (missing := after - names(place)):
             amiss.append(f"exit status 0, and yet no {', '.join(sorted(missing))}")
         amiss += faults_left(place)
-        code, said = call(arguments)
+        code, output = call(arguments)
         if code != 0:
-            amiss.append(f"the same call again: exit status {code}: {said[-200:]}")
+            amiss.append(f"the same call again: exit status {code}: {output[-200:]}")
         amiss += [f"after the same call again: {text}" for text in faults_left(place)]
         amiss += [f"after the same call again: {name} differs" for name in sorted(after ^ names(place))]
     shutil.rmtree(place)

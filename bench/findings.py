@@ -75,13 +75,13 @@ def _row(name: str, says: str, trials: list[Trial]) -> list[str]:
         return [says, "not run", "–", "–", "–"]
     scale, runs, entry = trials[0]
     words = entry["verdict"].removeprefix(entry["result"]).lstrip(":; ")
-    found = f"**{FOUND[entry['result']]}**" + (f": {words}" if words else "")
+    outcome = f"**{FOUND[entry['result']]}**" + (f": {words}" if words else "")
     difference = "–"
     if "difference" in entry:
         difference = f"{points(entry['difference'])} [{points(entry['low'])}, {points(entry['high'])}]"
     others = ", ".join(f"{trial.scale}: {FOUND[trial.entry['result']]}" for trial in trials[1:])
     where = f"[{scale}](../results/{name}/{scale}/report.md)" + (f" ({others})" if others else "")
-    return [says, found, difference, f"{runs[0]} and {runs[1]}", where]
+    return [says, outcome, difference, f"{runs[0]} and {runs[1]}", where]
 
 
 def main() -> int:

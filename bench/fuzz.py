@@ -317,8 +317,8 @@ worse = "conv"
                 changed = description.replace(sha256(whole).hexdigest().encode(), sha256(data).hexdigest().encode())
                 (run / "run.json").write_bytes(sign(data if file == "run.json" else changed))
             try:
-                found = read_run(run)
-                return found.arrays, found.test_metrics()
+                changed_run = read_run(run)
+                return changed_run.arrays, changed_run.test_metrics()
             finally:
                 (run / "run.json").write_bytes(description)
                 (run / file).write_bytes(whole)
@@ -357,10 +357,10 @@ worse = "conv"
 
 def sign(description: bytes) -> bytes:
     """run.json with the checksum that its content has, as `write_description` makes it."""
-    found = re.search(rb'"checksum": "([0-9a-f]{64})"', description)
-    if not found:
+    checksum = re.search(rb'"checksum": "([0-9a-f]{64})"', description)
+    if not checksum:
         return description
-    blank = description.replace(found[1], b"0" * 64)
+    blank = description.replace(checksum[1], b"0" * 64)
     return blank.replace(b"0" * 64, sha256(blank).hexdigest().encode())
 
 

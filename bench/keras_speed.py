@@ -81,9 +81,9 @@ def main() -> int:
     for number in range(options.rounds):
         for name, command in sides.items():
             done = subprocess.run(command, capture_output=True, text=True, check=True, env=dict(os.environ))
-            said = json.loads(done.stdout.splitlines()[-1])
-            keras = said.get("keras", keras)
-            rounds[name].append(round(said["images_per_second"], 1))
+            measured = json.loads(done.stdout.splitlines()[-1])
+            keras = measured.get("keras", keras)
+            rounds[name].append(round(measured["images_per_second"], 1))
             print(f"round {number + 1}, {name}: {rounds[name][-1]:,.0f} images/s", flush=True)
     ratios = {
         name: sorted(a / b for a, b in zip(rounds[name], rounds["keras"], strict=True))

@@ -25,10 +25,10 @@ def tree(root: int) -> list[int]:
         except OSError:
             continue  # it has ended meanwhile
         parents.setdefault(int(fields[1]), []).append(int(folder.name))
-    found = [root]
-    for process in found:
-        found += parents.get(process, [])
-    return found
+    processes = [root]
+    for process in processes:
+        processes += parents.get(process, [])
+    return processes
 
 
 def memory(process: int) -> int:
@@ -37,8 +37,8 @@ def memory(process: int) -> int:
         text = Path(f"/proc/{process}/smaps_rollup").read_text()
     except OSError:
         return 0
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
+    size = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
+    return int(size[1]) * 1024 if size else 0
 
 
 def main() -> int:

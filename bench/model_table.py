@@ -36,14 +36,14 @@ ROOT = Path(__file__).parents[1]
 def speed(step: Callable[[], Any]) -> float:
     """Images/s of a step over one batch."""
     step()
-    found = []
+    rates = []
     for _ in range(STRETCHES):
         steps, began = 0, time.perf_counter()
         while time.perf_counter() - began < SECONDS:
             step()
             steps += 1
-        found.append(BATCH * steps / (time.perf_counter() - began))
-    return statistics.median(found)
+        rates.append(BATCH * steps / (time.perf_counter() - began))
+    return statistics.median(rates)
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -95,14 +95,14 @@ def table(rows: list[dict[str, Any]], machine: dict[str, Any]) -> str:
             + " | ".join([row["model"], f"{row['parameters']:,}", *adds, *rates, MODELS[row["model"]].about])
             + " |"
         )
-    said = f"{machine['processor']}, {machine['cores']} cores, PyTorch {machine['torch']}"
+    place = f"{machine['processor']}, {machine['cores']} cores, PyTorch {machine['torch']}"
     return (
         "# Models\n\n"
         "Written by `python bench/model_table.py`; `bakeoff list models` shows each one's own options, "
         "`bakeoff show MODEL` its layers.\n\n"
         "For grey images and 10 classes: parameters at 32x32; multiply-adds of one image, forward, at a side of 28, "
         "32, 64 and 128 pixels (–: too small for it); images/s of training and inference at 32x32 (or the side in "
-        f"brackets, the smallest the model takes) in batches of {BATCH}. Measured on: {said}; a shared machine, so "
+        f"brackets, the smallest the model takes) in batches of {BATCH}. Measured on: {place}; a shared machine, so "
         "compare magnitudes. `timm:NAME` is any model of timm's, where that package is installed.\n\n"
         + "\n".join(lines)
         + "\n"
@@ -120,8 +120,8 @@ def main() -> int:
             rows.append(measure(name))
             print(f"{name}: {rows[-1]['training']:,.0f} images/s in training", flush=True)
         write_json(record, {"models": rows, "environment": environment()})
-    said = json.loads(record.read_text())
-    write_atomic(ROOT / "docs" / "models.md", table(said["models"], said["environment"]).encode())
+    measured = json.loads(record.read_text())
+    write_atomic(ROOT / "docs" / "models.md", table(measured["models"], measured["environment"]).encode())
     write_json(TABLE, [describe_model(name) for name in MODELS.builtin])
     return 0
 

@@ -56,12 +56,12 @@ def results() -> str:
 def scale_block(root: Path, scale: str) -> str:
     """The table of the published studies' results at one scale, and what they were measured on."""
     files = {name: root / name / scale / "summary.json" for name in published_studies()}
-    found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
-    if not found:
+    summaries = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
+    if not summaries:
         return ""
-    rows = [row for name, summary in found.items() for row in _rows(summary, _link(root / name / scale, root))]
+    rows = [row for name, summary in summaries.items() for row in _rows(summary, _link(root / name / scale, root))]
     lines = [f"| {' | '.join(row)} |" for row in (HEADS, ["---"] * len(HEADS), *rows)]
-    return "\n".join([f"**{SCALES[scale]}**", "", *lines, "", *_machines(found, scale)])
+    return "\n".join([f"**{SCALES[scale]}**", "", *lines, "", *_machines(summaries, scale)])
 
 
 def _link(folder: Path, root: Path) -> str:
@@ -101,7 +101,7 @@ def _best_reported(study: StudyFile, summary: Summary, dataset: str) -> tuple[st
     given = [(c.name, c.reported) for c in study.contenders]
     given += [(point.contender, point.reported) for sweep in study.sweeps for point in sweep.points]
     here = {c.name for c in study.contenders if study.dataset_of(c) == dataset or len(study.datasets) == 1}
-    found = [
+    figures = [
         (value, name, key)
         for name, reported in given
         for key, value in reported.figures().items()
@@ -109,10 +109,10 @@ def _best_reported(study: StudyFile, summary: Summary, dataset: str) -> tuple[st
     ]
     if here >= {point.contender for sweep in study.sweeps for point in sweep.points}:
         unplaced = [(value, sweep.name) for sweep in study.sweeps for value in sweep.reported]
-        found += [(value, f"{name}, value not printed", "test_accuracy") for value, name in unplaced]
-    if not found:
+        figures += [(value, f"{name}, value not printed", "test_accuracy") for value, name in unplaced]
+    if not figures:
         return "prints none", "–"
-    value, name, key = max(found, key=lambda one: one[0])
+    value, name, key = max(figures, key=lambda one: one[0])
     split = ACCURACIES[key]
     which = " in validation" if split == "validation" else ""
     c = next((c for c in summary["contenders"] if c.name == name), None)
@@ -135,19 +135,21 @@ def _ours(contender: ContenderResult | None, study: StudyFile, summary: Summary,
     return f"{percent(accuracy.mean)}{where} ({sample_sizes([contender.n])})"
 
 
-def _machines(found: dict[str, Summary], scale: str) -> list[str]:
+def _machines(summaries: dict[str, Summary], scale: str) -> list[str]:
     """A sentence for each machine that made some of the results: what, how much, how long."""
     groups: dict[str, list[str]] = {}
-    for name, summary in found.items():
+    for name, summary in summaries.items():
         groups.setdefault(_machine(summary["environment"]), []).append(name)
-    return [f"- {_commands(names, scale)}: {_amount([found[n] for n in names])}; {m}." for m, names in groups.items()]
+    return [
+        f"- {_commands(names, scale)}: {_amount([summaries[n] for n in names])}; {m}." for m, names in groups.items()
+    ]
 
 
 def _machine(environment: dict[str, Any]) -> str:
     """`2 cores of Intel Xeon, PyTorch 2.13.0`, or the GPU."""
-    said = {key: _all(environment[key]) for key in ("processor", "cores", "torch", "device")}
-    place = f"{said['cores']} cores of {said['processor']}" if said["device"] == "cpu" else said["device"]
-    return f"{place}, PyTorch {said['torch']}"
+    values = {key: _all(environment[key]) for key in ("processor", "cores", "torch", "device")}
+    place = f"{values['cores']} cores of {values['processor']}" if values["device"] == "cpu" else values["device"]
+    return f"{place}, PyTorch {values['torch']}"
 
 
 def _all(value: Any) -> str:
@@ -168,50 +170,49 @@ def _amount(summaries: Sequence[Summary]) -> str:
     minutes = sum(c["seconds"] * c["n"] for c in trained) / 60
     runs = sum(c["n"] + c["failed"] for summary in summaries for c in summary["contenders"])
     whole = sum(len(make_plan(find_study(s["study"]), s["scale"]).specs()) for s in summaries)
-    said = plural(runs, "run") if runs == whole else f"{runs:,} of {plural(whole, 'run')}"
-    return f"{said}, of which those that trained took {minutes:,.0f} minutes"
+    count = plural(runs, "run") if runs == whole else f"{runs:,} of {plural(whole, 'run')}"
+    return f"{count}, of which those that trained took {minutes:,.0f} minutes"
 
 
 def _bench() -> list[str]:
     """A line for each record in results/bench."""
-    said = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "results/bench").glob("*.json"))}
+    records = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "results/bench").glob("*.json"))}
     lines = []
-    if "keras_speed" in said:
-        ratio = said["keras_speed"]["ratio_to_keras"]
+    if "keras_speed" in records:
+        ratio = records["keras_speed"]["ratio_to_keras"]
         low, high = ratio["bakeoff"]["low"], ratio["bakeoff"]["high"]
-        cores = said["keras_speed"]["environment"]["cores"]
+        cores = records["keras_speed"]["environment"]["cores"]
         lines.append(
             f"- Training `conv` on MNIST at batch 128, {cores} CPU cores: {ratio['bakeoff']['median']:.1f} times the "
-            f"images/s of Keras {said['keras_speed']['environment']['keras']} on TensorFlow "
+            f"images/s of Keras {records['keras_speed']['environment']['keras']} on TensorFlow "
             f"(median; {low:.1f} to {high:.1f} over the rounds on a noisy machine; "
             f"{ratio['bakeoff fp32']['median']:.1f} times in fp32)."
         )
-    if "augment_speed" in said:
-        faster = said["augment_speed"]["times_as_fast"]
-        share = statistics.median(said["augment_speed"]["share_of_a_conv_step"])
+    if "augment_speed" in records:
+        faster = records["augment_speed"]["times_as_fast"]
+        share = statistics.median(records["augment_speed"]["share_of_a_conv_step"])
         lines.append(
             f"- Rotation, zoom and shift of 28x28 images: {faster['torchvision on Pillow images']:.0f} times the "
             f"images/s of torchvision, image by image; {100 * share:.0f} % of a training step of `conv`."
         )
-    if "composite_speed" in said:
-        tasks = said["composite_speed"]["tasks"]
+    if "composite_speed" in records:
+        tasks = records["composite_speed"]["tasks"]
         rates = [f"{tasks[name]['median']['all at once']:,} {name}" for name in ("largest-digit", "highest-digit")]
         lines.append(f"- Composites made a second on one core: {rates[0]}, {rates[1]} images.")
     for asked, images in CONTENDERS.items():
-        if ours := said.get(f"ours-{asked.replace(' --scale ', '-')}"):
+        if ours := records.get(f"ours-{asked.replace(' --scale ', '-')}"):
             right = interval(Interval(**ours["test_accuracy"]))
             lines.append(
                 f"- Our own contender on {images} (`python bench/ours.py {asked}`): {right} of "
                 f"{ours['test_images']:,} test images, {plural(ours['seeds'], 'seed')}, "
                 f"{ours['core_seconds_a_run']:,.0f} core-seconds a run."
             )
-    if "memory" in said:
-        arguments = said["memory"]["command"].removeprefix("python bench/memory.py ")
-        lines.append(
-            f"- Peak memory of `bakeoff run {arguments}`, all processes: {said['memory']['peak_bytes'] / 1e9:.2f} GB."
-        )
-    if "startup" in said:
-        verbs, others = said["startup"]["verbs"], said["startup"]["others"]
+    if "memory" in records:
+        arguments = records["memory"]["command"].removeprefix("python bench/memory.py ")
+        peak = records["memory"]["peak_bytes"] / 1e9
+        lines.append(f"- Peak memory of `bakeoff run {arguments}`, all processes: {peak:.2f} GB.")
+    if "startup" in records:
+        verbs, others = records["startup"]["verbs"], records["startup"]["others"]
         slowest = max(verbs, key=verbs.__getitem__)
         lines.append(
             f"- Start-up in seconds of CPU: `import bakeoff` {others['import bakeoff']:.2f}, `bakeoff --help` "

@@ -59,16 +59,18 @@ def augmentations(datasets: dict[str, Dataset]) -> Image.Image:
 
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Dataset] = {}
+    datasets: dict[str, Dataset] = {}
     for name in SOURCES.builtin:
         try:
-            found[name] = load_dataset(name)
+            datasets[name] = load_dataset(name)
         except BakeoffError as error:
             print(f"left out: {error}")
             continue
-        contact_sheet(found[name], columns=10).quantize(64).save(FOLDER / f"{name}.png", optimize=True)
+        contact_sheet(datasets[name], columns=10).quantize(64).save(FOLDER / f"{name}.png", optimize=True)
         print(FOLDER / f"{name}.png")
-    shown = {name: found[name] for name in ("mnist", "cifar10") if name in found} or {"digits": found["digits"]}
+    shown = {name: datasets[name] for name in ("mnist", "cifar10") if name in datasets} or {
+        "digits": datasets["digits"]
+    }
     augmentations(shown).quantize(128).save(FOLDER / "augmentations.png", optimize=True)
     print(FOLDER / "augmentations.png")
     return 0

@@ -99,13 +99,13 @@ def draw(rng: np.random.Generator, cell: Cell) -> np.ndarray:
     return np.asarray(uniform < chance)
 
 
-def judge(cell: Cell, found: Verdicts) -> dict[str, float]:
+def judge(cell: Cell, verdicts: Verdicts) -> dict[str, float]:
     """What is false, shown and covered in one study."""
     true = cell.truth
     i, j = np.triu_indices(len(true), 1)
     gap = np.round(true[i] - true[j], 12)
-    verdict = np.array([pair.verdict for pair in found.pairs])
-    low, high = np.array([(pair.low, pair.high) for pair in found.pairs]).T
+    verdict = np.array([pair.verdict for pair in verdicts.pairs])
+    low, high = np.array([(pair.low, pair.high) for pair in verdicts.pairs]).T
     false = ((verdict == "better") & (gap <= 0)) | ((verdict == "worse") & (gap >= 0))
     false_equivalent = (verdict == "equivalent") & (np.abs(gap) > MARGIN - 1e-9)
     told = {
@@ -114,9 +114,11 @@ def judge(cell: Cell, found: Verdicts) -> dict[str, float]:
         "any_false": float(false.any() or false_equivalent.any()),
         "pair_coverage": float(((low <= gap) & (gap <= high)).mean()),
         "leaderboard_coverage": float(
-            np.mean([e.low <= p <= e.high for e, p in zip(found.estimates.values(), true, strict=True)])
+            np.mean([e.low <= p <= e.high for e, p in zip(verdicts.estimates.values(), true, strict=True)])
         ),
-        "best_excluded": float(np.mean([f"c{c}" not in found.can_be_best for c in np.flatnonzero(true == true.max())])),
+        "best_excluded": float(
+            np.mean([f"c{c}" not in verdicts.can_be_best for c in np.flatnonzero(true == true.max())])
+        ),
     }
     if (gap == 0).any():
         told["equivalent"] = float((verdict == "equivalent")[gap == 0].mean())
@@ -171,8 +173,8 @@ def follow_plan(cell: Cell, rng: np.random.Generator, most: int = 60) -> dict[st
     many new seeds of the same contenders then shows it, or not."""
     both = draw(rng, replace(cell, runs=cell.runs + most))
     pilot = list(both[:, : cell.runs])
-    found = moments(pilot)
-    tests = compare_pairs(pilot, found, seed_variances(found))
+    pilot_moments = moments(pilot)
+    tests = compare_pairs(pilot, pilot_moments, seed_variances(pilot_moments))
     m = len(tests.difference)
     level = LEVEL * shares(np.ones((2, m), bool), np.full(m, 1 / m))[0]
     need = seeds_to_show(tests.only([0]), level[:1], cell.truth[0] - cell.truth[1])[0]

@@ -138,12 +138,12 @@ def trial(case: str, root: Path, expected: dict[str, object], length: float, kil
             for number in left:
                 os.kill(number, signal.SIGKILL)
     process = start(case, folder)
-    said = process.communicate()[1].decode()
-    found = state(folder)
-    result["stray"] = sorted(found.keys() - expected.keys())
-    result["differ"] = sorted(name for name in expected if found.get(name) != expected[name])
-    if process.returncode or "Traceback" in said:
-        result["differ"].append(f"exit status {process.returncode}: {said[-300:]}")
+    output = process.communicate()[1].decode()
+    after = state(folder)
+    result["stray"] = sorted(after.keys() - expected.keys())
+    result["differ"] = sorted(name for name in expected if after.get(name) != expected[name])
+    if process.returncode or "Traceback" in output:
+        result["differ"].append(f"exit status {process.returncode}: {output[-300:]}")
     shutil.rmtree(folder)
     return result
 
@@ -156,8 +156,8 @@ def torture(case: str, kills: int, seed: int = 0) -> dict:
         whole = prepared(Path(name) / "whole")
         began = time.monotonic()
         process = start(case, whole)
-        said = process.communicate()[1].decode()
-        assert process.returncode == 0, said
+        output = process.communicate()[1].decode()
+        assert process.returncode == 0, output
         length, expected = time.monotonic() - began, state(whole)
         while total["kills"] < kills and total["trials"] < 4 * kills:
             one = trial(case, Path(name), expected, length, min(4, kills - total["kills"]), dice)

@@ -100,13 +100,13 @@ def test_its_results_come_from_the_records() -> None:
 
 def contender(name: str, test: float, **other: Any) -> dict[str, Any]:
     """As in a summary: three seeds of one minute, validation accuracy a point above the test accuracy."""
-    found = {
+    accuracies = {
         split: {"mean": a, "low": a - 0.01, "high": a + 0.01}
         for split, a in (("test", test), ("validation", test + 0.01))
     }
     plain = {"name": name, "model": "conv", "dataset": "mnist", "variant": "as reported", "selects_on_test": False}
     sizes = {"n": 3, "failed": 0, "parameters": 10, "seconds": 60.0, "reported": {}}
-    return {**plain, **sizes, **{f"{split}_accuracy": value for split, value in found.items()}, **other}
+    return {**plain, **sizes, **{f"{split}_accuracy": value for split, value in accuracies.items()}, **other}
 
 
 def write_summary(
@@ -210,8 +210,8 @@ def test_results_are_summaries_of_packaged_studies(path: Path) -> None:
     assert names == [name for name in seeds if name in names]
     partial = [c["name"] for c in summary["contenders"] if c["n"] + c["failed"] < seeds[c["name"]]]
     report = (path.parent / "report.md").read_text() if partial else ""
-    said = {name: re.search(rf"{re.escape(name)}, seeds? .*: no finished record", report) for name in partial}
-    assert all(said.values()), said
+    sentences = {name: re.search(rf"{re.escape(name)}, seeds? .*: no finished record", report) for name in partial}
+    assert all(sentences.values()), sentences
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "results").glob("*/full/summary.json")), ids=str)
@@ -220,9 +220,9 @@ def test_a_studys_first_lines_say_what_came_out(path: Path) -> None:
     summary = json.loads(path.read_text())
     about = " ".join(find_study(summary["study"]).about.split())
     means = {c["name"]: c["test_accuracy"]["mean"] for c in summary["contenders"]}
-    said = re.findall(r"(\S+) reaches (\d+\.\d+) %", about)
-    assert said
-    assert all(f"{100 * means[name]:.2f}" == value for name, value in said)
+    statements = re.findall(r"(\S+) reaches (\d+\.\d+) %", about)
+    assert statements
+    assert all(f"{100 * means[name]:.2f}" == value for name, value in statements)
     minutes = sum(c["seconds"] * c["n"] for c in summary["contenders"] if c["n"] and c["model"]) / 60
-    (told,) = re.findall(r"(\d+) (?:core|GPU)-minutes", about)
-    assert int(told) == round(minutes)
+    (minutes_in_header,) = re.findall(r"(\d+) (?:core|GPU)-minutes", about)
+    assert int(minutes_in_header) == round(minutes)

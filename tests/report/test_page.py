@@ -40,10 +40,10 @@ class Outline(HTMLParser):
         self.scripts = 0
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
+        attributes = dict(attrs)
         self.loads += [value for key, value in attrs if key in ("src", "href", "srcset", "data", "action")]
-        self.ids += [found["id"]] if "id" in found else []
-        self.scripts += tag == "script" or any(key.startswith("on") for key in found)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.scripts += tag == "script" or any(key.startswith("on") for key in attributes)
         self.open += [] if tag in self.VOID else [tag]
 
     def handle_endtag(self, tag):

@@ -126,15 +126,15 @@ def test_unknown_sections_and_contenders_name_the_closest(study):
 
 def test_reported_figures_are_judged(context):
     part = next(part for part in compose(context) if part.kind == "reported")
-    found = dict(
+    verdicts = dict(
         zip(zip(rows(part, "contender"), rows(part, "figure"), strict=True), rows(part, "verdict"), strict=True)
     )
-    assert found["baseline", "test accuracy"] == "exceeded"
-    assert found["conv", "test accuracy"] == "not reproduced"
-    assert found["conv", "parameters"] == "not reproduced"
-    assert found["conv", "seconds"] == "not comparable: another machine"
-    assert found["learning-rate: lr=0.01", "test accuracy"] == "not reproduced"
-    assert len(found) == len(rows(part, "verdict")) == 6
+    assert verdicts["baseline", "test accuracy"] == "exceeded"
+    assert verdicts["conv", "test accuracy"] == "not reproduced"
+    assert verdicts["conv", "parameters"] == "not reproduced"
+    assert verdicts["conv", "seconds"] == "not comparable: another machine"
+    assert verdicts["learning-rate: lr=0.01", "test accuracy"] == "not reproduced"
+    assert len(verdicts) == len(rows(part, "verdict")) == 6
 
 
 def judge(key, published, runs, reason=None, unprinted=""):
@@ -243,15 +243,15 @@ def test_what_a_report_leaves_open_is_said_on_the_page(tmp_path, write_run):
     runs = [write_run(spec, tmp_path, skill=5.0) for spec in study.specs()]
     context = Context.of(study, runs, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
-    found = dict(
+    verdicts = dict(
         zip(zip(rows(part, "contender"), rows(part, "reported"), strict=True), rows(part, "verdict"), strict=True)
     )
-    assert {verdict for (_, value), verdict in found.items() if value != "12"} == {
+    assert {verdict for (_, value), verdict in verdicts.items() if value != "12"} == {
         "not comparable: setting not printed",
         "not comparable: setting not printed (the width)",
     }
-    assert found["base", "12"] == "not reproduced"
-    assert {value for name, value in found if name == "base"} == {"97.22 %", "96.96 %", "12"}
+    assert verdicts["base", "12"] == "not reproduced"
+    assert {value for name, value in verdicts if name == "base"} == {"97.22 %", "96.96 %", "12"}
     text = " ".join(block.text for block in part.blocks if isinstance(block, Paragraph))
     assert "Reported for values that are not printed (test accuracy): l2: 96.67 % and 11.35 %." in text
     assert "3 test accuracies that may all be of base: 96.56 %, 96.96 % and 97.22 %. They lie 0.66 points apart" in text
@@ -372,9 +372,9 @@ def test_figures_of_contenders_that_a_scale_leaves_out_are_there_too(study_file,
     context = Context.of(small, some, "command")
     (part,) = compose(with_sections(context, Section(kind="reported")))
     assert set(rows(part, "contender")) == {"conv"}
-    said = next(block.text for block in part.blocks if isinstance(block, Paragraph) and "not run" in block.text)
+    words = next(block.text for block in part.blocks if isinstance(block, Paragraph) and "not run" in block.text)
     for left_out in ("baseline (test accuracy, 50.00 %)", "learning-rate: lr=0.01 (test accuracy, 92.00 %)"):
-        assert left_out in said
+        assert left_out in words
 
 
 def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_path, write_run):
@@ -386,7 +386,7 @@ def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_pa
     assert galleries
     for group in galleries:
         true, taken, times = re.fullmatch(r"(\d) taken for (\d) \((\d+) times?\)", group.title).groups()
-        said, count = {}, 0
+        surest, count = {}, 0
         for run in runs:
             odds = np.exp(run.logits("test").astype(float))
             odds /= odds.sum(axis=1, keepdims=True)
@@ -394,9 +394,11 @@ def test_images_of_a_confusion_are_of_it_and_the_surest_come_first(study, tmp_pa
                 if (label, chances.argmax()) == (int(true), int(taken)):
                     count += 1
                     if place in run.arrays["confused_index"]:
-                        said[place] = max(said.get(place, 0), chances.max())
+                        surest[place] = max(surest.get(place, 0), chances.max())
         assert count == int(times)
-        assert [item.lines[0] for item in group.items] == [f"{100 * s:.2f} %" for s in sorted(said.values())[::-1][:6]]
+        assert [item.lines[0] for item in group.items] == [
+            f"{100 * s:.2f} %" for s in sorted(surest.values())[::-1][:6]
+        ]
 
 
 def test_records_without_images_of_confusions_have_the_matrix_alone(study, tmp_path, write_run):
@@ -493,9 +495,9 @@ def test_an_overridden_study_has_no_marks_of_the_report_in_its_sweeps(study, stu
 def test_the_last_epoch_of_a_contender_that_chooses_on_test(runs):
     """The report's last-epoch figure is not held against the epoch that was picked on the test set."""
     ours = [run for run in runs if run.spec.contender == "baseline" and run.status == "finished"]
-    said, _ = judge("test_accuracy", 0.5, ours)
+    text, _ = judge("test_accuracy", 0.5, ours)
     mean = np.mean([run.history[-1]["test_accuracy"] for run in ours])
-    assert said.startswith(f"{100 * mean:.2f} %")
+    assert text.startswith(f"{100 * mean:.2f} %")
 
 
 def test_training_is_drawn_by_step_also_of_a_single_epoch(tmp_path, study, write_run):
@@ -544,8 +546,8 @@ def test_a_class_has_an_interval_for_new_seeds_and_new_images_of_it(study, runs)
     group = context.finished["conv"]
     for k, row in enumerate(table.rows):
         right = np.stack([correct(run)[run.labels("test") == k] for run in group])
-        found = decide({"conv": right}).estimates["conv"]
-        assert interval(found) in row[-1].dots[0].title
+        estimated = decide({"conv": right}).estimates["conv"]
+        assert interval(estimated) in row[-1].dots[0].title
     assert "new seeds and new images of the class" in table.note
 
 
@@ -563,10 +565,10 @@ def test_intervals_of_single_runs_are_told_apart_from_those_of_contenders(study,
     alone = [run for run in runs if run.spec.seed == 0]
     single = Context.of(study, alone, "command")
     for kind, place in (("significance", 1), ("hypotheses", -1)):
-        for each, told in ((single, True), (context, False)):
+        for each, is_single in ((single, True), (context, False)):
             block = compose(with_sections(each, Section(kind=kind)))[0].blocks[place]
             caption = block.note if isinstance(block, Table) else block.text
-            assert ("for new images alone, of these runs" in caption) == told
+            assert ("for new images alone, of these runs" in caption) == is_single
 
 
 def test_who_is_shown_in_no_section_is_refused(study):

@@ -54,7 +54,7 @@ class Display:
         self.live.update(self.overall, total=self.missing, visible=self.missing > 0)
 
     def show(self, progress: RunProgress) -> None:
-        """A run has moved on; where it goes on from a checkpoint, that is said."""
+        """A run has moved on; where it resumes from a checkpoint, a line says so."""
         if progress.run not in self.bars:
             self.bars[progress.run] = self.live.add_task(f"  {progress.run}", total=progress.steps, note="")
             if progress.step:
