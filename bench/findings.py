@@ -22,7 +22,14 @@ FILE = ROOT / "docs" / "findings.md"
 SCALES = ("full", "evening", "laptop")
 BLOCK = "<!-- {} -->\n{}<!-- end of {} -->"
 HEADS = ("hypothesis", "what we found", "difference, points [95 %]", "runs", "at scale")
-FOUND = {"supported": "shown", "contradicted": "refuted", "undecided": "cannot be decided yet", "not run": "not run"}
+FOUND = {
+    "supported": "shown",
+    "contradicted": "refuted",
+    "as good": "refuted: equivalent within the margin",
+    "undecided": "cannot be decided yet",
+    "no result": "cannot be decided",
+}
+"""Words for the results of hypotheses that were tried."""
 
 
 class Trial(NamedTuple):
@@ -84,15 +91,19 @@ def _row(name: str, says: str, trials: list[Trial]) -> list[str]:
     return [says, outcome, difference, f"{runs[0]} and {runs[1]}", where]
 
 
-def main() -> int:
-    text = FILE.read_text(encoding="utf-8")
+def page(text: str) -> str:
+    """The text of docs/findings.md with today's tables."""
     for name, table in tables().items():
         pattern = re.escape(f"<!-- {name} -->") + ".*?" + re.escape(f"<!-- end of {name} -->")
         if not re.search(pattern, text, re.DOTALL):
             raise SystemExit(f"{FILE} has no part <!-- {name} --> ... <!-- end of {name} -->")
         block = BLOCK.format(name, table, name)
         text = re.sub(pattern, lambda _, block=block: block, text, flags=re.DOTALL)
-    FILE.write_text(text, encoding="utf-8")
+    return text
+
+
+def main() -> int:
+    FILE.write_text(page(FILE.read_text(encoding="utf-8")), encoding="utf-8")
     print(FILE)
     return 0
 

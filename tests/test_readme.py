@@ -63,6 +63,12 @@ def test_the_list_of_models_is_that_of_the_table() -> None:
     assert (ROOT / "docs/models.md").read_text() == table(record["models"], record["environment"])
 
 
+def test_the_findings_are_those_of_the_kept_pages() -> None:
+    """Else: python bench/findings.py."""
+    text = (ROOT / "docs/findings.md").read_text()
+    assert text == runpy.run_path(str(ROOT / "bench/findings.py"))["page"](text)
+
+
 def test_the_list_of_choices_is_that_of_the_tables() -> None:
     """Else: python bench/choices.py."""
     assert (ROOT / "docs/choices.md").read_text() == runpy.run_path(str(ROOT / "bench/choices.py"))["text"]()
