@@ -1,4 +1,4 @@
-"""Claims and faults of planted studies: what is named, with which numbers, and what stays silent."""
+"""Hypotheses and faults of planted studies: what is named, with which numbers, and what stays silent."""
 
 import dataclasses
 import math
@@ -211,6 +211,13 @@ def test_a_table_of_pairs_ends_where_nobody_reads_on(tmp_path, write_run):
     assert [pair["to"] for pair in diagnoses["one_change"][:7]] == ["c6"] * 6 + ["c1"]
     assert len(diagnoses["one_change"]) == 20
     assert diagnoses["one_change_others"] == 1
+
+
+def test_whatever_takes_probabilities_for_logits_is_explained(monkeypatch, tmp_path, write_run):
+    monkeypatch.setitem(LOSSES.builtin, "twice", LOSSES["softmax_output"])
+    study = make_plan(parse_study(FAULTY.replace('"softmax_output"', '"twice"'), "faulty", "faulty.toml"))
+    summary = Page(Context.of(study, train(study, tmp_path, write_run, SKILLS))).summary
+    assert [each["contender"] for each in summary["diagnoses"]["softmax"]] == ["base", "larger-step", "cut"]
 
 
 def test_softmax_before_cross_entropy_is_explained(diagnoses, runs):
