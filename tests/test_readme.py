@@ -63,6 +63,16 @@ def test_the_list_of_models_is_that_of_the_table() -> None:
     assert (ROOT / "docs/models.md").read_text() == table(record["models"], record["environment"])
 
 
+@pytest.mark.parametrize(
+    "page", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name
+)
+def test_files_that_pages_name_exist(page: Path) -> None:
+    places = re.findall(
+        r"\b((?:tests|bench|docs|src|examples|results)/[\w./-]+\.(?:py|pyi|md|toml|json))\b", page.read_text()
+    )
+    assert [place for place in places if not (ROOT / place).exists()] == []
+
+
 def test_the_findings_are_those_of_the_kept_pages() -> None:
     """Else: python bench/findings.py."""
     text = (ROOT / "docs/findings.md").read_text()
